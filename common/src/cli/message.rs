@@ -1,0 +1,79 @@
+//! Diagnostics: lines on standard error that begin with the tool's name.
+//!
+//! What a line quotes from an input is escaped (see [`crate::name`]), so one
+//! diagnostic is always one line.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{ColorChoice, Failure, OutputOptions};
+use crate::name::show;
+
+static TOOL: OnceLock<String> = OnceLock::new();
+static QUIET: AtomicBool = AtomicBool::new(false);
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+static COLOR: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn set_tool(name: &str) {
+    let _ = TOOL.set(name.to_owned());
+}
+
+/// The tool's name.
+pub fn tool() -> &'static str {
+    TOOL.get().map_or("layerutils", String::as_str)
+}
+
+pub(super) fn configure(options: &OutputOptions) {
+    QUIET.store(options.quiet, Ordering::Relaxed);
+    VERBOSE.store(options.verbose, Ordering::Relaxed);
+    let terminal = std::io::stderr().is_terminal();
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let color = match options.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => terminal && !dumb && !set("NO_COLOR"),
+    };
+    COLOR.store(color, Ordering::Relaxed);
+}
+
+/// Whether progress may be drawn: standard error is a terminal and nobody asked for quiet.
+pub fn wants_progress() -> bool {
+    !QUIET.load(Ordering::Relaxed)
+        && std::io::stderr().is_terminal()
+        && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Says why the tool ends, or why one of its operands is left out.
+pub fn failure(failure: &Failure) {
+    line("", "31", &failure.line());
+    if let Some(hint) = failure.hint_text() {
+        line("hint: ", "36", hint);
+    }
+}
+
+/// Warns: the result stands, but the user should know.
+pub fn warning(text: impl std::fmt::Display) {
+    line("warning: ", "33", &text.to_string());
+}
+
+/// Tells what is being done, with `--verbose` only.
+pub fn verbose(text: impl std::fmt::Display) {
+    if VERBOSE.load(Ordering::Relaxed) && !QUIET.load(Ordering::Relaxed) {
+        line("", "", &text.to_string());
+    }
+}
+
+/// Prints one line. A diagnostic that cannot be written is lost: there is no
+/// better place to report it.
+fn line(kind: &str, color: &str, text: &str) {
+    let text = show(text);
+    let tool = tool();
+    let line = if COLOR.load(Ordering::Relaxed) && !color.is_empty() {
+        format!("{tool}: \x1b[{color}m{kind}{text}\x1b[0m\n")
+    } else {
+        format!("{tool}: {kind}{text}\n")
+    };
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}

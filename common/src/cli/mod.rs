@@ -1,0 +1,88 @@
+//! The command-line driver: the only module that touches argv, standard error,
+//! the exit status and signals.
+//!
+//! A tool is four steps: parse (pure), plan (resolve and refuse, write nothing),
+//! run (stream), status. Its `main` hands [`main`] two functions: one that
+//! describes its arguments and one that runs on them.
+
+pub mod cleanup;
+mod failure;
+pub mod message;
+mod options;
+pub mod signal;
+mod status;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command};
+
+pub use failure::Failure;
+pub use options::{ColorChoice, OutputOptions};
+pub use status::Status;
+
+use crate::stream;
+
+/// Runs a tool from its arguments to its exit status.
+///
+/// # Streams
+/// Help and version go to standard output; everything else that this prints
+/// goes to standard error, each line beginning with the tool's name.
+pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Failure>) -> ExitCode {
+    let mut command = command();
+    message::set_tool(command.get_name());
+    // The one place that reads argv.
+    #[allow(clippy::disallowed_methods)]
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return finish(answer(&mut command, &error)),
+    };
+    message::configure(&OutputOptions::from_matches(&matches));
+    signal::install();
+    finish(crate::time::source_date_epoch().map_err(Failure::from).and_then(|_| run(&matches)))
+}
+
+/// The one `match` from an outcome to a status.
+fn finish(outcome: Result<Status, Failure>) -> ExitCode {
+    let status = match outcome {
+        Ok(status) => status,
+        // The reader of our output has gone: it wants no message, and the shell
+        // wants to see SIGPIPE.
+        Err(_) if stream::output_pipe_closed() => {
+            cleanup::run_all();
+            signal::die_of_sigpipe()
+        }
+        Err(failure) => {
+            message::failure(&failure);
+            failure.status()
+        }
+    };
+    cleanup::run_all();
+    ExitCode::from(status.code())
+}
+
+/// Prints what clap has to say: help and version as a result, the rest as a
+/// failure in our own form.
+fn answer(command: &mut Command, error: &clap::Error) -> Result<Status, Failure> {
+    match error.kind() {
+        // One help, however it is asked for: the man page is the long one.
+        ErrorKind::DisplayHelp => print(&command.render_help().to_string()),
+        ErrorKind::DisplayVersion => print(&command.render_version()),
+        _ => {
+            let text = error.render().to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words = first.trim_start_matches("error: ").split_whitespace();
+            Err(Failure::usage(words.collect::<Vec<_>>().join(" ")))
+        }
+    }
+}
+
+fn print(text: &str) -> Result<Status, Failure> {
+    let mut output = stream::Output::standard(stream::Payload::Text)?;
+    writeln!(output, "{}", text.trim_end()).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    Ok(Status::DONE)
+}

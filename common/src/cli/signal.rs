@@ -1,0 +1,92 @@
+//! INT, TERM and HUP: undo what is registered, then die of the signal, so that
+//! the caller sees it; or pass it on to a command that runs on our behalf.
+//!
+//! The signals are blocked in every thread and awaited by one, so that clean-up
+//! runs as ordinary code and not in a handler.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
+use nix::unistd::Pid;
+
+use super::cleanup;
+use crate::sys;
+
+/// The process that gets our signals, 0 for none.
+static COMMAND: AtomicI32 = AtomicI32::new(0);
+
+fn handled() -> SigSet {
+    let mut set = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // What our caller ignores (nohup, a background job of a plain sh) stays ignored.
+        if !sys::signal_is_ignored(signal) {
+            set.add(signal);
+        }
+    }
+    set
+}
+
+pub(super) fn install() {
+    let set = handled();
+    if set.thread_block().is_err() {
+        return;
+    }
+    let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        loop {
+            let Ok(signal) = set.wait() else { continue };
+            match COMMAND.load(Ordering::SeqCst) {
+                0 => {
+                    cleanup::run_all();
+                    die_of(signal);
+                }
+                pid => {
+                    let _ = kill(Pid::from_raw(pid), signal);
+                }
+            }
+        }
+    });
+    if spawned.is_err() {
+        let _ = set.thread_unblock();
+    }
+}
+
+/// Passes INT, TERM and HUP on to `command` until the guard is dropped, instead
+/// of dying of them.
+#[must_use]
+pub fn forward_to(command: Pid) -> Forwarding {
+    COMMAND.store(command.as_raw(), Ordering::SeqCst);
+    Forwarding(())
+}
+
+/// Keeps signals going to a command: see [`forward_to`].
+#[derive(Debug)]
+pub struct Forwarding(());
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        COMMAND.store(0, Ordering::SeqCst);
+    }
+}
+
+/// Gives a freshly made child process the signals that a program expects: none
+/// blocked, SIGPIPE fatal. To be called between fork and exec.
+pub fn reset_in_child() {
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    sys::default_signal(Signal::SIGPIPE);
+}
+
+/// Dies of SIGPIPE: the reader of our output has gone.
+pub(super) fn die_of_sigpipe() -> ! {
+    die_of(Signal::SIGPIPE)
+}
+
+fn die_of(signal: Signal) -> ! {
+    sys::default_signal(signal);
+    let mut set = SigSet::empty();
+    set.add(signal);
+    let _ = set.thread_unblock();
+    let _ = raise(signal);
+    // Only a signal that cannot kill us gets here.
+    #[allow(clippy::exit)]
+    std::process::exit(128 + signal as i32)
+}

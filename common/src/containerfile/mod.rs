@@ -1,0 +1,1 @@
+//! Containerfiles: lines, instructions, words, and what they do to a config.

@@ -1,0 +1,1 @@
+//! Images by reference, wherever they are: store, layouts, archives.

@@ -1,0 +1,1 @@
+//! A layer applied to a directory (image-spec layer.md, "Applying Changesets").

@@ -1,0 +1,1 @@
+//! The changeset between two trees (image-spec layer.md, "Determining Changes").

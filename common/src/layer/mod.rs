@@ -1,0 +1,6 @@
+//! A layer is a changeset: what was added, changed and deleted.
+
+pub mod apply;
+pub mod diff;
+pub mod overlay;
+pub mod whiteout;

@@ -1,0 +1,1 @@
+//! How overlayfs and its kin record deletions, opaque directories, redirects and metadata-only copies.

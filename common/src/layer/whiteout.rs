@@ -1,0 +1,60 @@
+//! The names that stand for deletions (image-spec layer.md, "Whiteouts").
+
+/// Prefix of a whiteout's basename.
+pub const PREFIX: &[u8] = b".wh.";
+
+/// Basename of an opaque whiteout: all lower children of its directory are hidden.
+pub const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// Prefix of AUFS's own metadata, which is no deletion and is skipped.
+const AUFS_PREFIX: &[u8] = b".wh..wh.";
+
+/// What a basename means in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basename<'a> {
+    /// An ordinary name.
+    Plain,
+    /// Hides the lower child of this name.
+    Whiteout(&'a [u8]),
+    /// Hides all lower children of its directory.
+    Opaque,
+    /// AUFS's metadata (`.wh..wh.plnk`, `.wh..wh.aufs`, `.wh..wh.orph`).
+    Aufs,
+    /// A whiteout of nothing, of `.` or of `..`: never valid.
+    Invalid,
+}
+
+/// Classifies a basename.
+#[must_use]
+pub fn classify(basename: &[u8]) -> Basename<'_> {
+    let Some(hidden) = basename.strip_prefix(PREFIX) else {
+        return Basename::Plain;
+    };
+    if basename == OPAQUE {
+        return Basename::Opaque;
+    }
+    if basename.starts_with(AUFS_PREFIX) {
+        return Basename::Aufs;
+    }
+    match hidden {
+        b"" | b"." | b".." => Basename::Invalid,
+        _ if hidden.contains(&b'/') => Basename::Invalid,
+        _ => Basename::Whiteout(hidden),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Basename, classify};
+
+    #[test]
+    fn basenames_are_told_apart() {
+        assert_eq!(classify(b"a"), Basename::Plain);
+        assert_eq!(classify(b".wh.a"), Basename::Whiteout(b"a"));
+        assert_eq!(classify(b".wh..wh..opq"), Basename::Opaque);
+        assert_eq!(classify(b".wh..wh.plnk"), Basename::Aufs);
+        for invalid in [&b".wh."[..], b".wh..", b".wh..."] {
+            assert_eq!(classify(invalid), Basename::Invalid);
+        }
+    }
+}

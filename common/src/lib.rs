@@ -1,0 +1,47 @@
+//! What the layerutils tools share.
+//!
+//! A module lives here when two tools need it, or when it must be right once:
+//! paths that cannot leave their root, digests, tar, the store, the sandbox.
+//! What only one tool needs lives in that tool's own crate.
+//!
+//! One concern a module:
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`cli`] | argv, help, diagnostics, statuses, signals, clean-up |
+//! | [`stream`] | `-`, files, atomic outputs, terminals refused |
+//! | [`progress`] | bars on a terminal |
+//! | [`time`] | timestamps, `SOURCE_DATE_EPOCH`, now |
+//! | [`name`] | names that are bytes, shown safely |
+//! | [`digest`] | digests, DiffIDs, ChainIDs, hashing readers and writers |
+//! | [`compression`] | gzip, zstd, xz and bzip2 streams |
+//! | [`tar`] | archive entries, their reader and writer |
+//! | [`root`] | a directory that nothing reached through it can leave |
+//! | [`layer`] | whiteouts, overlay forms, a changeset applied or computed |
+//! | [`oci`] | descriptor, manifest, index, config |
+//! | [`store`] | the OCI layout that holds our images |
+//! | [`image`] | references, and images wherever they are |
+//! | [`unpacked`] | layers unpacked in the cache |
+//! | [`mount`] | overlay mounts |
+//! | [`sandbox`] | a command in namespaces of its own |
+//! | [`containerfile`] | instructions, and what they do to a config |
+//! | [`sys`] | the only unsafe code |
+
+pub mod cli;
+pub mod compression;
+pub mod containerfile;
+pub mod digest;
+pub mod image;
+pub mod layer;
+pub mod mount;
+pub mod name;
+pub mod oci;
+pub mod progress;
+pub mod root;
+pub mod sandbox;
+pub mod store;
+pub mod stream;
+pub mod sys;
+pub mod tar;
+pub mod time;
+pub mod unpacked;

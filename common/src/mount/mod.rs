@@ -1,0 +1,1 @@
+//! Overlay mounts by the new mount API.

@@ -1,0 +1,1 @@
+//! The documents of an image: descriptor, manifest, index, config (image-spec).

@@ -1,0 +1,1 @@
+//! A directory that nothing reached through it can leave: contained paths.

@@ -1,0 +1,1 @@
+//! Layers unpacked into the cache, once, by digest.

@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use failure::Failure;
 pub use options::{ColorChoice, OutputOptions};
@@ -31,7 +31,7 @@ use crate::stream;
 /// Help and version go to standard output; everything else that this prints
 /// goes to standard error, each line beginning with the tool's name.
 pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Failure>) -> ExitCode {
-    let mut command = command();
+    let mut command = with_one_help(command());
     message::set_tool(command.get_name());
     // The one place that reads argv.
     #[allow(clippy::disallowed_methods)]
@@ -45,8 +45,15 @@ pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Fai
     finish(crate::time::source_date_epoch().map_err(Failure::from).and_then(|_| run(&matches)))
 }
 
+/// `-h` and `--help` say the same: the long form is the man page.
+fn with_one_help(command: Command) -> Command {
+    let help = Arg::new("help").short('h').long("help").help("Print help");
+    command.disable_help_flag(true).arg(help.action(ArgAction::HelpShort))
+}
+
 /// The one `match` from an outcome to a status.
 fn finish(outcome: Result<Status, Failure>) -> ExitCode {
+    signal::wait_if_ending();
     let status = match outcome {
         Ok(status) => status,
         // The reader of our output has gone: it wants no message, and the shell
@@ -68,7 +75,6 @@ fn finish(outcome: Result<Status, Failure>) -> ExitCode {
 /// failure in our own form.
 fn answer(command: &mut Command, error: &clap::Error) -> Result<Status, Failure> {
     match error.kind() {
-        // One help, however it is asked for: the man page is the long one.
         ErrorKind::DisplayHelp => print(&command.render_help().to_string()),
         ErrorKind::DisplayVersion => print(&command.render_version()),
         _ => {

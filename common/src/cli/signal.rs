@@ -4,7 +4,7 @@
 //! The signals are blocked in every thread and awaited by one, so that clean-up
 //! runs as ordinary code and not in a handler.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
 use nix::unistd::Pid;
@@ -14,6 +14,9 @@ use crate::sys;
 
 /// The process that gets our signals, 0 for none.
 static COMMAND: AtomicI32 = AtomicI32::new(0);
+
+/// Whether a signal is ending us: whatever fails from then on is its doing.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 fn handled() -> SigSet {
     let mut set = SigSet::empty();
@@ -36,6 +39,7 @@ pub(super) fn install() {
             let Ok(signal) = set.wait() else { continue };
             match COMMAND.load(Ordering::SeqCst) {
                 0 => {
+                    ENDING.store(true, Ordering::SeqCst);
                     cleanup::run_all();
                     die_of(signal);
                 }
@@ -47,6 +51,14 @@ pub(super) fn install() {
     });
     if spawned.is_err() {
         let _ = set.thread_unblock();
+    }
+}
+
+/// Leaves the end of the process to the signal's thread, if it is at work: the
+/// tool may just have failed on a file that was cleaned up under its hands.
+pub(super) fn wait_if_ending() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
     }
 }
 

@@ -1,1 +1,82 @@
-//! Overlay mounts by the new mount API.
+//! Overlay mounts by the new mount API (fsopen, fsconfig, fsmount).
+//!
+//! Owns what an overlay is made of and how the kernel is asked for it. What a
+//! layer directory holds is `unpacked`'s affair; where the mount goes and who
+//! sees it is the sandbox's, or union-mount's.
+//!
+//! Nothing is decided by kernel version: each form is tried, and the kernel's
+//! own message, read from the file system context, is what the user gets.
+
+use std::path::PathBuf;
+
+/// Layers that overlayfs is to show as one tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    /// Layer directories in overlay form, base first.
+    pub lowers: Vec<PathBuf>,
+    /// Where changes go; without it the mount is read-only.
+    pub upper: Option<Upper>,
+    /// Where overlayfs keeps its own marks.
+    pub form: Form,
+    /// Whether the changes must survive a crash of the machine.
+    pub durability: Durability,
+}
+
+impl Overlay {
+    /// A read-only overlay of `lowers`, base first, in this process's own form.
+    #[must_use]
+    pub fn new(lowers: Vec<PathBuf>) -> Self {
+        Self { lowers, upper: None, form: Form::native(), durability: Durability::Synced }
+    }
+
+    /// Adds a directory that takes the changes.
+    #[must_use]
+    pub fn with_upper(mut self, upper: Upper) -> Self {
+        self.upper = Some(upper);
+        self
+    }
+}
+
+/// The writable side of an overlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upper {
+    /// Receives the changes, directly: it is what `layer-diff --overlay` reads.
+    pub dir: PathBuf,
+    /// Overlayfs's scratch space, on the same mount; a hidden sibling of `dir`
+    /// that is removed afterwards if none is given.
+    pub work: Option<PathBuf>,
+}
+
+impl Upper {
+    /// An upper directory with its scratch space beside it.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), work: None }
+    }
+}
+
+/// The extended attributes that carry overlayfs's marks (opaque, redirect, origin).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `trusted.overlay.*`: only the machine's root can write or read them.
+    Trusted,
+    /// `user.overlay.*`, mounted with `userxattr`: for user namespaces.
+    User,
+}
+
+impl Form {
+    /// The form that this process can both write and mount.
+    #[must_use]
+    pub fn native() -> Self {
+        if nix::unistd::geteuid().is_root() { Self::Trusted } else { Self::User }
+    }
+}
+
+/// What a crash of the machine may do to the upper directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Syncs of the command reach the disk.
+    Synced,
+    /// `volatile`: nothing is synced, the upper directory is disposable.
+    Volatile,
+}

@@ -10,6 +10,7 @@ use crate::mount::Overlay;
 
 /// A command to be run in a sandbox.
 #[derive(Debug)]
+#[allow(dead_code)]
 pub struct Command {
     pub(super) root: Root,
     pub(super) argv: Vec<OsString>,

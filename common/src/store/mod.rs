@@ -1,1 +1,121 @@
-//! The store: a plain OCI image layout, shared by any number of processes (image-spec image-layout.md).
+//! The store: a plain OCI image layout that skopeo, umoci and podman open in place.
+//!
+//! Owns image-spec image-layout.md: `oci-layout`, `index.json` and `blobs/`. Any number
+//! of processes may use one store at once, and a crash at any instant leaves a valid
+//! layout:
+//!
+//! - A blob is written to a file without a name, synced, and linked to the name that its
+//!   digest gives it: no other process ever sees half of it ([`blob`]).
+//! - The index changes under an exclusive lock and by rename, after the blobs' folder is
+//!   synced ([`layout`]).
+//! - Who adds images holds a second lock, shared, from its first blob until it is done;
+//!   who removes blobs takes it exclusively. So what is not named yet is not swept away.
+//!
+//! What the blobs mean is for [`crate::oci`]; finding an image by what a user typed, in
+//! the store or elsewhere, for [`crate::image`].
+
+mod blob;
+mod layout;
+mod location;
+mod name;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use blob::{BlobReader, BlobWriter};
+pub use layout::Store;
+pub use location::{Location, cache_dir};
+pub use name::{InvalidName, Name};
+
+use crate::digest::Digest;
+use crate::oci;
+
+/// Why the store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing says where the store is.
+    #[error(
+        "no place for the store: --store, LAYERUTILS_STORE, XDG_DATA_HOME and HOME are all unset"
+    )]
+    NoLocation,
+    /// There is no store yet.
+    #[error("{}: no such store", crate::name::show_path(.0))]
+    Missing(PathBuf),
+    /// A folder that is something else.
+    #[error("{}: not an OCI image layout", crate::name::show_path(.0))]
+    NotALayout(PathBuf),
+    /// A layout of a later specification.
+    #[error("{}: image layout version '{}' is not supported", crate::name::show_path(.path), crate::name::show(.version))]
+    Version {
+        /// The layout.
+        path: PathBuf,
+        /// What its `oci-layout` says.
+        version: String,
+    },
+    /// A file or folder of the store that cannot be used.
+    #[error("{}", crate::name::show_path(.path))]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A document that cannot be read or written.
+    #[error("{name}")]
+    Document {
+        /// A digest, or the path of the index.
+        name: String,
+        /// What is wrong with it.
+        source: oci::Error,
+    },
+    /// A blob that is not there.
+    #[error("blob {0} is missing")]
+    NoBlob(Digest),
+    /// A blob whose length is not what its descriptor says.
+    #[error("blob {digest}: size mismatch: expected {expected} bytes, got {actual}")]
+    Size {
+        /// Which blob.
+        digest: Digest,
+        /// What the descriptor says.
+        expected: u64,
+        /// What is there; at least so many, where reading stopped.
+        actual: u64,
+    },
+    /// Bytes that do not hash to what their descriptor says.
+    #[error("digest mismatch: expected {expected}, got {actual}")]
+    Digest {
+        /// What the descriptor says.
+        expected: Digest,
+        /// What is there.
+        actual: Digest,
+    },
+    /// No image has this name or digest.
+    #[error("{}: no such image in {}", crate::name::show(.name), crate::name::show_path(.store))]
+    NoImage {
+        /// As the user typed it.
+        name: String,
+        /// Where it was looked for.
+        store: PathBuf,
+    },
+    /// Several images have digests that begin so.
+    #[error("{}: ambiguous: {count} images have digests that begin so", crate::name::show(.prefix))]
+    AmbiguousDigest {
+        /// As the user typed it.
+        prefix: String,
+        /// How many.
+        count: usize,
+    },
+    /// A text that is not a name.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+}
+
+impl Error {
+    fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

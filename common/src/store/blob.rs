@@ -1,0 +1,197 @@
+//! Blobs: written without a name until they are whole, checked as they are read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, linkat};
+use tempfile::NamedTempFile;
+
+use super::{Error, Store};
+use crate::cli::cleanup::{self, Guard};
+use crate::digest::{Digest, Hasher, Hashing};
+use crate::oci::Descriptor;
+
+/// Large enough that hashing, not system calls, sets the pace.
+const BUFFER_LEN_BYTES: usize = 128 * 1024;
+
+/// A blob on its way into the store. Dropped without [`BlobWriter::commit`], it was never there.
+#[derive(Debug)]
+pub struct BlobWriter<'s> {
+    store: &'s Store,
+    writer: BufWriter<Hashing<File>>,
+    temporary: Temporary,
+}
+
+/// What the bytes are called until they are whole.
+#[derive(Debug)]
+enum Temporary {
+    /// Nothing (`O_TMPFILE`): a crash leaves no trace.
+    Nameless,
+    /// A hidden name in the layout, where the file system knows no nameless files.
+    Named(NamedTempFile, Guard),
+}
+
+impl<'s> BlobWriter<'s> {
+    pub(super) fn new(store: &'s Store) -> Result<Self, Error> {
+        let dir = store.path();
+        let (file, temporary) = match nameless(dir) {
+            Some(file) => (file, Temporary::Nameless),
+            None => named(dir).map_err(Error::io(dir))?,
+        };
+        let writer = BufWriter::with_capacity(BUFFER_LEN_BYTES, Hashing::new(file));
+        Ok(Self { store, writer, temporary })
+    }
+
+    /// Puts the blob in its place, synced to the disk; its digest and length in bytes.
+    /// A blob that is there already is left alone.
+    ///
+    /// # Errors
+    /// A disk that is full or fails.
+    pub fn commit(self) -> Result<(Digest, u64), Error> {
+        let dir = self.store.path();
+        let hashing =
+            self.writer.into_inner().map_err(|error| Error::io(dir)(error.into_error()))?;
+        let (file, digest, len_bytes) = hashing.finish();
+        let path = self.store.blob_path(&digest);
+        if fs::metadata(&path)
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == len_bytes)
+        {
+            return Ok((digest, len_bytes));
+        }
+        file.sync_data().map_err(Error::io(dir))?;
+        let placed = match self.temporary {
+            Temporary::Nameless => link(&file, &path, dir),
+            Temporary::Named(named, guard) => {
+                let renamed = named.persist(&path);
+                guard.forget();
+                renamed.map(drop).map_err(|error| error.error)
+            }
+        };
+        placed.map_err(Error::io(path))?;
+        Ok((digest, len_bytes))
+    }
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.writer.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn nameless(dir: &Path) -> Option<File> {
+    // It gets its name through /proc, so that no privilege is needed.
+    fs::metadata("/proc/self/fd").ok()?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o644).open(dir).ok()
+}
+
+fn named(dir: &Path) -> io::Result<(File, Temporary)> {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    let temporary = tempfile::Builder::new()
+        .prefix(".layerutils-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(dir)?;
+    let leftover = temporary.path().to_path_buf();
+    let guard = cleanup::register(move || {
+        let _ = fs::remove_file(leftover);
+    });
+    Ok((temporary.as_file().try_clone()?, Temporary::Named(temporary, guard)))
+}
+
+/// Gives a nameless file its name. A blob of the right length is the same blob; one of
+/// another length is damaged, and is replaced.
+fn link(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
+    let nameless = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let link = |name: &Path| {
+        linkat(CWD, &nameless, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+    };
+    match link(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if fs::metadata(path)?.len() == file.metadata()?.len() {
+                return Ok(());
+            }
+            let aside = dir.join(format!(".layerutils-{}", std::process::id()));
+            link(&aside)?;
+            fs::rename(&aside, path).inspect_err(|_| {
+                let _ = fs::remove_file(&aside);
+            })
+        }
+        linked => linked,
+    }
+}
+
+/// A blob that is checked against its descriptor as it is read: the read that would
+/// give out its last byte fails instead if length or digest are wrong.
+#[derive(Debug)]
+pub struct BlobReader {
+    file: Arc<File>,
+    /// Where it begins in `file`, and where reading is.
+    start: u64,
+    position: u64,
+    len_bytes: u64,
+    expected: Digest,
+    hasher: Option<Hasher>,
+}
+
+impl BlobReader {
+    /// Reads the blob of `descriptor` from `file`, where it begins at byte `start`.
+    #[must_use]
+    pub fn new(file: Arc<File>, start: u64, descriptor: &Descriptor) -> Self {
+        let expected = descriptor.digest.clone();
+        let hasher = Some(Hasher::new(expected.algorithm()));
+        Self { file, start, position: 0, len_bytes: descriptor.len_bytes, expected, hasher }
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let actual = hasher.finish();
+        if actual != self.expected {
+            let error = Error::Digest { expected: self.expected.clone(), actual };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(())
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len_bytes - self.position).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        if left == 0 {
+            return self.check().map(|()| 0);
+        }
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        let len = self.file.read_at(part, self.start + self.position)?;
+        if len == 0 && wanted > 0 {
+            let error = Error::Size {
+                digest: self.expected.clone(),
+                expected: self.len_bytes,
+                actual: self.position,
+            };
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(part.get(..len).unwrap_or_default());
+        }
+        self.position += len as u64;
+        if self.position == self.len_bytes {
+            self.check()?;
+        }
+        Ok(len)
+    }
+}

@@ -1,0 +1,192 @@
+//! What the store promises, on a real file system.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::thread;
+
+use super::{Error, Name, Store};
+use crate::digest::Digest;
+use crate::oci::{Descriptor, Manifest, media_type};
+
+fn image(store: &Store, text: &str) -> Descriptor {
+    let (digest, len) = store.put(text.as_bytes()).unwrap();
+    let config = Descriptor::new(media_type::CONFIG, digest, len);
+    let manifest = Manifest::new(config, Vec::new()).to_bytes().unwrap();
+    let (digest, len) = store.put(&manifest).unwrap();
+    Descriptor::new(media_type::MANIFEST, digest, len)
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn names(store: &Store) -> Vec<String> {
+    let index = store.index().unwrap();
+    index.manifests.iter().map(|image| image.ref_name().unwrap_or("-").to_owned()).collect()
+}
+
+#[test]
+fn a_new_store_is_a_layout_and_only_an_empty_folder_becomes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("a/store");
+    assert!(matches!(Store::open(&dir), Err(Error::Missing(_))));
+    let store = Store::create(&dir).unwrap();
+    assert_eq!(store.index().unwrap().manifests, []);
+    assert_eq!(fs::read(dir.join("oci-layout")).unwrap(), br#"{"imageLayoutVersion":"1.0.0"}"#);
+    assert!(dir.join("blobs/sha256").is_dir());
+
+    fs::remove_file(dir.join("oci-layout")).unwrap();
+    Store::create(&dir).expect("an interrupted creation is finished");
+    let full = folder.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("x"), "").unwrap();
+    assert!(matches!(Store::create(&full), Err(Error::NotALayout(_))));
+    assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
+    fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+    assert!(matches!(Store::open(&dir), Err(Error::Version { .. })));
+}
+
+#[test]
+fn a_blob_is_there_only_once_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let files = |dir: &str| fs::read_dir(folder.path().join(dir)).unwrap().count();
+    let before = files(".");
+    let mut dropped = store.writer().unwrap();
+    dropped.write_all(b"half").unwrap();
+    drop(dropped);
+    assert_eq!((files("."), files("blobs/sha256")), (before, 0));
+
+    let first = store.put(b"whole").unwrap();
+    assert_eq!(store.put(b"whole").unwrap(), first);
+    assert_eq!((files("."), files("blobs/sha256")), (before, 1));
+    assert_eq!(first, (Digest::of(b"whole"), 5));
+
+    fs::write(store.blob_path(&first.0), "whol").unwrap();
+    store.put(b"whole").unwrap();
+    assert_eq!(
+        fs::read(store.blob_path(&first.0)).unwrap(),
+        b"whole",
+        "a damaged blob is replaced"
+    );
+    assert_eq!(files("."), before);
+}
+
+#[test]
+fn damaged_blobs_are_found_before_their_last_byte_is_given_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let (digest, len) = store.put(b"content").unwrap();
+    let blob = Descriptor::new(media_type::LAYER, digest.clone(), len);
+    let mut text = String::new();
+    store.blob(&blob).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "content");
+
+    fs::write(store.blob_path(&digest), "CONTENT").unwrap();
+    let mut exact = [0; 7];
+    let error = store.blob(&blob).unwrap().read_exact(&mut exact).unwrap_err();
+    assert!(error.to_string().starts_with("digest mismatch: expected sha256:"), "{error}");
+    fs::write(store.blob_path(&digest), "content and more").unwrap();
+    assert!(matches!(store.blob(&blob), Err(Error::Size { expected: 7, actual: 16, .. })));
+    fs::remove_file(store.blob_path(&digest)).unwrap();
+    assert!(matches!(store.blob(&blob), Err(Error::NoBlob(_))));
+}
+
+#[test]
+fn names_move_and_what_loses_its_name_stays_by_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let (one, two) = (image(&store, "1"), image(&store, "2"));
+    store.add(&one).unwrap();
+    store.tag(&[name("app"), name("docker.io/library/app:1")], &one).unwrap();
+    assert_eq!(names(&store), ["app:latest", "app:1"]);
+    store.tag(&[name("app")], &two).unwrap();
+    assert_eq!(names(&store), ["app:1", "app:latest"], "the first image still has a name");
+    store.tag(&[name("app:1")], &two).unwrap();
+    assert_eq!(names(&store), ["app:latest", "-", "app:1"]);
+
+    assert_eq!(store.resolve("app").unwrap().digest, two.digest);
+    assert_eq!(store.resolve("docker.io/library/app:1").unwrap().digest, two.digest);
+    assert_eq!(store.resolve(&one.digest.to_string()).unwrap().digest, one.digest);
+    assert_eq!(store.resolve(one.digest.short()).unwrap().digest, one.digest);
+    assert_eq!(
+        store.resolve(Digest::of(b"1").short()).unwrap().digest,
+        one.digest,
+        "by its config"
+    );
+    assert!(matches!(store.resolve("sha256:"), Err(Error::Name(_))));
+    assert!(matches!(store.resolve("nope"), Err(Error::NoImage { .. })));
+    assert!(matches!(store.resolve("No Pe"), Err(Error::Name(_))));
+
+    store.untag("app").unwrap();
+    assert!(matches!(store.untag("app"), Err(Error::NoImage { .. })));
+    assert_eq!(names(&store), ["-", "app:1"]);
+}
+
+#[test]
+fn an_ambiguous_beginning_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    for number in 0..40 {
+        store.add(&image(&store, &number.to_string())).unwrap();
+    }
+    let ambiguous = ('0'..='9').any(|digit| {
+        let prefix = format!("sha256:{digit}");
+        matches!(store.resolve(&prefix), Err(Error::AmbiguousDigest { count: 2.., .. }))
+    });
+    assert!(ambiguous, "of 40 digests, two begin with the same of ten digits");
+}
+
+#[test]
+fn names_of_other_tools_are_found_as_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let one = image(&store, "1");
+    store.tag_as(&["1.2+rc".into(), "latest".into()], &one).unwrap();
+    assert_eq!(store.resolve("1.2+rc").unwrap().digest, one.digest);
+    assert_eq!(store.resolve("latest").unwrap().digest, one.digest);
+}
+
+#[test]
+fn nothing_is_lost_when_many_tag_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    Store::create(folder.path()).unwrap();
+    let add = |dir: &Path, worker: usize| {
+        for number in 0..8 {
+            let store = Store::create(dir).unwrap();
+            let text = format!("{worker}-{number}");
+            let image = image(&store, &text);
+            store.tag(&[name(&text)], &image).unwrap();
+        }
+    };
+    let dir = folder.path();
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            scope.spawn(move || add(dir, worker));
+        }
+    });
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.index().unwrap().manifests.len(), 64);
+    for image in store.index().unwrap().manifests {
+        store.document(&image).unwrap();
+    }
+}
+
+#[test]
+fn a_hostile_index_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    for text in [
+        "",
+        "{}",
+        r#"{"schemaVersion":2,"manifests":[{"mediaType":"x","digest":"sha256:../../x","size":1}]}"#,
+        r#"{"schemaVersion":2,"manifests":[{"mediaType":"x","digest":"sha256:00","size":-1}]}"#,
+        r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#,
+    ] {
+        fs::write(folder.path().join("index.json"), text).unwrap();
+        assert!(store.index().is_err(), "{text}");
+        assert!(store.tag(&[name("a")], &image(&store, "1")).is_err());
+        assert_eq!(fs::read(folder.path().join("index.json")).unwrap(), text.as_bytes());
+    }
+}

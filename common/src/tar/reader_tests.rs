@@ -1,0 +1,78 @@
+//! Tests of the reader.
+
+use proptest::prelude::*;
+
+use crate::tar::testing::{archive, entry, file, member, names, read_all};
+use crate::tar::{Kind, Limits, Problem, Reader};
+
+#[test]
+fn one_zero_block_ends_an_archive() {
+    let mut bytes = archive(&[file("a", b"x")]);
+    bytes.truncate(1024 + 512);
+    let more = archive(&[(entry("hidden", Kind::Fifo), Vec::new())]);
+    assert_eq!(names(&[&bytes[..], &more].concat()).unwrap(), ["a"]);
+}
+
+#[test]
+fn an_archive_without_a_marker_is_truncated_unless_a_digest_vouches_for_it() {
+    for len in [0, 1024] {
+        let bytes = &archive(&[file("a", b"x")])[..len];
+        let error = read_all(bytes).unwrap_err();
+        assert!(error.to_string().contains("end-of-archive"), "{error}");
+        let mut reader = Reader::new(bytes, Limits::default()).without_end_marker();
+        while reader.next_entry().unwrap().is_some() {}
+    }
+}
+
+#[test]
+fn a_failed_archive_stays_failed() {
+    let mut bytes = archive(&[file("a", b"x"), file("b", b"y")]);
+    bytes[0] ^= 1;
+    let mut reader = Reader::new(&bytes[..], Limits::default());
+    let first = reader.next_entry().unwrap_err();
+    assert!(matches!(first, crate::tar::Error::Member { problem: Problem::Checksum, .. }));
+    assert!(reader.next_entry().is_err());
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(members in prop::collection::vec(member(), 0..6)) {
+        prop_assert_eq!(read_all(&archive(&members)).unwrap(), members);
+    }
+
+    #[test]
+    fn a_truncated_archive_is_an_error(
+        members in prop::collection::vec(member(), 1..4), at in any::<prop::sample::Index>()
+    ) {
+        let whole = archive(&members);
+        // One zero block is a marker already.
+        let cut = at.index(whole.len() - 1023);
+        prop_assert!(read_all(&whole[..cut]).is_err());
+    }
+
+    #[test]
+    fn a_mutated_archive_never_panics(
+        members in prop::collection::vec(member(), 1..4),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        sealed in any::<bool>(),
+    ) {
+        let mut bytes = archive(&members);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if sealed {
+                seal(&mut bytes, at);
+            }
+        }
+        let _ = read_all(&bytes);
+    }
+}
+
+/// Makes the block around `at` a header with a right checksum.
+fn seal(bytes: &mut [u8], at: usize) {
+    let block = &mut bytes[at / 512 * 512..][..512];
+    let mut header = ::tar::Header::new_old();
+    header.as_mut_bytes().copy_from_slice(block);
+    header.set_cksum();
+    block.copy_from_slice(header.as_bytes());
+}

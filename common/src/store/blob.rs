@@ -133,22 +133,50 @@ fn link(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
 /// give out its last byte fails instead if length or digest are wrong.
 #[derive(Debug)]
 pub struct BlobReader {
-    file: Arc<File>,
-    /// Where it begins in `file`, and where reading is.
-    start: u64,
+    bytes: Bytes,
     position: u64,
     len_bytes: u64,
     expected: Digest,
     hasher: Option<Hasher>,
 }
 
+/// Where a blob's bytes are.
+#[derive(Debug)]
+enum Bytes {
+    /// In a file, from a byte on: other blobs may lie in the same file.
+    File(Arc<File>, u64),
+    Memory(Arc<[u8]>),
+}
+
+impl Bytes {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        match self {
+            Self::File(file, start) => file.read_at(buffer, start + position),
+            Self::Memory(bytes) => {
+                let position = usize::try_from(position).unwrap_or(usize::MAX);
+                bytes.get(position..).unwrap_or_default().read(buffer)
+            }
+        }
+    }
+}
+
 impl BlobReader {
     /// Reads the blob of `descriptor` from `file`, where it begins at byte `start`.
     #[must_use]
     pub fn new(file: Arc<File>, start: u64, descriptor: &Descriptor) -> Self {
+        Self::of(Bytes::File(file, start), descriptor)
+    }
+
+    /// Reads the blob of `descriptor` from memory.
+    #[must_use]
+    pub fn in_memory(bytes: Arc<[u8]>, descriptor: &Descriptor) -> Self {
+        Self::of(Bytes::Memory(bytes), descriptor)
+    }
+
+    fn of(bytes: Bytes, descriptor: &Descriptor) -> Self {
         let expected = descriptor.digest.clone();
         let hasher = Some(Hasher::new(expected.algorithm()));
-        Self { file, start, position: 0, len_bytes: descriptor.len_bytes, expected, hasher }
+        Self { bytes, position: 0, len_bytes: descriptor.len_bytes, expected, hasher }
     }
 
     /// Its length in bytes.
@@ -176,7 +204,7 @@ impl Read for BlobReader {
             return self.check().map(|()| 0);
         }
         let part = buffer.get_mut(..wanted).unwrap_or_default();
-        let len = self.file.read_at(part, self.start + self.position)?;
+        let len = self.bytes.read_at(part, self.position)?;
         if len == 0 && wanted > 0 {
             let error = Error::Size {
                 digest: self.expected.clone(),

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 pub use blob::{BlobReader, BlobWriter};
 pub use layout::Store;
+pub(crate) use layout::read_checked;
 pub use location::{Location, cache_dir};
 pub use name::{InvalidName, Name};
 

@@ -1,0 +1,160 @@
+//! Archives of docker before version 25: `manifest.json` lists configs and layers by
+//! file name (moby image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset").
+//!
+//! Such an archive has no manifest in the sense of a registry, so one is made: its
+//! layers' digests are the config's DiffIDs where they are plain tar, and what is read
+//! of them is checked against that as everything is.
+
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{Archive, Chosen, Place, Section};
+use crate::compression::Format;
+use crate::digest::{Digest, Hashing};
+use crate::image::Error;
+use crate::oci::{self, Descriptor, ImageConfig, Manifest, media_type};
+use crate::store::Name;
+
+/// One image in `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Listed {
+    #[serde(rename = "Config")]
+    config: String,
+    #[serde(rename = "RepoTags", default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(rename = "Layers", default)]
+    layers: Option<Vec<String>>,
+}
+
+impl Listed {
+    fn names(&self) -> &[String] {
+        self.repo_tags.as_deref().unwrap_or_default()
+    }
+
+    fn layers(&self) -> &[String] {
+        self.layers.as_deref().unwrap_or_default()
+    }
+}
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Listed>, Error> {
+    oci::from_json(bytes, "list of images")
+        .map_err(|source| Error::Document { name: "manifest.json".into(), source })
+}
+
+/// The image called `name`, the one at position `@N`, or the only one.
+pub(super) fn choose<'l>(listed: &'l [Listed], name: Option<&str>) -> Result<&'l Listed, Error> {
+    let all = || {
+        let names: Vec<&str> = listed.iter().flat_map(Listed::names).map(String::as_str).collect();
+        if names.is_empty() {
+            "it names none".into()
+        } else {
+            format!("there is {}", names.join(", "))
+        }
+    };
+    let Some(name) = name else {
+        return match listed {
+            [image] => Ok(image),
+            [] => Err(Error::Choice("holds no image".into())),
+            several => Err(Error::Choice(format!(
+                "holds {} images, and none was named: {}",
+                several.len(),
+                all()
+            ))),
+        };
+    };
+    let found = match name.strip_prefix('@').map(str::parse::<usize>) {
+        Some(position) => position.ok().and_then(|position| listed.get(position)),
+        None => {
+            let wanted = name.parse::<Name>().ok();
+            let same = |tag: &String| {
+                tag == name || (wanted.is_some() && tag.parse::<Name>().ok() == wanted)
+            };
+            listed.iter().find(|image| image.names().iter().any(same))
+        }
+    };
+    found.ok_or_else(|| Error::Choice(format!("no image '{name}' there: {}", all())))
+}
+
+impl Archive {
+    /// Makes the manifest that `listed` has not.
+    pub(super) fn make_manifest(&mut self, listed: &Listed) -> Result<Chosen, Error> {
+        let section = self.member(&listed.config)?;
+        let bytes = self.member_document(listed.config.as_bytes(), section)?;
+        let error = |source| Error::Document { name: listed.config.clone(), source };
+        let config = ImageConfig::parse(&bytes).map_err(error)?;
+        let id = Digest::of(&bytes);
+        self.placed.insert(id.clone(), Place::File(section));
+        let (layers, diff_ids) = (listed.layers().len(), config.rootfs.diff_ids.len());
+        if layers != diff_ids {
+            return Err(Error::LayerCount { digest: id, layers, diff_ids });
+        }
+        let mut descriptors = Vec::new();
+        for (name, diff_id) in listed.layers().iter().zip(&config.rootfs.diff_ids) {
+            descriptors.push(self.layer(name, &diff_id.0)?);
+        }
+        let config = Descriptor::new(media_type::CONFIG, id.clone(), section.len_bytes);
+        let manifest = Manifest::new(config, descriptors).to_bytes();
+        let manifest =
+            manifest.map_err(|source| Error::Document { name: "manifest".into(), source })?;
+        let image =
+            Descriptor::new(media_type::MANIFEST, Digest::of(&manifest), manifest.len() as u64);
+        self.placed.insert(image.digest.clone(), Place::Memory(Arc::from(manifest)));
+        Ok(Chosen { image, id: Some(id), names: listed.names().to_vec() })
+    }
+
+    fn member(&self, name: &str) -> Result<Section, Error> {
+        let missing = || Error::NotAnArchive(format!("{name} is listed but missing"));
+        self.members.get(name.as_bytes()).ok_or_else(missing)
+    }
+
+    /// The descriptor of a layer, whose blob is then found by its digest.
+    fn layer(&mut self, name: &str, diff_id: &Digest) -> Result<Descriptor, Error> {
+        let section = self.member(name)?;
+        let reading = |source| Error::Io { what: name.to_owned(), source };
+        let mut start = Vec::new();
+        section.reader(&self.file).take(16).read_to_end(&mut start).map_err(reading)?;
+        let (media_type, digest) = match Format::detect(&start) {
+            Format::None => (media_type::LAYER, diff_id.clone()),
+            Format::Gzip => (media_type::LAYER_GZIP, self.hash(section).map_err(reading)?),
+            Format::Zstd => (media_type::LAYER_ZSTD, self.hash(section).map_err(reading)?),
+            other => {
+                let text = format!("{name}: no media type for a layer compressed with {other}");
+                return Err(Error::NotAnArchive(text));
+            }
+        };
+        self.placed.insert(digest.clone(), Place::File(section));
+        Ok(Descriptor::new(media_type, digest, section.len_bytes))
+    }
+
+    fn hash(&self, section: Section) -> io::Result<Digest> {
+        let mut hashing = Hashing::new(section.reader(&self.file));
+        io::copy(&mut hashing, &mut io::sink())?;
+        Ok(hashing.finish().1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{choose, parse};
+
+    #[test]
+    fn images_are_found_by_name_position_or_alone() {
+        let text = br#"[{"Config":"a.json","RepoTags":["app:latest","x.y/b:1"],"Layers":null},
+                        {"Config":"b.json","RepoTags":null,"Layers":[]}]"#;
+        let listed = parse(text).unwrap();
+        let config = |name| choose(&listed, name).map(|image| image.config.clone()).ok();
+        for name in ["app", "app:latest", "docker.io/library/app", "x.y/b:1", "@0"] {
+            assert_eq!(config(Some(name)).unwrap(), "a.json", "{name}");
+        }
+        assert_eq!(config(Some("@1")).unwrap(), "b.json");
+        assert_eq!(
+            (config(None), config(Some("@2")), config(Some("@x")), config(Some("b:1"))),
+            (None, None, None, None)
+        );
+        assert!(choose(&listed[..1], None).is_ok());
+        assert!(choose(&[], None).is_err());
+        assert!(parse(b"{}").is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! The one image that is meant: by name among several, by platform in an index.
+
+use super::{Error, Source};
+use crate::oci::media_type::Kind;
+use crate::oci::{Descriptor, Document, ImageConfig, Index, Manifest, Platform};
+use crate::store::Name;
+
+/// An index of an index is met; more is somebody playing.
+const MAX_DEPTH: usize = 4;
+/// Manifests in one image, all platforms and depths together.
+const MAX_MANIFESTS: usize = 1000;
+
+/// The image called `name` in a layout's index, or its only one.
+pub(super) fn by_name(index: &Index, name: Option<&str>) -> Result<Descriptor, Error> {
+    let mut images: Vec<&Descriptor> = Vec::new();
+    for image in &index.manifests {
+        if !images.iter().any(|other| other.digest == image.digest) {
+            images.push(image);
+        }
+    }
+    let Some(name) = name else {
+        return match images.as_slice() {
+            [image] => Ok((*image).clone()),
+            [] => Err(Error::Choice("holds no image".into())),
+            several => {
+                let (count, names) = (several.len(), names(index));
+                Err(Error::Choice(format!("holds {count} images, and none was named: {names}")))
+            }
+        };
+    };
+    let completed = name.parse::<Name>().ok();
+    let familiar = completed.as_ref().map(Name::to_string);
+    let canonical = completed.as_ref().map(Name::canonical);
+    let by_annotation = |key: &str, value: Option<&str>| {
+        let value = value?;
+        index
+            .manifests
+            .iter()
+            .find(|image| image.annotations.get(key).is_some_and(|of| of == value))
+    };
+    by_annotation(crate::oci::REF_NAME, Some(name))
+        .or_else(|| by_annotation(crate::oci::REF_NAME, familiar.as_deref()))
+        .or_else(|| by_annotation(CONTAINERD_NAME, canonical.as_deref()))
+        .or_else(|| images.iter().copied().find(|image| image.digest.to_string() == name))
+        .cloned()
+        .ok_or_else(|| Error::Choice(format!("no image '{name}' there: {}", names(index))))
+}
+
+/// Where containerd and BuildKit keep an image's whole name.
+pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+fn names(index: &Index) -> String {
+    let name = |image: &Descriptor| match image.annotations.get(CONTAINERD_NAME) {
+        Some(name) => name.clone(),
+        None => image.ref_name().map_or_else(|| image.digest.to_string(), str::to_owned),
+    };
+    let names: Vec<String> = index.manifests.iter().map(name).collect();
+    if names.is_empty() { "there is none".into() } else { format!("there is {}", names.join(", ")) }
+}
+
+/// The manifest that `image` is, or that its index has for `wanted`. Without a wish,
+/// an index's only image is taken whatever its platform; of several, this machine's.
+pub(super) fn by_platform(
+    source: &Source,
+    image: &Descriptor,
+    wanted: Option<&Platform>,
+) -> Result<Descriptor, Error> {
+    let mut offered = Vec::new();
+    if !collect(source, image, &mut offered, 0)? {
+        return match wanted {
+            Some(wanted) => pick(source, vec![image.clone()], wanted),
+            None => Ok(image.clone()),
+        };
+    }
+    match (offered.as_slice(), wanted) {
+        ([only], None) => Ok(only.clone()),
+        (_, Some(wanted)) => pick(source, offered, wanted),
+        (_, None) => pick(source, offered, &Platform::host()),
+    }
+}
+
+/// Collects the images of an index, at all depths; false if `image` is a manifest itself.
+fn collect(
+    source: &Source,
+    image: &Descriptor,
+    offered: &mut Vec<Descriptor>,
+    depth: usize,
+) -> Result<bool, Error> {
+    if image.kind() == Kind::Manifest {
+        return Ok(false);
+    }
+    let Document::Index(index) = document(source, image)? else { return Ok(false) };
+    if depth == MAX_DEPTH {
+        return Err(Error::TooDeep(image.digest.clone()));
+    }
+    for below in index.manifests {
+        if below.is_attestation() {
+            continue;
+        }
+        match below.kind() {
+            Kind::Index => {
+                collect(source, &below, offered, depth + 1)?;
+            }
+            Kind::Manifest => offered.push(below),
+            _ => {}
+        }
+        if offered.len() > MAX_MANIFESTS {
+            return Err(Error::TooDeep(image.digest.clone()));
+        }
+    }
+    Ok(true)
+}
+
+fn pick(source: &Source, offered: Vec<Descriptor>, wanted: &Platform) -> Result<Descriptor, Error> {
+    let mut best: Option<(u32, Descriptor)> = None;
+    let mut platforms = Vec::new();
+    for image in offered {
+        let platform = match &image.platform {
+            Some(platform) => platform.clone(),
+            None => platform_of(source, &image)?,
+        };
+        let rank = wanted.accepts(&platform);
+        platforms.push(platform.normalised().to_string());
+        if let Some(rank) = rank {
+            if best.as_ref().is_none_or(|(other, _)| rank < *other) {
+                best = Some((rank, image));
+            }
+        }
+    }
+    let none = || {
+        let offered = if platforms.is_empty() { "none".into() } else { platforms.join(", ") };
+        Error::Platform { wanted: wanted.to_string(), offered }
+    };
+    best.map(|(_, image)| image).ok_or_else(none)
+}
+
+fn platform_of(source: &Source, image: &Descriptor) -> Result<Platform, Error> {
+    let (manifest, _) = manifest(source, image)?;
+    let config = source.document(&manifest.config)?;
+    let error = |source| Error::Document { name: manifest.config.digest.to_string(), source };
+    Ok(ImageConfig::parse(&config).map_err(error)?.platform())
+}
+
+/// Reads a manifest, which must not be an index.
+pub(super) fn manifest(source: &Source, image: &Descriptor) -> Result<(Manifest, Vec<u8>), Error> {
+    let bytes = source.document(image)?;
+    let error = |source| Error::Document { name: image.digest.to_string(), source };
+    match Document::parse(&bytes, &image.media_type).map_err(error)? {
+        Document::Manifest(manifest) => Ok((*manifest, bytes)),
+        Document::Index(_) => Err(Error::TooDeep(image.digest.clone())),
+    }
+}
+
+fn document(source: &Source, image: &Descriptor) -> Result<Document, Error> {
+    let bytes = source.document(image)?;
+    let error = |source| Error::Document { name: image.digest.to_string(), source };
+    Document::parse(&bytes, &image.media_type).map_err(error)
+}

@@ -1,0 +1,111 @@
+//! Where `-o` puts an image: an archive, a stream, or another layout.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{Error, Image, InvalidReference, archive, reference};
+use crate::store::{Name, Store};
+use crate::stream::{Output, Payload};
+
+/// A place for an image, other than the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// `-`, `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]`: one archive
+    /// that is both.
+    Archive {
+        /// The file, `-` for standard output.
+        file: PathBuf,
+        /// A name for the image.
+        name: Option<Name>,
+    },
+    /// `oci:DIR[:REF]`.
+    Layout {
+        /// The layout.
+        dir: PathBuf,
+        /// A name for the image, as it stands.
+        name: Option<String>,
+    },
+}
+
+/// A text that is no destination.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDestination {
+    /// Malformed, or a registry.
+    #[error(transparent)]
+    Reference(#[from] InvalidReference),
+    /// The name after the file is none.
+    #[error(transparent)]
+    Name(#[from] crate::store::InvalidName),
+    /// No transport that can be written.
+    #[error("{}: not a destination (-, oci:DIR[:NAME], oci-archive:FILE[:NAME] or docker-archive:FILE[:NAME])", crate::name::show(.0))]
+    Unknown(Vec<u8>),
+}
+
+impl Destination {
+    /// Parses what follows `-o`.
+    ///
+    /// # Errors
+    /// A text that is no destination.
+    pub fn parse(text: &OsStr) -> Result<Self, InvalidDestination> {
+        let bytes = text.as_bytes();
+        if crate::stream::is_standard(text) {
+            return Ok(Self::Archive { file: "-".into(), name: None });
+        }
+        if bytes.starts_with(b"docker://") {
+            return Err(InvalidReference::Registry(bytes.into()).into());
+        }
+        if let Some(rest) = bytes.strip_prefix(b"oci:") {
+            let (dir, name) = reference::split(bytes, rest)?;
+            return Ok(Self::Layout { dir, name });
+        }
+        let archive = [&b"oci-archive:"[..], b"docker-archive:"];
+        let Some(rest) = archive.iter().find_map(|prefix| bytes.strip_prefix(*prefix)) else {
+            return Err(InvalidDestination::Unknown(bytes.into()));
+        };
+        let (file, name) = reference::split(bytes, rest)?;
+        let name = name.map(|name| name.parse()).transpose()?;
+        Ok(Self::Archive { file, name })
+    }
+
+    /// Whether the image itself goes to standard output, so that nothing else may.
+    #[must_use]
+    pub fn is_standard(&self) -> bool {
+        matches!(self, Self::Archive { file, .. } if file == Path::new("-"))
+    }
+
+    /// Refuses, before any work is done, what can be seen to fail.
+    ///
+    /// # Errors
+    /// A terminal for an archive.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_standard() {
+            Output::standard(Payload::Binary)?;
+        }
+        Ok(())
+    }
+
+    /// Puts `image` there, under its name there and under `names`.
+    ///
+    /// # Errors
+    /// A blob that is missing or damaged; a destination that cannot be written.
+    ///
+    /// # Streams
+    /// Writes standard output for `-`.
+    pub fn write(&self, image: &Image, names: &[Name]) -> Result<(), Error> {
+        match self {
+            Self::Archive { file, name } => {
+                let mut output = Output::open(Some(file.as_os_str()), Payload::Binary)?;
+                let names: Vec<Name> = name.iter().chain(names).cloned().collect();
+                archive::write(image, &names, &mut output)?;
+                Ok(output.commit()?)
+            }
+            Self::Layout { dir, name } => {
+                let store = Store::create(dir)?;
+                image.copy_to(&store)?;
+                let names = name.iter().cloned().chain(names.iter().map(Name::to_string));
+                Ok(store.tag_as(&names.collect::<Vec<_>>(), &image.descriptor)?)
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! From a reference to an open image.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::archive::{self, Archive};
+use super::{Error, Image, Reference, Source, choose};
+use crate::digest::Digest;
+use crate::oci::media_type::Kind;
+use crate::oci::{Descriptor, ImageConfig, Platform};
+use crate::store::{Location, Store};
+
+/// Opens images, several of them from one store or archive.
+#[derive(Debug)]
+pub struct Opener<'a> {
+    location: &'a Location,
+    platform: Option<Platform>,
+    store: Option<Arc<Store>>,
+}
+
+impl<'a> Opener<'a> {
+    /// Opens images for `platform`, or else for this machine, names being looked up
+    /// in the store at `location`.
+    #[must_use]
+    pub fn new(location: &'a Location, platform: Option<Platform>) -> Self {
+        Self { location, platform, store: None }
+    }
+
+    /// Opens an image.
+    ///
+    /// # Errors
+    /// No such image, none for the platform, or one that is malformed.
+    ///
+    /// # Streams
+    /// Reads standard input for [`Reference::Standard`].
+    pub fn open(&mut self, reference: &Reference) -> Result<Image, Error> {
+        match reference {
+            Reference::Store(name) => {
+                let store = self.store(name)?;
+                let found = store.resolve(name)?;
+                self.image(Source::Store(store), &found)
+            }
+            Reference::Layout { dir, name } => {
+                let store = Arc::new(Store::open(dir)?);
+                let found = choose::by_name(&store.index()?, name.as_deref())?;
+                self.image(Source::Store(store), &found)
+            }
+            Reference::OciArchive { file, name } => {
+                self.archive(Archive::open(file, archive::Kind::Oci)?, name.as_deref())
+            }
+            Reference::DockerArchive { file, name } => {
+                self.archive(Archive::open(file, archive::Kind::Docker)?, name.as_deref())
+            }
+            Reference::Standard => {
+                self.archive(Archive::open(Path::new("-"), archive::Kind::Either)?, None)
+            }
+        }
+    }
+
+    /// The store, open; one that is not there yet has no image of this name.
+    fn store(&mut self, name: &str) -> Result<Arc<Store>, Error> {
+        if let Some(store) = &self.store {
+            return Ok(Arc::clone(store));
+        }
+        let opened = self.location.open().map_err(|error| match error {
+            crate::store::Error::Missing(store) => {
+                crate::store::Error::NoImage { name: name.into(), store }
+            }
+            other => other,
+        })?;
+        Ok(Arc::clone(self.store.insert(Arc::new(opened))))
+    }
+
+    fn archive(&self, mut archive: Archive, name: Option<&str>) -> Result<Image, Error> {
+        let chosen = archive.choose(name)?;
+        let mut image = self.image(Source::Archive(Arc::new(archive)), &chosen.image)?;
+        if let Some(id) = chosen.id {
+            image.id = id;
+        }
+        if image.names.is_empty() {
+            image.names = chosen.names;
+        }
+        Ok(image)
+    }
+
+    fn image(&self, source: Source, found: &Descriptor) -> Result<Image, Error> {
+        let chosen = choose::by_platform(&source, found, self.platform.as_ref())?;
+        manifest(source, &chosen, found.ref_name().map(str::to_owned).into_iter().collect())
+    }
+}
+
+/// Opens one image: see [`Opener`].
+///
+/// # Errors
+/// As [`Opener::open`].
+pub fn open(
+    reference: &Reference,
+    platform: Option<&Platform>,
+    location: &Location,
+) -> Result<Image, Error> {
+    Opener::new(location, platform.cloned()).open(reference)
+}
+
+/// Reads manifest and config, and checks that they make an image.
+pub(super) fn manifest(
+    source: Source,
+    chosen: &Descriptor,
+    names: Vec<String>,
+) -> Result<Image, Error> {
+    let (manifest, manifest_bytes) = choose::manifest(&source, chosen)?;
+    let digest = || -> Digest { chosen.digest.clone() };
+    if manifest.config.kind() != Kind::Config {
+        let media_type = manifest.config.media_type.clone();
+        return Err(Error::NotAnImage { digest: digest(), media_type });
+    }
+    for layer in &manifest.layers {
+        if !matches!(layer.kind(), Kind::Layer | Kind::ForeignLayer) {
+            let media_type = layer.media_type.clone();
+            return Err(Error::LayerType { digest: layer.digest.clone(), media_type });
+        }
+    }
+    let config_bytes = source.document(&manifest.config)?;
+    let error = |source| Error::Document { name: manifest.config.digest.to_string(), source };
+    let config = ImageConfig::parse(&config_bytes).map_err(error)?;
+    let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
+    if layers != diff_ids {
+        return Err(Error::LayerCount { digest: digest(), layers, diff_ids });
+    }
+    let mut descriptor = chosen.clone();
+    descriptor.annotations.remove(crate::oci::REF_NAME);
+    if descriptor.media_type.is_empty() {
+        let stated = manifest.media_type.clone();
+        descriptor.media_type = stated.unwrap_or_else(|| crate::oci::media_type::MANIFEST.into());
+    }
+    Ok(Image {
+        id: digest(),
+        descriptor,
+        manifest,
+        manifest_bytes,
+        config,
+        config_bytes,
+        names,
+        source,
+    })
+}

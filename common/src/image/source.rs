@@ -1,0 +1,39 @@
+//! Where an image's blobs come from.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::archive::Archive;
+use crate::digest::Digest;
+use crate::oci::Descriptor;
+use crate::store::{BlobReader, Store, read_checked};
+
+/// A layout on disk, or an archive.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Store(Arc<Store>),
+    Archive(Arc<Archive>),
+}
+
+impl Source {
+    pub(super) fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
+        match self {
+            Self::Store(store) => Ok(store.blob(blob)?),
+            Self::Archive(archive) => archive.blob(blob),
+        }
+    }
+
+    /// A document, checked, bounded in length.
+    pub(super) fn document(&self, blob: &Descriptor) -> Result<Vec<u8>, Error> {
+        Ok(read_checked(self.blob(blob)?, blob)?)
+    }
+
+    /// The blob of this digest, whatever it holds.
+    pub(super) fn find(&self, digest: &Digest) -> Option<Descriptor> {
+        let len_bytes = match self {
+            Self::Store(store) => std::fs::metadata(store.blob_path(digest)).ok()?.len(),
+            Self::Archive(archive) => archive.len_of(digest)?,
+        };
+        Some(Descriptor::new("", digest.clone(), len_bytes))
+    }
+}

@@ -23,7 +23,7 @@ pub use failure::Failure;
 pub use options::{ColorChoice, OutputOptions};
 pub use status::Status;
 
-use crate::stream;
+use crate::{sandbox, stream};
 
 /// Runs a tool from its arguments to its exit status.
 ///
@@ -31,11 +31,15 @@ use crate::stream;
 /// Help and version go to standard output; everything else that this prints
 /// goes to standard error, each line beginning with the tool's name.
 pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Failure>) -> ExitCode {
-    let mut command = with_one_help(command());
-    message::set_tool(command.get_name());
     // The one place that reads argv.
     #[allow(clippy::disallowed_methods)]
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    // A sandbox begins with this binary executed anew: before any thread is started.
+    if sandbox::is_child(arguments.first().map(OsString::as_os_str)) {
+        return sandbox::child_main();
+    }
+    let mut command = with_one_help(command());
+    message::set_tool(command.get_name());
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) => return finish(answer(&mut command, &error)),

@@ -7,7 +7,24 @@
 //! Nothing is decided by kernel version: each form is tried, and the kernel's
 //! own message, read from the file system context, is what the user gets.
 
-use std::path::PathBuf;
+pub(crate) mod context;
+mod error;
+mod overlay;
+mod privilege;
+mod table;
+pub(crate) mod upper;
+pub(crate) mod work;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use error::Error;
+pub use privilege::can_mount;
+pub use table::unmount_union;
+
+/// The device name of our overlays in /proc/mounts.
+pub const SOURCE: &str = "union-mount";
 
 /// Layers that overlayfs is to show as one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +44,26 @@ impl Overlay {
     #[must_use]
     pub fn new(lowers: Vec<PathBuf>) -> Self {
         Self { lowers, upper: None, form: Form::native(), durability: Durability::Synced }
+    }
+
+    /// Mounts the union on the directory `point`, where it stays until
+    /// [`unmount_union`].
+    ///
+    /// # Errors
+    /// A directory that cannot be used; whatever the kernel refuses.
+    pub fn mount_on(&self, point: &Path) -> Result<(), Error> {
+        let target = overlay::open_directory(point, "cannot mount on it")?;
+        let work = self.prepare()?;
+        let mounted =
+            self.open(work.as_ref()).and_then(|opened| opened.mount(None)).and_then(|mount| {
+                context::attach(mount, target)
+                    .map_err(|error| Error::directory(point, "cannot mount on it", error))
+            });
+        // With the mount there, the work directory is the mount's.
+        if let (Err(_), Some(work)) = (&mounted, work) {
+            let _ = work.remove();
+        }
+        mounted
     }
 
     /// Adds a directory that takes the changes.
@@ -56,7 +93,7 @@ impl Upper {
 }
 
 /// The extended attributes that carry overlayfs's marks (opaque, redirect, origin).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Form {
     /// `trusted.overlay.*`: only the machine's root can write or read them.
     Trusted,
@@ -68,12 +105,16 @@ impl Form {
     /// The form that this process can both write and mount.
     #[must_use]
     pub fn native() -> Self {
-        if nix::unistd::geteuid().is_root() { Self::Trusted } else { Self::User }
+        if privilege::can_mount() && privilege::in_initial_user_namespace() {
+            Self::Trusted
+        } else {
+            Self::User
+        }
     }
 }
 
 /// What a crash of the machine may do to the upper directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Durability {
     /// Syncs of the command reach the disk.
     Synced,

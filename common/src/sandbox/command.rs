@@ -4,13 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::Error;
 use crate::cli::Status;
 use crate::mount::Overlay;
 
 /// A command to be run in a sandbox.
 #[derive(Debug)]
-#[allow(dead_code)]
 pub struct Command {
     pub(super) root: Root,
     pub(super) argv: Vec<OsString>,
@@ -37,7 +38,7 @@ pub enum Root {
 }
 
 /// Whether the command may write to its root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Writable {
     /// Where the root allows it: a directory, or an overlay with an upper one.
     AsMounted,
@@ -46,7 +47,7 @@ pub enum Writable {
 }
 
 /// Which network the command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// The host's, with its resolver and hosts.
     Host,
@@ -55,7 +56,7 @@ pub enum Network {
 }
 
 /// How far the command is kept apart from the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Isolation {
     /// Namespaces, pivot_root, an init process.
     Full,
@@ -97,7 +98,7 @@ pub enum Source {
 }
 
 /// Whether a mount can be written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
     /// No.
     ReadOnly,
@@ -259,6 +260,6 @@ impl Command {
     /// # Errors
     /// Whatever keeps the command from starting. That it fails is no error here.
     pub fn run(self) -> Result<Exit, Error> {
-        Err(Error::Inside { what: "the sandbox is not there yet".into(), hint: None })
+        super::parent::run(self)
     }
 }

@@ -1,5 +1,7 @@
 //! Why a sandbox cannot be had, and what the user can do about it.
 
+use std::io;
+
 use crate::cli::{Failure, Status};
 
 /// A failure of ours, not of the command.
@@ -11,21 +13,26 @@ pub enum Error {
         /// What was tried.
         what: String,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
+        /// What the user can do about it.
+        hint: Option<&'static str>,
     },
+    /// A mount that the system refuses.
+    #[error(transparent)]
+    Mount(#[from] crate::mount::Error),
     /// The command is not there.
-    #[error("{program}: command not found")]
+    #[error("{}: command not found", crate::name::show(.program))]
     NotFound {
         /// As it was given.
         program: String,
     },
     /// The command is there and cannot be executed.
-    #[error("{program}")]
+    #[error("{}", crate::name::show(.program))]
     NotExecutable {
         /// As it was given.
         program: String,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A step inside the sandbox that failed.
     #[error("{what}")]
@@ -38,13 +45,32 @@ pub enum Error {
 }
 
 impl Error {
+    /// A step that the system refused.
+    pub(super) fn system(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::System { what: what.into(), source: source.into(), hint: None }
+    }
+
+    /// A failure that no system call returned.
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self::Inside { what: what.into(), hint: None }
+    }
+
+    /// Adds what the user can do about it.
+    pub(super) fn with_hint(self, advice: &'static str) -> Self {
+        match self {
+            Self::System { what, source, .. } => Self::System { what, source, hint: Some(advice) },
+            Self::Inside { what, .. } => Self::Inside { what, hint: Some(advice.into()) },
+            other => other,
+        }
+    }
+
     /// The status that env(1) and docker give this failure: 125, 126 or 127.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
             Self::NotFound { .. } => Status::NOT_FOUND,
             Self::NotExecutable { .. } => Status::NOT_EXECUTABLE,
-            Self::System { .. } | Self::Inside { .. } => Status::RUNNER_FAILED,
+            Self::System { .. } | Self::Mount(_) | Self::Inside { .. } => Status::RUNNER_FAILED,
         }
     }
 
@@ -53,7 +79,9 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Inside { hint, .. } => hint.as_deref(),
-            _ => None,
+            Self::System { hint, .. } => *hint,
+            Self::Mount(error) => error.hint(),
+            Self::NotFound { .. } | Self::NotExecutable { .. } => None,
         }
     }
 
@@ -67,5 +95,16 @@ impl Error {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
+    }
+}
+
+/// Says what was tried when the system refuses it.
+pub(super) trait Trying<T> {
+    fn trying(self, what: impl FnOnce() -> String) -> Result<T, Error>;
+}
+
+impl<T, E: Into<io::Error>> Trying<T> for Result<T, E> {
+    fn trying(self, what: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|source| Error::system(what(), source))
     }
 }

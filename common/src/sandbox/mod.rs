@@ -1,12 +1,37 @@
 //! A command in namespaces of its own, with an image's tree as its root.
 //!
 //! Owns isolation: namespaces, ids, mounts inside the root, capabilities, the
-//! init process, the terminal, the command's life and its status. The tree comes
-//! from [`crate::mount`]; what to run and why is the tool's.
+//! init process, the command's life and its status. The tree comes from
+//! [`crate::mount`]; what to run and why is the tool's.
+//!
+//! Four processes take part, each in its own file:
+//!
+//! | process | file | does |
+//! |---|---|---|
+//! | the caller | `parent` | passes signals on, prints what is reported, waits |
+//! | the supervisor | `child` | our binary anew: enters the user namespace, makes and removes what must not stay behind, dies when the caller does |
+//! | init | `init` | process 1 inside: mounts, reaps, passes signals on |
+//! | the command | `process` | gives up privileges and executes |
 
+mod channel;
+mod child;
 mod command;
 mod error;
+mod etc;
+mod ids;
+mod init;
+mod inside;
+mod mounts;
+mod parent;
+mod plan;
+mod privileges;
+mod process;
+mod signals;
+mod stub;
+mod tree;
+mod user;
 
+pub use child::{child_main, is_child};
 pub use command::{
     Access, Command, Exit, Isolation, Mount, Network, Root, Source, Stream, Writable,
 };

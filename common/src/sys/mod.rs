@@ -3,6 +3,11 @@
 
 #![allow(unsafe_code)]
 
+pub mod close_range;
+pub mod fork;
+pub mod loopback;
+pub mod mount_attr;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigHandler, Signal};

@@ -1,0 +1,168 @@
+//! The overlay itself: from open directories to a mount that is nowhere yet.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::mount::MountAttrFlags;
+
+use super::context::{Context, tmpfs};
+use super::work::Work;
+use super::{Durability, Error, Form, Overlay};
+use crate::cli::message;
+
+/// Lower directories that one overlay takes (`OVL_MAX_STACK`).
+const LIMIT: usize = 500;
+
+/// An overlay's directories, opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Base first.
+    lowers: Vec<OwnedFd>,
+    upper: Option<(OwnedFd, OwnedFd)>,
+    form: Form,
+    durability: Durability,
+}
+
+impl Overlay {
+    /// Makes the upper directory if it is missing, and the work directory: what
+    /// is to be cleaned up once the mount is gone.
+    pub(crate) fn prepare(&self) -> Result<Option<Work>, Error> {
+        let Some(upper) = &self.upper else { return Ok(None) };
+        let top = self.lowers.last().ok_or(Error::NoLayers)?;
+        let top = open_directory(top, "cannot open the layer")?;
+        let fd = super::upper::open_or_create(&upper.dir, top.as_fd())?;
+        Work::prepare(upper, &fd).map(Some)
+    }
+
+    /// Opens every directory, in the mount namespace that is to get the mount.
+    /// `work` is what [`Overlay::prepare`] gave.
+    pub(crate) fn open(&self, work: Option<&Work>) -> Result<Opened, Error> {
+        if self.lowers.is_empty() {
+            return Err(Error::NoLayers);
+        }
+        let lowers = self.lowers.iter().map(|path| open_directory(path, "cannot open the layer"));
+        let lowers = lowers.collect::<Result<_, _>>()?;
+        let upper = match (&self.upper, work) {
+            (Some(upper), Some(work)) => {
+                let fd = open_directory(&upper.dir, "cannot open the upper directory")?;
+                let work = work.open(&fd)?;
+                Some((fd, work))
+            }
+            _ => None,
+        };
+        Ok(Opened { lowers, upper, form: self.form, durability: self.durability })
+    }
+}
+
+pub(super) fn open_directory(path: &Path, what: &'static str) -> Result<OwnedFd, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).map_err(|errno| Error::directory(path, what, errno))
+}
+
+impl Opened {
+    /// Mounts the overlay, with `above` as one more lower layer on top of the
+    /// others. The mount is nowhere yet.
+    pub(crate) fn mount(&self, above: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {
+        let mut lowers: Vec<BorrowedFd<'_>> = self.lowers.iter().map(AsFd::as_fd).collect();
+        lowers.extend(above);
+        // Kept open until the mount holds them.
+        let merged;
+        if let Some(excess @ 1..) = lowers.len().checked_sub(LIMIT) {
+            // The lowest ones become one: nothing is below them that their
+            // whiteouts would have to hide.
+            let count = excess + 1;
+            if count > LIMIT {
+                return Err(Error::TooMany { count: lowers.len(), limit: 2 * LIMIT - 1 });
+            }
+            message::verbose(format_args!("merging the lowest {count} layers into one"));
+            merged =
+                stack(lowers.get(..count).unwrap_or_default(), None, self.form, self.durability)?;
+            lowers.splice(..count, [merged.as_fd()]);
+        }
+        stack(&lowers, self.upper.as_ref(), self.form, self.durability)
+    }
+}
+
+/// Asks the kernel, in the forms that its versions know.
+fn stack(
+    lowers: &[BorrowedFd<'_>],
+    upper: Option<&(OwnedFd, OwnedFd)>,
+    form: Form,
+    durability: Durability,
+) -> Result<OwnedFd, Error> {
+    // One lower layer and no upper is no overlay to the kernel: an empty one
+    // below changes nothing.
+    let empty;
+    let mut lowers = lowers.to_vec();
+    if lowers.len() == 1 && upper.is_none() {
+        empty = tmpfs(Some(4096), 0o755, MountAttrFlags::empty())?;
+        lowers.insert(0, empty.as_fd());
+    }
+    let mut passing = Passing::Descriptor;
+    loop {
+        match configure(&lowers, upper, form, durability, passing) {
+            // Descriptors for layers came with Linux 6.13, `lowerdir+` with 6.8.
+            Err(error) if passing == Passing::Descriptor && is_unknown_option(&error) => {
+                message::verbose("the kernel takes no descriptors for layers: passing paths");
+                passing = Passing::Path;
+            }
+            result => return result,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    Descriptor,
+    Path,
+}
+
+fn is_unknown_option(error: &Error) -> bool {
+    matches!(error, Error::Refused { step, source, .. }
+        if matches!(step.as_str(), "lowerdir+" | "upperdir" | "workdir")
+            && source.kind() == io::ErrorKind::InvalidInput)
+}
+
+fn configure(
+    lowers: &[BorrowedFd<'_>],
+    upper: Option<&(OwnedFd, OwnedFd)>,
+    form: Form,
+    durability: Durability,
+    passing: Passing,
+) -> Result<OwnedFd, Error> {
+    let context = Context::open("overlay", super::SOURCE)?;
+    let directory = |key: &str, fd: BorrowedFd<'_>| match passing {
+        Passing::Descriptor => context.descriptor(key, fd),
+        Passing::Path => context.string(key, &format!("/proc/self/fd/{}", fd.as_raw_fd())),
+    };
+    // The kernel's order is the top one first.
+    for lower in lowers.iter().rev() {
+        directory("lowerdir+", *lower)?;
+    }
+    let mut attributes = MountAttrFlags::empty();
+    if let Some((upper, work)) = upper {
+        directory("upperdir", upper.as_fd())?;
+        directory("workdir", work.as_fd())?;
+        if durability == Durability::Volatile {
+            context.flag("volatile")?;
+        }
+    } else {
+        attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+    }
+    match form {
+        // Layers are not trusted: a redirect or a metacopy in one could show any
+        // file of a layer below. With `userxattr` they are off by themselves.
+        Form::Trusted => {
+            context.string("redirect_dir", "nofollow")?;
+            context.string("metacopy", "off")?;
+        }
+        Form::User => context.flag("userxattr")?,
+    }
+    context.string("index", "off")?;
+    // Leave no identity behind in the upper directory. Before Linux 6.6 there is
+    // none, nor this option.
+    let _ = context.string("uuid", "null");
+    context.mount(attributes)
+}

@@ -1,0 +1,17 @@
+//! What this process may do.
+
+use rustix::thread::CapabilitySet;
+
+/// Whether this process may mount where it is, without a user namespace of its own.
+#[must_use]
+pub fn can_mount() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Whether this is the machine's own user namespace, whose root alone can write
+/// `trusted.*` attributes.
+pub(super) fn in_initial_user_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
+}

@@ -1,0 +1,148 @@
+//! Who runs the command: `USER[:GROUP]` looked up in the image's own files.
+//!
+//! The files are the image's and not trusted: they are opened inside the root,
+//! must be regular, and are read up to a bound. The rules are docker's: a number
+//! needs no entry, a group that is given replaces all others, and without an entry
+//! the group is 0.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+
+use rustix::fs::FileType;
+
+use super::Error;
+use super::error::Trying as _;
+use super::inside::{self, Located};
+
+/// More than any passwd or group file needs.
+const LONGEST: u64 = 4 << 20;
+
+/// Ids, and the home directory if the passwd file names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// Supplementary groups.
+    pub(super) groups: Vec<u32>,
+    pub(super) home: Option<String>,
+}
+
+/// Looks `name` up inside `root`.
+pub(super) fn look_up(root: BorrowedFd<'_>, name: Option<&str>) -> Result<User, Error> {
+    let passwd = read(root, "/etc/passwd")?;
+    let group = read(root, "/etc/group")?;
+    find(name.unwrap_or("0"), &passwd, &group)
+}
+
+/// A file inside the root; empty if it is missing.
+fn read(root: BorrowedFd<'_>, path: &str) -> Result<String, Error> {
+    let read = || -> io::Result<String> {
+        let Located::Found(found) = inside::locate(root, path.as_bytes())? else {
+            return Ok(String::new());
+        };
+        if inside::kind(&found)? != FileType::RegularFile {
+            return Err(io::Error::other("not a regular file"));
+        }
+        // The descriptor is known to be a regular file, so this can neither block
+        // nor lead elsewhere.
+        let file = File::open(format!("/proc/self/fd/{}", found.as_fd().as_raw_fd()))?;
+        let mut bytes = Vec::new();
+        if file.take(LONGEST + 1).read_to_end(&mut bytes)? as u64 > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(String::new()),
+        read => read.trying(|| format!("the image's {path}")),
+    }
+}
+
+/// The lookup itself, on the content of the two files.
+fn find(name: &str, passwd: &str, group: &str) -> Result<User, Error> {
+    let (user, wanted_group) = match name.split_once(':') {
+        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+        None => (name, None),
+    };
+    let user = if user.is_empty() { "0" } else { user };
+    let number: Option<u32> = user.parse().ok();
+    let entry = passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, uid, gid, rest @ ..] = fields.as_slice() else { return None };
+        let (uid, gid) = (uid.parse::<u32>().ok()?, gid.parse::<u32>().ok()?);
+        let home = rest.get(1).filter(|home| !home.is_empty()).map(|home| (*home).to_owned());
+        (*name == user || number == Some(uid)).then(|| ((*name).to_owned(), uid, gid, home))
+    });
+    let (name, uid, gid, home) = match (entry, number) {
+        (Some((name, uid, gid, home)), _) => (Some(name), uid, gid, home),
+        (None, Some(uid)) => (None, uid, 0, None),
+        (None, None) => {
+            let what = format!("no user {user:?} in the image's /etc/passwd");
+            return Err(Error::new(what));
+        }
+    };
+    let Some(wanted) = wanted_group else {
+        let groups = name.map(|name| memberships(group, &name)).unwrap_or_default();
+        return Ok(User { uid, gid, groups, home });
+    };
+    let gid = group
+        .lines()
+        .filter_map(group_entry)
+        .find(|(name, gid, _)| *name == wanted || wanted.parse() == Ok(*gid))
+        .map(|(_, gid, _)| gid)
+        .or_else(|| wanted.parse().ok())
+        .ok_or_else(|| Error::new(format!("no group {wanted:?} in the image's /etc/group")))?;
+    Ok(User { uid, gid, groups: Vec::new(), home })
+}
+
+fn group_entry(line: &str) -> Option<(&str, u32, &str)> {
+    let mut fields = line.split(':');
+    let (name, _, gid) = (fields.next()?, fields.next()?, fields.next()?);
+    Some((name, gid.parse().ok()?, fields.next().unwrap_or_default()))
+}
+
+fn memberships(group: &str, user: &str) -> Vec<u32> {
+    let entries = group.lines().filter_map(group_entry);
+    entries
+        .filter(|(_, _, members)| members.split(',').any(|member| member == user))
+        .map(|(_, gid, _)| gid)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{User, find};
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1001::/home/node:/bin/sh\n\
+                          broken:line\n";
+    const GROUP: &str = "root:x:0:\nnode:x:1001:\naudio:x:29:node,x\nvideo:x:44:x\n";
+
+    fn user(name: &str) -> User {
+        find(name, PASSWD, GROUP).unwrap()
+    }
+
+    #[test]
+    fn names_and_numbers_find_the_same_entry() {
+        let node = user("node");
+        assert_eq!((node.uid, node.gid, node.groups.as_slice()), (1000, 1001, &[29][..]));
+        assert_eq!(node.home.as_deref(), Some("/home/node"));
+        assert_eq!(user("1000"), node);
+    }
+
+    #[test]
+    fn a_group_that_is_given_replaces_all_others() {
+        let node = user("node:video");
+        assert_eq!((node.uid, node.gid, node.groups.len()), (1000, 44, 0));
+        assert_eq!(user("node:7").gid, 7);
+    }
+
+    #[test]
+    fn numbers_need_no_entry_and_names_do() {
+        let user = user("12345");
+        assert_eq!((user.uid, user.gid, user.home), (12345, 0, None));
+        assert!(find("nobody", PASSWD, GROUP).is_err());
+        assert!(find("node:none", PASSWD, GROUP).is_err());
+        assert_eq!(find("", "", "").unwrap().uid, 0);
+    }
+}

@@ -1,0 +1,28 @@
+//! A command with the union as its root, and nothing left when it ends.
+
+use std::ffi::OsString;
+
+use common::cli::{Failure, Status};
+use common::mount::Overlay;
+use common::sandbox::{Command, Error, Root};
+
+/// What of the caller's environment says how to talk to its user. The rest stays
+/// outside: it may hold secrets, and paths that mean nothing inside.
+const KEPT: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "TZ", "SOURCE_DATE_EPOCH"];
+
+/// Runs `program` in a private mount namespace, and passes its status on.
+pub(crate) fn run(
+    overlay: Overlay,
+    program: OsString,
+    arguments: Vec<OsString>,
+) -> Result<Status, Failure> {
+    let mut command = Command::new(Root::Overlay(overlay), program).args(arguments);
+    for (name, value) in std::env::vars_os() {
+        let locale = name.to_str().is_some_and(|name| name.starts_with("LC_"));
+        if locale || KEPT.iter().any(|kept| name == *kept) {
+            command = command.env(name, value);
+        }
+    }
+    let exit = command.run().map_err(Error::into_failure)?;
+    Ok(exit.status())
+}

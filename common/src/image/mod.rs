@@ -15,6 +15,7 @@ mod source;
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 
 pub use destination::{Destination, InvalidDestination};
 pub use open::{Opener, open};
@@ -136,6 +137,23 @@ pub struct Image {
 }
 
 impl Image {
+    /// The image whose manifest was put into `store`, with the blobs that are not
+    /// there taken from the image it was made from.
+    ///
+    /// # Errors
+    /// A manifest or config that is missing or malformed.
+    pub fn made_from(
+        base: Option<&Self>,
+        store: Arc<Store>,
+        manifest: &Descriptor,
+    ) -> Result<Self, Error> {
+        let source = match base {
+            Some(base) => Source::Above(store, Box::new(base.source.clone())),
+            None => Source::Store(store),
+        };
+        open::manifest(source, manifest, Vec::new())
+    }
+
     /// What identifies the image to a user: the manifest's digest, or docker's image
     /// ID where the archive has no manifest.
     #[must_use]
@@ -179,7 +197,7 @@ impl Image {
     pub fn store(&self) -> Option<&Store> {
         match &self.source {
             Source::Store(store) => Some(store),
-            Source::Archive(_) => None,
+            Source::Archive(_) | Source::Above(..) => None,
         }
     }
 
@@ -217,5 +235,18 @@ impl Image {
         }
         store.put(&self.manifest_bytes)?;
         Ok(())
+    }
+}
+
+impl Error {
+    /// The error as a user of `reference` should see it: beginning with what was
+    /// asked for, unless it does already.
+    #[must_use]
+    pub fn about(self, reference: &Reference) -> crate::cli::Failure {
+        match self {
+            Self::Store(store::Error::NoImage { .. } | store::Error::AmbiguousDigest { .. })
+            | Self::Stream(_) => self.into(),
+            other => crate::cli::Failure::about(reference, other),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use crate::cli::Failure;
 use crate::store::Name;
 
 /// Where an image is. Paths are bytes; the colon that ends one is the first.
@@ -55,16 +56,17 @@ pub enum InvalidReference {
 }
 
 impl InvalidReference {
-    /// What to type instead.
+    /// The error for the user, with what to type instead.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Path(_) => Some("write oci-archive:FILE, docker-archive:FILE or oci:DIR"),
+    pub fn into_failure(self) -> Failure {
+        let hint = match self {
+            Self::Path(_) => "write oci-archive:FILE, docker-archive:FILE or oci:DIR",
             Self::Registry(_) => {
-                Some("fetch it with another tool, as: skopeo copy docker://NAME oci-archive:FILE")
+                "fetch it with another tool, as: skopeo copy docker://NAME oci-archive:FILE"
             }
-            _ => None,
-        }
+            _ => return self.into(),
+        };
+        Failure::from(self).hint(hint)
     }
 }
 

@@ -13,6 +13,8 @@ use crate::store::{BlobReader, Store, read_checked};
 pub(super) enum Source {
     Store(Arc<Store>),
     Archive(Arc<Archive>),
+    /// A store with what is new, and where the rest is.
+    Above(Arc<Store>, Box<Source>),
 }
 
 impl Source {
@@ -20,6 +22,8 @@ impl Source {
         match self {
             Self::Store(store) => Ok(store.blob(blob)?),
             Self::Archive(archive) => archive.blob(blob),
+            Self::Above(store, _) if store.contains(blob) => Ok(store.blob(blob)?),
+            Self::Above(_, below) => below.blob(blob),
         }
     }
 
@@ -30,9 +34,14 @@ impl Source {
 
     /// The blob of this digest, whatever it holds.
     pub(super) fn find(&self, digest: &Digest) -> Option<Descriptor> {
+        let in_store = |store: &Store| Some(std::fs::metadata(store.blob_path(digest)).ok()?.len());
         let len_bytes = match self {
-            Self::Store(store) => std::fs::metadata(store.blob_path(digest)).ok()?.len(),
+            Self::Store(store) => in_store(store)?,
             Self::Archive(archive) => archive.len_of(digest)?,
+            Self::Above(store, below) => match in_store(store) {
+                Some(len_bytes) => len_bytes,
+                None => return below.find(digest),
+            },
         };
         Some(Descriptor::new("", digest.clone(), len_bytes))
     }

@@ -12,6 +12,18 @@ use super::{Error, Platform, from_json, to_json};
 use crate::digest::DiffId;
 use crate::time::Timestamp;
 
+/// Docker's and BuildKit's notes on how one image was made, false for its children.
+const OF_ONE_IMAGE: [&str; 8] = [
+    "id",
+    "parent",
+    "container",
+    "container_config",
+    "docker_version",
+    "comment",
+    "moby.buildkit.buildinfo.v1",
+    "moby.buildkit.cache.v0",
+];
+
 /// What an image is, how it is run, and how it came to be.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ImageConfig {
@@ -68,6 +80,19 @@ impl ImageConfig {
             os_features: platform.os_features,
             ..Self::default()
         }
+    }
+
+    /// The config to begin an image with that is made from this one: without what
+    /// tells how this one was made.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let mut child = self.clone();
+        child.created = None;
+        child.author.clear();
+        for stale in OF_ONE_IMAGE {
+            child.extra.remove(stale);
+        }
+        child
     }
 
     /// Parses a config, bounded in size.

@@ -1,12 +1,96 @@
 //! The arguments of `img-commit`. No I/O here.
 
-use clap::Parser;
+use std::ffi::OsString;
+
+use clap::{Parser, ValueEnum};
 use common::cli::OutputOptions;
+use common::compression::Format;
+use common::oci::Platform;
+use common::store::{Location, Name};
 
 /// Add a layer and configuration to an image
 #[derive(Debug, Parser)]
 #[command(name = "img-commit", version)]
 pub(crate) struct Cli {
+    /// The image to start from, or 'scratch'
+    #[arg(value_name = "PARENT")]
+    pub(crate) parent: OsString,
+
+    /// The layer, a tar archive with any compression [default: standard input]
+    #[arg(value_name = "LAYER")]
+    pub(crate) layer: Option<OsString>,
+
+    /// Say in the history what the commit is for
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+
+    /// Say in the history and the config who made it
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) author: Option<String>,
+
+    /// Change the config by a Containerfile instruction (CMD, ENV, LABEL, ...); repeatable
+    #[arg(short = 'c', long = "change", value_name = "INSTRUCTION")]
+    pub(crate) changes: Vec<String>,
+
+    /// Name the image; repeatable
+    #[arg(short = 't', long = "tag", value_name = "NAME")]
+    pub(crate) names: Vec<Name>,
+
+    /// Write the image to DEST (-, oci:DIR, oci-archive:FILE, docker-archive:FILE) and not to the store
+    #[arg(short = 'o', long = "output", value_name = "DEST")]
+    pub(crate) destination: Option<OsString>,
+
+    /// Add no layer, only configuration
+    #[arg(long, conflicts_with_all = ["layer", "compress"])]
+    pub(crate) config_only: bool,
+
+    /// Say in the history what made the layer [default: the parent's command]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) created_by: Option<String>,
+
+    /// The platform to take from the parent, or to give to an image from scratch
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+
+    /// How to store the layer
+    #[arg(long, value_name = "FORMAT", default_value = "none")]
+    pub(crate) compress: Compression,
+
+    /// Note something in the manifest; repeatable
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
+    pub(crate) annotations: Vec<(String, String)>,
+
     #[command(flatten)]
-    output: OutputOptions,
+    pub(crate) location: Location,
+
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// How a layer is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compression {
+    /// As gzip
+    Gzip,
+    /// As zstd
+    Zstd,
+    /// As plain tar, so that its digest is its DiffID
+    None,
+}
+
+impl From<Compression> for Format {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::Gzip => Self::Gzip,
+            Compression::Zstd => Self::Zstd,
+            Compression::None => Self::None,
+        }
+    }
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE".to_owned()),
+    }
 }

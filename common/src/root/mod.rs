@@ -29,7 +29,7 @@ use rustix::io::Errno;
 
 pub use path::{InvalidPath, join, split};
 pub use remove::{Removed, names, remove};
-pub use tree::{Ahead, DirId, Tree, Walk};
+pub use tree::{Ahead, DirId, Tree, Walk, follow};
 
 /// Flags for a directory that is listed, changed and worked in.
 const DIRECTORY: OFlags = OFlags::RDONLY

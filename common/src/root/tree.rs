@@ -45,6 +45,7 @@ struct Node {
     used: u64,
     /// The permission bits to go back to, where they kept us out.
     mode_before: Option<u32>,
+    gone: bool,
 }
 
 /// The known directories below a root.
@@ -103,6 +104,7 @@ impl<'a> Tree<'a> {
             fd: None,
             used: 0,
             mode_before: None,
+            gone: false,
         };
         Self { root, nodes: vec![top], open: Vec::new(), clock: 0 }
     }
@@ -170,6 +172,7 @@ impl<'a> Tree<'a> {
             fd: None,
             used: 0,
             mode_before: None,
+            gone: false,
         });
         self.node_mut(at).children.insert(name.into(), id);
         id
@@ -184,7 +187,24 @@ impl<'a> Tree<'a> {
             gone.extend(std::mem::take(&mut node.children).into_values());
             node.fd = None;
             node.mode_before = None;
+            node.gone = true;
         }
+    }
+
+    /// Whether the directory was forgotten.
+    #[must_use]
+    pub fn is_gone(&self, id: DirId) -> bool {
+        self.node(id).gone
+    }
+
+    /// All directories that were met and are not gone, each before the one above it.
+    pub fn innermost_first(&self) -> impl Iterator<Item = DirId> + use<> {
+        let gone: Vec<bool> = self.nodes.iter().map(|node| node.gone).collect();
+        // A directory is met after the one above it.
+        (0..u32::try_from(gone.len()).unwrap_or(u32::MAX))
+            .rev()
+            .filter(move |index| !gone[*index as usize])
+            .map(DirId)
     }
 
     /// The open descriptor of a directory, opened again if it was closed meanwhile.
@@ -356,7 +376,10 @@ impl<'a> Tree<'a> {
 }
 
 /// Puts a link's target ahead; from the root if it is absolute.
-pub(super) fn follow(at: DirId, target: &[u8], ahead: &mut Ahead) -> Result<DirId, Errno> {
+///
+/// # Errors
+/// `ELOOP` after too many links.
+pub fn follow(at: DirId, target: &[u8], ahead: &mut Ahead) -> Result<DirId, Errno> {
     ahead.links += 1;
     if ahead.links > MAX_LINKS {
         return Err(Errno::LOOP);

@@ -1,0 +1,87 @@
+//! Devices and FIFOs.
+
+use std::os::fd::AsFd as _;
+
+use rustix::fs::{FileType, Mode};
+use rustix::io::Errno;
+
+use super::engine::Engine;
+use super::error::{Problem, Tried as _};
+use super::options::Ownership;
+use crate::root::DirId;
+use crate::root::attributes::{self, Target};
+use crate::tar::Entry;
+
+/// What mknod(2) makes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Device {
+    kind: FileType,
+    number: u64,
+}
+
+impl Device {
+    pub(super) const fn fifo() -> Self {
+        Self { kind: FileType::Fifo, number: 0 }
+    }
+
+    /// A character device that is not overlayfs's whiteout.
+    pub(super) fn character(major: u32, minor: u32) -> Result<Self, Problem> {
+        if (major, minor) == (0, 0) {
+            return Err(Problem::WhiteoutDevice);
+        }
+        Ok(Self { kind: FileType::CharacterDevice, number: number(major, minor)? })
+    }
+
+    pub(super) fn block(major: u32, minor: u32) -> Result<Self, Problem> {
+        Ok(Self { kind: FileType::BlockDevice, number: number(major, minor)? })
+    }
+}
+
+/// Linux keeps 12 bits of major and 20 of minor number (`MINORBITS`), and cuts off
+/// the rest without a word.
+fn number(major: u32, minor: u32) -> Result<u64, Problem> {
+    if major >= 1 << 12 || minor >= 1 << 20 {
+        return Err(Problem::DeviceNumber { major, minor });
+    }
+    Ok(rustix::fs::makedev(major, minor))
+}
+
+impl Engine<'_> {
+    pub(super) fn put_device(
+        &mut self,
+        at: DirId,
+        name: &[u8],
+        entry: &Entry,
+        device: Device,
+    ) -> Result<(), Problem> {
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        let made = self.make(at, name, "create it", |fd| {
+            match rustix::fs::mknodat(fd, name, device.kind, mode, device.number) {
+                Ok(()) => Ok(Ok(())),
+                Err(Errno::PERM) => Ok(Err(Errno::PERM)),
+                Err(error) => Err(error),
+            }
+        })?;
+        if let Err(errno) = made {
+            if self.options.ownership == Ownership::Keep || device.kind == FileType::Fifo {
+                return Err(Problem::Device(errno.into()));
+            }
+            // What a lower layer has in its place is gone all the same.
+            self.clear(at, name)?;
+            self.summary.not_kept.devices += 1;
+            self.touch(at);
+            return Ok(());
+        }
+        let fd = self.prepare(at)?;
+        let target = Target::Name(fd.as_fd(), name);
+        self.own(at, target, entry)?;
+        if self.mode_is_masked(at, entry.mode) {
+            attributes::set_mode(target, entry.mode).tried("set its mode")?;
+        }
+        self.set_xattrs(target, entry, false)?;
+        attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
+        self.touched.insert(at, name);
+        self.touch(at);
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! Files and symbolic links.
+
+use std::fs::File;
+use std::io::{self, BufRead, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::engine::Engine;
+use super::error::{Problem, Tried as _};
+use crate::root::DirId;
+use crate::root::attributes::{self, Target};
+use crate::tar::{Content, Entry};
+
+/// A new file, and nothing but a new file: no link is followed, nothing truncated.
+const NEW: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+impl Engine<'_> {
+    pub(super) fn put_file<R: BufRead>(
+        &mut self,
+        at: DirId,
+        name: &[u8],
+        entry: &Entry,
+        content: &mut Content<'_, R>,
+    ) -> Result<(), Problem> {
+        // Optimistic: in a first layer nothing is ever in the way.
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        let file = self.make(at, name, "create it", |fd| {
+            rustix::fs::openat(fd, name, NEW, mode).map(File::from)
+        })?;
+        copy(content, &file)?;
+        self.finish_file(at, file.as_fd(), entry)?;
+        self.touched.insert(at, name);
+        self.touch(at);
+        Ok(())
+    }
+
+    /// Owner, mode, extended attributes, times: in the order that keeps them all.
+    pub(super) fn finish_file(
+        &mut self,
+        at: DirId,
+        file: BorrowedFd<'_>,
+        entry: &Entry,
+    ) -> Result<(), Problem> {
+        let target = Target::Open(file);
+        self.own(at, target, entry)?;
+        if self.directory(at).births.acl {
+            attributes::remove_xattr(file, b"system.posix_acl_access")
+                .tried("remove an inherited ACL")?;
+        }
+        if self.mode_is_masked(at, entry.mode) {
+            attributes::set_mode(target, entry.mode).tried("set its mode")?;
+        }
+        self.set_xattrs(target, entry, true)?;
+        attributes::set_mtime(target, entry.mtime, true).tried("set its time")
+    }
+
+    pub(super) fn put_symlink(
+        &mut self,
+        at: DirId,
+        name: &[u8],
+        entry: &Entry,
+        link_target: &[u8],
+    ) -> Result<(), Problem> {
+        self.make(at, name, "create a symbolic link", |fd| {
+            rustix::fs::symlinkat(link_target, fd, name)
+        })?;
+        let fd = self.prepare(at)?;
+        let target = Target::Name(fd.as_fd(), name);
+        self.own(at, target, entry)?;
+        self.set_xattrs(target, entry, false)?;
+        attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
+        self.touched.insert(at, name);
+        self.touch(at);
+        Ok(())
+    }
+}
+
+/// Writes the content, and leaves holes where the archive has them.
+fn copy<R: BufRead>(content: &mut Content<'_, R>, file: &File) -> Result<(), Problem> {
+    if !content.is_sparse() {
+        return copy_run(content, content.left_bytes(), |bytes, _| {
+            let mut file = file;
+            file.write_all(bytes)
+        });
+    }
+    let len_bytes = content.left_bytes();
+    while let Some(segment) = content.next_segment().map_err(Problem::Content)? {
+        copy_run(content, segment.len_bytes, |bytes, done| {
+            file.write_all_at(bytes, segment.offset + done)
+        })?;
+    }
+    rustix::fs::ftruncate(file, len_bytes).tried("set its length")
+}
+
+/// Hands `len_bytes` of the content to `write`, from the archive's own buffer,
+/// each time with the number of bytes before.
+fn copy_run<R: BufRead>(
+    content: &mut Content<'_, R>,
+    len_bytes: u64,
+    mut write: impl FnMut(&[u8], u64) -> io::Result<()>,
+) -> Result<(), Problem> {
+    let mut done = 0;
+    while done < len_bytes {
+        let available = content.fill_buf().map_err(Problem::Content)?;
+        if available.is_empty() {
+            return Err(Problem::Content(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let most = usize::try_from(len_bytes - done).unwrap_or(usize::MAX);
+        let bytes = available.get(..most).unwrap_or(available);
+        write(bytes, done).map_err(|source| Problem::System { action: "write it", source })?;
+        let len = bytes.len();
+        content.consume(len);
+        done += len as u64;
+    }
+    Ok(())
+}

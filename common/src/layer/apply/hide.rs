@@ -1,0 +1,69 @@
+//! Whiteouts: what lower layers put there goes, what this layer made stays.
+
+use std::os::fd::AsFd as _;
+
+use super::engine::{Engine, Parents};
+use super::error::{Problem, Tried as _};
+use crate::root::{self, DirId, Removed};
+
+impl Engine<'_> {
+    /// Hides the lower content called `name` below the directory `parents`.
+    pub(super) fn hide_name(&mut self, parents: &[&[u8]], name: &[u8]) -> Result<(), Problem> {
+        let Some(at) = self.parent(parents, Parents::Record)? else { return Ok(()) };
+        let known = self.tree.child(at, name);
+        if !self.is_touched(at, name) {
+            return match self.records_deletions() {
+                true => self.write_whiteout(at, name),
+                false => self.delete(at, name),
+            };
+        }
+        // The layer has put something here itself. Of a directory the lower content
+        // and the lower attributes go; anything else hides them already.
+        if let Some(id) = known {
+            self.hide_within(id)?;
+            self.undescribe(id)?;
+        }
+        Ok(())
+    }
+
+    /// Hides all lower content of the directory `parents`.
+    pub(super) fn hide_content(&mut self, parents: &[&[u8]]) -> Result<(), Problem> {
+        match self.parent(parents, Parents::Record)? {
+            Some(id) => self.hide_within(id),
+            None => Ok(()),
+        }
+    }
+
+    fn hide_within(&mut self, id: DirId) -> Result<(), Problem> {
+        if self.records_deletions() {
+            return self.set_opaque(id);
+        }
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            if self.directory(id).fresh {
+                continue;
+            }
+            let fd = self.tree.fd(id).tried("open it")?;
+            for name in root::names(fd.as_fd()).tried("list it")? {
+                if !self.is_touched(id, &name) {
+                    self.delete(id, &name)?;
+                } else if let Some(below) = self.tree.child(id, &name) {
+                    pending.push(below);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a lower name, unless a hard link of this layer needs it.
+    fn delete(&mut self, at: DirId, name: &[u8]) -> Result<(), Problem> {
+        let removed = self.clear(at, name)?;
+        if removed != Removed::Nothing && self.links.names_lower(at, name) {
+            let mut target = self.tree.path(at);
+            target.push(b'/');
+            target.extend_from_slice(name);
+            return Err(Problem::LinkTargetDeleted(target));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! How a layer is applied.
+
+use crate::root::Root;
+use crate::tar;
+
+/// How a layer is applied.
+#[derive(Debug)]
+pub struct Options {
+    /// Whether files belong to whom the layer says.
+    pub ownership: Ownership,
+    /// What deletions become.
+    pub form: Form,
+    /// A directory entry over a link to a directory keeps the link, and describes
+    /// the directory it leads to; otherwise it replaces the link.
+    pub keep_dirlinks: bool,
+    /// What the archive may ask of us.
+    pub limits: tar::Limits,
+    /// The most bytes of content that a layer may hold.
+    pub max_len_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ownership: Ownership::Keep,
+            form: Form::Plain,
+            keep_dirlinks: false,
+            limits: tar::Limits::default(),
+            max_len_bytes: u64::MAX,
+        }
+    }
+}
+
+/// Whether files belong to whom the layer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// To whom the layer says; what is not permitted is an error.
+    Keep,
+    /// To ourselves; whatever else needs a privilege (devices, capabilities) is
+    /// left out, and counted in [`super::NotKept`].
+    Drop,
+}
+
+impl Ownership {
+    /// What the process can do: keep owners as root, drop them otherwise.
+    #[must_use]
+    pub fn of_process() -> Self {
+        if rustix::process::geteuid().is_root() { Self::Keep } else { Self::Drop }
+    }
+}
+
+/// What deletions become.
+#[derive(Debug)]
+pub enum Form {
+    /// They are carried out: the directory holds the layers below.
+    Plain,
+    /// They are recorded as overlayfs does: the directory holds this layer alone,
+    /// and becomes a lower directory of an overlay mount.
+    Overlay {
+        /// Where overlayfs keeps its extended attributes.
+        namespace: Namespace,
+        /// The layers below, uppermost first, in plain or in overlay form: links
+        /// among the parents of an entry are looked up there, and so are the
+        /// attributes of parents that the layer does not describe. Without them
+        /// such a parent becomes a plain directory and hides the link.
+        lowers: Vec<Root>,
+    },
+}
+
+/// Where overlayfs keeps its extended attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// `trusted.overlay.`: mounts made by root.
+    Trusted,
+    /// `user.overlay.`: mounts with `userxattr`, as in user namespaces.
+    User,
+}
+
+impl Namespace {
+    /// What the names of the attributes begin with.
+    #[must_use]
+    pub const fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Trusted => b"trusted.overlay.",
+            Self::User => b"user.overlay.",
+        }
+    }
+
+    /// The whole name of the attribute `name`.
+    #[must_use]
+    pub fn attribute(self, name: &[u8]) -> Vec<u8> {
+        [self.prefix(), name].concat()
+    }
+}

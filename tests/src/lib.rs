@@ -1,1 +1,25 @@
-//! What the tests of the layerutils tools share: the binaries under test, sandboxes for them, peers.
+//! What the tests of the layerutils tools share.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`binaries`] | which binaries are under test |
+//! | [`sandbox`] | a folder and an environment of its own for each test |
+//! | [`run`] | a command, its outcome, and what is asserted of it |
+//! | [`requirement`] | privileges and peers, and skipping loudly without them |
+//! | [`tree`] | directory trees: generated, written, read back, compared |
+//! | [`tool`] | the table of tools and of what each can do |
+//! | [`fixture`] | the folder in which the table's command lines work |
+//! | [`completion`] | completion scripts |
+//!
+//! The code here panics where it cannot go on: that is how a test fails.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+pub mod binaries;
+pub mod completion;
+pub mod fixture;
+pub mod requirement;
+pub mod run;
+pub mod sandbox;
+pub mod tool;
+pub mod tree;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::Error;
 pub use privilege::can_mount;
+pub(crate) use privilege::has_many_ids;
 pub use table::unmount_union;
 
 /// The device name of our overlays in /proc/mounts.

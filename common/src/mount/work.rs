@@ -4,18 +4,16 @@
 //! user names one it is a hidden sibling. The kernel leaves `work/` (mode 0) and
 //! perhaps `index/` in it, which nobody wants to find later.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, chmodat, fstat, mkdirat, openat, statat,
-    unlinkat,
-};
+use rustix::fs::{CWD, Mode, OFlags, fstat, mkdirat, openat};
 
 use super::{Error, Upper};
+use crate::root;
 
 /// Beginning of the name of a work directory that we made.
 const PREFIX: &str = ".union-mount-work.";
@@ -77,11 +75,14 @@ impl Work {
     /// Removes what is left when the mount is gone.
     pub(crate) fn remove(self) -> io::Result<()> {
         match &self.0 {
-            Place::Beside(parent, name) => remove_tree(parent.as_fd(), name, 0),
+            Place::Beside(parent, name) => {
+                root::remove(parent.as_fd(), name.to_bytes())?;
+                Ok(())
+            }
             Place::Named(path) => {
                 let fd = openat(CWD, path, DIRECTORY, Mode::empty())?;
-                for leftover in [c"work", c"index"] {
-                    remove_tree(fd.as_fd(), leftover, 0)?;
+                for leftover in [&b"work"[..], b"index"] {
+                    root::remove(fd.as_fd(), leftover)?;
                 }
                 Ok(())
             }
@@ -110,35 +111,11 @@ fn identity(fd: impl AsFd) -> io::Result<(u64, u64)> {
     Ok((stat.st_dev.into(), stat.st_ino.into()))
 }
 
-/// Removes `name` and all below it, following nothing. Missing is as good as removed.
-fn remove_tree(parent: BorrowedFd<'_>, name: &CStr, depth: usize) -> io::Result<()> {
-    const DEEPEST: usize = 64;
-    let stat = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(rustix::io::Errno::NOENT) => return Ok(()),
-        stat => stat?,
-    };
-    if FileType::from_raw_mode(stat.st_mode as RawMode) != FileType::Directory {
-        return Ok(unlinkat(parent, name, AtFlags::empty())?);
-    }
-    if depth > DEEPEST {
-        return Err(io::Error::other("directories nested too deeply"));
-    }
-    // Overlayfs makes its own with mode 0.
-    chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
-    let fd = openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-    for entry in Dir::read_from(&fd)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            remove_tree(fd.as_fd(), entry.file_name(), depth + 1)?;
-        }
-    }
-    Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
-}
-
 /// Removes the work directory `name` in `parent`.
 pub(super) fn remove_in(parent: &Path, name: &OsStr) -> io::Result<()> {
     let parent = openat(CWD, parent, DIRECTORY, Mode::empty())?;
-    remove_tree(parent.as_fd(), &CString::new(name.as_bytes())?, 0)
+    root::remove(parent.as_fd(), name.as_bytes())?;
+    Ok(())
 }
 
 /// Whether a directory of this name was made by [`Work`].

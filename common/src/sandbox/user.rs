@@ -7,13 +7,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
-use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use super::Error;
 use super::error::Trying as _;
-use super::inside::{self, Located};
+use crate::root::Root;
 
 /// More than any passwd or group file needs.
 const LONGEST: u64 = 4 << 20;
@@ -30,33 +30,28 @@ pub(super) struct User {
 
 /// Looks `name` up inside `root`.
 pub(super) fn look_up(root: BorrowedFd<'_>, name: Option<&str>) -> Result<User, Error> {
-    let passwd = read(root, "/etc/passwd")?;
-    let group = read(root, "/etc/group")?;
+    let root = Root::from_fd(root.try_clone_to_owned().trying(|| "the root".into())?);
+    let passwd = read(&root, "/etc/passwd")?;
+    let group = read(&root, "/etc/group")?;
     find(name.unwrap_or("0"), &passwd, &group)
 }
 
 /// A file inside the root; empty if it is missing.
-fn read(root: BorrowedFd<'_>, path: &str) -> Result<String, Error> {
+fn read(root: &Root, path: &str) -> Result<String, Error> {
     let read = || -> io::Result<String> {
-        let Located::Found(found) = inside::locate(root, path.as_bytes())? else {
-            return Ok(String::new());
+        let file = match root.open_file(path.as_bytes()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(String::new()),
+            Err(Errno::INVAL) => return Err(io::Error::other("not a regular file")),
+            Err(errno) => return Err(errno.into()),
         };
-        if inside::kind(&found)? != FileType::RegularFile {
-            return Err(io::Error::other("not a regular file"));
-        }
-        // The descriptor is known to be a regular file, so this can neither block
-        // nor lead elsewhere.
-        let file = File::open(format!("/proc/self/fd/{}", found.as_fd().as_raw_fd()))?;
         let mut bytes = Vec::new();
         if file.take(LONGEST + 1).read_to_end(&mut bytes)? as u64 > LONGEST {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    match read() {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(String::new()),
-        read => read.trying(|| format!("the image's {path}")),
-    }
+    read().trying(|| format!("the image's {path}"))
 }
 
 /// The lookup itself, on the content of the two files.

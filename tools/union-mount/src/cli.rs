@@ -1,10 +1,13 @@
 //! The arguments of `union-mount`. No I/O here.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
 use common::cli::{Failure, OutputOptions};
+use common::oci::Platform;
+use common::store::Location;
 
 /// Mount layers or an image as one file system, or run a command in it
 #[derive(Debug, Parser)]
@@ -24,6 +27,21 @@ pub(crate) struct Cli {
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 
+    /// Show the layers of IMAGE, below those of the directories
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<OsString>,
+
+    /// Choose from an image for several platforms, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", requires = "image")]
+    platform: Option<Platform>,
+
+    #[command(flatten)]
+    store: Location,
+
+    /// Show the file system as of the Nth layer, counted from the base
+    #[arg(long, value_name = "N")]
+    at: Option<NonZeroUsize>,
+
     /// Put changes into DIR, which is made if it is missing; read-only otherwise
     #[arg(long, value_name = "DIR")]
     upper: Option<PathBuf>,
@@ -37,8 +55,12 @@ pub(crate) struct Cli {
     volatile: bool,
 
     /// Unmount the union at a mount point
-    #[arg(long, conflicts_with_all = ["upper", "command"])]
+    #[arg(long, conflicts_with_all = ["image", "at", "upper", "print", "command"])]
     unmount: bool,
+
+    /// Print the plan as JSON and mount nothing
+    #[arg(long)]
+    print: bool,
 
     #[command(flatten)]
     output: OutputOptions,
@@ -47,19 +69,36 @@ pub(crate) struct Cli {
 /// What was asked for.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Mount on a directory of the host.
-    Mount(Layers, PathBuf),
-    /// Run a command.
-    Run(Layers, OsString, Vec<OsString>),
+    /// Show layers somewhere.
+    Show(Layers, Goal),
+    /// Say what would be done.
+    Print(Layers, Option<Goal>),
     /// Undo a mount.
     Unmount(PathBuf),
+}
+
+/// Where layers are to be seen.
+#[derive(Debug)]
+pub(crate) enum Goal {
+    /// On a directory of the host.
+    Point(PathBuf),
+    /// By a command: the program and its arguments.
+    Command(Vec<OsString>),
 }
 
 /// What to show as one tree.
 #[derive(Debug)]
 pub(crate) struct Layers {
+    /// An image, below the directories.
+    pub(crate) image: Option<OsString>,
+    /// Which of its platforms.
+    pub(crate) platform: Option<Platform>,
+    /// Where names of images are looked up.
+    pub(crate) store: Location,
     /// Layer directories, base first.
     pub(crate) directories: Vec<PathBuf>,
+    /// How many of the layers to show.
+    pub(crate) at: Option<NonZeroUsize>,
     /// Takes the changes.
     pub(crate) upper: Option<PathBuf>,
     /// Overlayfs's scratch space.
@@ -80,29 +119,34 @@ impl Cli {
                 .map_err(|_| Failure::usage("--unmount takes one mount point"))?;
             return Ok(Action::Unmount(point));
         }
-        let mut command = self.command.into_iter();
-        let program = command.next();
-        let point = match program {
-            Some(_) => None,
-            None => Some(
-                operands
-                    .pop()
-                    .ok_or_else(|| Failure::usage("a mount point or '-- COMMAND' is missing"))?,
-            ),
+        let goal = if self.command.is_empty() {
+            match operands.pop() {
+                Some(point) => Some(Goal::Point(point)),
+                None if self.print => None,
+                None => {
+                    return Err(Failure::usage("a mount point or '-- COMMAND' is missing"));
+                }
+            }
+        } else {
+            Some(Goal::Command(self.command))
         };
-        if operands.is_empty() {
-            return Err(Failure::usage("no layers: name their directories, base first"));
+        if operands.is_empty() && self.image.is_none() {
+            return Err(Failure::usage("no layers: name an image, or directories, base first"));
         }
         let layers = Layers {
+            image: self.image,
+            platform: self.platform,
+            store: self.store,
             directories: operands,
+            at: self.at,
             upper: self.upper,
             work: self.work,
             volatile: self.volatile,
         };
-        Ok(match (program, point) {
-            (Some(program), _) => Action::Run(layers, program, command.collect()),
-            (None, Some(point)) => Action::Mount(layers, point),
-            (None, None) => return Err(Failure::usage("a mount point is missing")),
+        Ok(match goal {
+            goal if self.print => Action::Print(layers, goal),
+            Some(goal) => Action::Show(layers, goal),
+            None => return Err(Failure::usage("a mount point is missing")),
         })
     }
 }

@@ -1,12 +1,16 @@
 //! `union-mount`: mount layers or an image as one file system, or run a command in it.
 
 mod cli;
+mod layers;
+mod print;
 mod run;
 
+use std::path::Path;
+
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use cli::{Action, Cli, Layers};
+use cli::{Action, Cli, Goal};
 use common::cli::{Failure, Status};
-use common::mount::{self, Durability, Overlay, Upper};
+use common::mount::{self, Overlay};
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -24,34 +28,31 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             mount::unmount_union(&point)?;
             Ok(Status::DONE)
         }
-        Action::Mount(layers, point) => {
+        Action::Print(layers, goal) => print::print(&layers::resolve(layers)?, goal.as_ref()),
+        Action::Show(layers, Goal::Point(point)) => {
             if !mount::can_mount() {
                 return Err(Failure::new("mounting for others to see needs CAP_SYS_ADMIN").hint(
                     "run it as root, or give a command after '--': it sees the union in a \
                      user namespace of its own",
                 ));
             }
-            overlay(layers).mount_on(&point).map_err(explained)?;
-            Ok(Status::DONE)
+            mount_on(&layers::resolve(layers)?, &point)
         }
-        Action::Run(layers, program, arguments) => run::run(overlay(layers), program, arguments),
+        // A tool that runs a command leaves the low statuses to it.
+        Action::Show(layers, Goal::Command(argv)) => layers::resolve(layers)
+            .map_err(|failure| failure.with_status(Status::RUNNER_FAILED))
+            .and_then(|overlay| run::run(overlay, argv)),
     }
 }
 
-fn overlay(layers: Layers) -> Overlay {
-    let mut overlay = Overlay::new(layers.directories);
-    overlay.upper = layers.upper.map(|dir| Upper { dir, work: layers.work });
-    if layers.volatile {
-        overlay.durability = Durability::Volatile;
-    }
-    overlay
-}
-
-fn explained(error: mount::Error) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::from(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+fn mount_on(overlay: &Overlay, point: &Path) -> Result<Status, Failure> {
+    overlay.mount_on(point).map_err(|error| {
+        let hint = error.hint();
+        let failure = Failure::from(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
+    Ok(Status::DONE)
 }

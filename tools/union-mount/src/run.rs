@@ -10,13 +10,11 @@ use common::sandbox::{Command, Error, Root};
 /// outside: it may hold secrets, and paths that mean nothing inside.
 const KEPT: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "TZ", "SOURCE_DATE_EPOCH"];
 
-/// Runs `program` in a private mount namespace, and passes its status on.
-pub(crate) fn run(
-    overlay: Overlay,
-    program: OsString,
-    arguments: Vec<OsString>,
-) -> Result<Status, Failure> {
-    let mut command = Command::new(Root::Overlay(overlay), program).args(arguments);
+/// Runs a command in a private mount namespace, and passes its status on.
+pub(crate) fn run(overlay: Overlay, argv: Vec<OsString>) -> Result<Status, Failure> {
+    let mut argv = argv.into_iter();
+    let program = argv.next().unwrap_or_default();
+    let mut command = Command::new(Root::Overlay(overlay), program).args(argv);
     for (name, value) in std::env::vars_os() {
         let locale = name.to_str().is_some_and(|name| name.starts_with("LC_"));
         if locale || KEPT.iter().any(|kept| name == *kept) {

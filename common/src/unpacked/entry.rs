@@ -1,0 +1,166 @@
+//! One layer of the cache: looked up, or unpacked by one process while others wait.
+//!
+//! An entry is the directory `CHAINID/` with `tree/` in it, the layer itself; the
+//! file `opaque` where the layer's root hides all below; and, until the disk has
+//! it, `unsynced` with the id of the boot it was made in. It is made as
+//! `CHAINID.partial/` and renamed. What a kill leaves, the next process with the
+//! lock removes. Waiting for the disk would double the time of a first use, so what
+//! a crash of the machine may have torn is told by its boot id instead.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Error;
+use crate::cli::{cleanup, message};
+use crate::digest::{DiffId, Digest};
+use crate::layer::apply::{self, Namespace, Ownership, apply_stream};
+use crate::root::{self, Root};
+
+/// How long the kernel is given to write by itself before we ask it to.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// An entry, locked for this process.
+#[derive(Debug)]
+pub(super) struct Entry {
+    layers: PathBuf,
+    name: String,
+    /// Unlocks when it is closed.
+    _lock: File,
+}
+
+/// An unpacked layer.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// In overlay form.
+    pub(super) dir: PathBuf,
+    /// Whether it hides all layers below.
+    pub(super) opaque_root: bool,
+}
+
+impl Entry {
+    /// Locks the entry of this key in the folder `layers`, waiting for others.
+    pub(super) fn lock(layers: &Path, key: &Digest) -> Result<Self, Error> {
+        let name = key.to_string().replace(':', "-");
+        let path = layers.join(format!("{name}.lock"));
+        let lock = OpenOptions::new().create(true).append(true).open(&path);
+        let lock = lock.map_err(Error::file(&path, "cannot open the lock"))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|errno| Error::file(&path, "cannot lock it")(errno.into()))?;
+        Ok(Self { layers: layers.to_owned(), name, _lock: lock })
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.layers.join(&self.name)
+    }
+
+    /// The layer, if it is there and whole.
+    pub(super) fn get(&self) -> Result<Option<Layer>, Error> {
+        let dir = self.dir();
+        let unsynced = dir.join("unsynced");
+        let about = "cannot read the cache";
+        match fs::metadata(&dir) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::file(&dir, about)(error)),
+        }
+        match fs::read_to_string(&unsynced) {
+            Ok(boot) if boot == boot_id() => settle(&dir, &unsynced),
+            // The machine has been started since, and may have lost some of it.
+            Ok(_) => {
+                self.remove(&self.name)?;
+                return Ok(None);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file(&unsynced, about)(error)),
+        }
+        let opaque = dir.join("opaque");
+        let opaque_root = opaque.try_exists().map_err(Error::file(&opaque, about))?;
+        Ok(Some(Layer { dir: dir.join("tree"), opaque_root }))
+    }
+
+    /// Unpacks the layer from `stream`, which may be compressed.
+    pub(super) fn unpack(
+        &self,
+        stream: impl Read,
+        diff_id: &DiffId,
+        below: &[PathBuf],
+        namespace: Namespace,
+        ownership: Ownership,
+    ) -> Result<Layer, Error> {
+        let partial = format!("{}.partial", self.name);
+        self.remove(&partial)?;
+        let dir = self.layers.join(&partial);
+        let tree = dir.join("tree");
+        let about = "cannot unpack into it";
+        let guard = {
+            let (layers, partial) = (self.layers.clone(), partial.clone());
+            cleanup::register(move || {
+                let _ = remove(&layers, &partial);
+            })
+        };
+        let made = DirBuilder::new()
+            .mode(0o700)
+            .create(&dir)
+            .and_then(|()| DirBuilder::new().mode(0o755).create(&tree));
+        made.map_err(Error::file(&dir, about))?;
+        let open = |path: &PathBuf| Root::open(path).map_err(Error::file(path, about));
+        let options = apply::Options {
+            ownership,
+            form: apply::Form::Overlay {
+                namespace,
+                // Uppermost first, for apply.
+                lowers: below.iter().rev().map(open).collect::<Result<_, _>>()?,
+            },
+            ..apply::Options::default()
+        };
+        let applied = apply_stream(&open(&tree)?, stream, &options)
+            .map_err(|error| Error::Layer { diff_id: diff_id.clone(), source: Box::new(error) })?;
+        if applied.diff_id != *diff_id {
+            let expected = diff_id.clone();
+            return Err(Error::OtherLayer { expected, found: applied.diff_id });
+        }
+        for line in applied.summary.not_kept.lines() {
+            message::verbose(format_args!("layer {diff_id}: {line}"));
+        }
+        let opaque_root = applied.summary.opaque_root;
+        let mark = |name: &str, content: &str| {
+            let path = dir.join(name);
+            fs::write(&path, content).map_err(Error::file(&path, about))
+        };
+        mark("unsynced", &boot_id())?;
+        if opaque_root {
+            mark("opaque", "")?;
+        }
+        fs::rename(&dir, self.dir()).map_err(Error::file(&dir, "cannot rename it"))?;
+        guard.forget();
+        Ok(Layer { dir: self.dir().join("tree"), opaque_root })
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Error> {
+        remove(&self.layers, name)
+            .map_err(Error::file(&self.layers.join(name), "cannot remove what is left of it"))
+    }
+}
+
+fn remove(layers: &Path, name: &str) -> io::Result<()> {
+    root::remove(File::open(layers)?.as_fd(), name.as_bytes())?;
+    Ok(())
+}
+
+/// Has the disk take the entry for good once that costs next to nothing.
+fn settle(dir: &Path, unsynced: &Path) {
+    let age = fs::metadata(unsynced).and_then(|metadata| metadata.modified());
+    let settled = age.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > SETTLED));
+    if settled && File::open(dir).is_ok_and(|dir| rustix::fs::syncfs(dir).is_ok()) {
+        let _ = fs::remove_file(unsynced);
+    }
+}
+
+/// What tells this start of the machine from others.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! Layers unpacked into the cache, once, in overlay form.
+//!
+//! Derived data: keyed by digest, and deleting it costs time only. Owns the
+//! cache's folder, its keys and its locks; what a layer means is
+//! [`crate::layer::apply`]'s, and what to do with the directories is
+//! [`crate::mount`]'s.
+//!
+//! A layer is kept under its ChainID and not its DiffID: what a parent directory
+//! that the layer does not describe looks like, and where a link among the parents
+//! leads, depends on the layers below. Images with a common base have common
+//! ChainIDs, so nothing is unpacked twice for that.
+
+mod entry;
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{ChainId, DiffId};
+use crate::layer::apply::{self, Namespace, Ownership};
+use crate::mount::{self, Form};
+use crate::name::show_path;
+
+/// The cache of unpacked layers.
+#[derive(Debug)]
+pub struct Cache {
+    /// Where everything derived is kept.
+    dir: PathBuf,
+    /// Where layers of this process's form and ownership are.
+    layers: PathBuf,
+    form: Form,
+    ownership: Ownership,
+}
+
+/// Why a layer is not in the cache and cannot be put there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No place for the cache is known.
+    #[error("no place for the cache of unpacked layers: set XDG_CACHE_HOME or HOME")]
+    NoPlace,
+    /// A file of the cache.
+    #[error("{}: {what}", show_path(.path))]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A layer that is not what its image says.
+    #[error("layer {expected}: its content has the DiffID {found}")]
+    OtherLayer {
+        /// What the image's config says.
+        expected: DiffId,
+        /// What the content says.
+        found: DiffId,
+    },
+    /// A layer that cannot be applied.
+    #[error("layer {diff_id}")]
+    Layer {
+        /// Which.
+        diff_id: DiffId,
+        /// Why.
+        source: Box<apply::Error>,
+    },
+}
+
+impl Error {
+    fn file(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { path: path.to_owned(), what, source }
+    }
+}
+
+impl Cache {
+    /// Opens the cache at `$XDG_CACHE_HOME/layerutils`, or `~/.cache/layerutils`;
+    /// root's is `/var/cache/layerutils`. Made, for its owner only, where it is missing.
+    ///
+    /// # Errors
+    /// No place for it, or a place that cannot be used.
+    pub fn open() -> Result<Self, Error> {
+        Self::at(crate::store::cache_dir().ok_or(Error::NoPlace)?)
+    }
+
+    /// Opens the cache at `dir`.
+    ///
+    /// # Errors
+    /// A place that cannot be used.
+    pub fn at(dir: PathBuf) -> Result<Self, Error> {
+        let form = Form::native();
+        let ownership = match mount::has_many_ids() {
+            true => Ownership::Keep,
+            false => Ownership::Drop,
+        };
+        let kind = match (form, ownership) {
+            (Form::Trusted, Ownership::Keep) => "trusted",
+            (Form::Trusted, Ownership::Drop) => "trusted-unowned",
+            (Form::User, Ownership::Keep) => "user",
+            (Form::User, Ownership::Drop) => "user-unowned",
+        };
+        let layers = dir.join("unpacked").join(kind);
+        // Set-id programs of an image must be out of reach of the host's users
+        // (CVE-2021-41091).
+        let made = fs::create_dir_all(dir.parent().unwrap_or(&dir))
+            .and_then(|()| DirBuilder::new().recursive(true).mode(0o700).create(&layers));
+        made.map_err(Error::file(&layers, "cannot make the cache"))?;
+        let layers =
+            fs::canonicalize(&layers).map_err(Error::file(&layers, "cannot open the cache"))?;
+        Ok(Self { dir, layers, form, ownership })
+    }
+
+    /// The directory where everything derived is kept.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The layers of an image as directories for [`crate::mount::Overlay`], base
+    /// first, unpacked where they are not there yet. `open` gives the stream of
+    /// the layer with this index in any compression, and is called only if needed.
+    ///
+    /// Layers below an opaque root are left out: an overlay's root cannot be
+    /// opaque, and nothing of them is to be seen.
+    ///
+    /// # Errors
+    /// A layer that cannot be read or unpacked, or has another DiffID; `open`'s own.
+    pub fn layers<R: Read, E: From<Error>>(
+        &self,
+        diff_ids: &[DiffId],
+        mut open: impl FnMut(usize) -> Result<R, E>,
+    ) -> Result<Vec<PathBuf>, E> {
+        let mut below: Vec<PathBuf> = Vec::new();
+        let mut chain: Option<ChainId> = None;
+        for (index, diff_id) in diff_ids.iter().enumerate() {
+            let key = ChainId::stack(chain.as_ref(), diff_id);
+            let entry = entry::Entry::lock(&self.layers, &key.0)?;
+            let layer = match entry.get()? {
+                Some(layer) => layer,
+                None => {
+                    crate::cli::message::verbose(format_args!("unpacking layer {diff_id}"));
+                    let stream = open(index)?;
+                    entry.unpack(stream, diff_id, &below, self.namespace(), self.ownership)?
+                }
+            };
+            if layer.opaque_root {
+                below.clear();
+            }
+            below.push(layer.dir);
+            chain = Some(key);
+        }
+        Ok(below)
+    }
+
+    fn namespace(&self) -> Namespace {
+        match self.form {
+            Form::Trusted => Namespace::Trusted,
+            Form::User => Namespace::User,
+        }
+    }
+}

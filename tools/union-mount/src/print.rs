@@ -1,0 +1,67 @@
+//! The plan as JSON, for `--print`.
+
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+
+use common::cli::{Failure, Status};
+use common::mount::{Durability, Form, Overlay};
+use common::stream::{self, Output, Payload};
+use serde_json::{Value, json};
+
+use crate::cli::Goal;
+
+/// Prints what would be mounted.
+///
+/// # Streams
+/// One JSON object on standard output.
+pub(crate) fn print(overlay: &Overlay, goal: Option<&Goal>) -> Result<Status, Failure> {
+    let mut output = Output::standard(Payload::Text)?;
+    let mut text = serde_json::to_vec_pretty(&plan(overlay, goal))?;
+    text.push(b'\n');
+    output.write_all(&text).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    Ok(Status::DONE)
+}
+
+fn plan(overlay: &Overlay, goal: Option<&Goal>) -> Value {
+    let upper = overlay.upper.as_ref();
+    json!({
+        "lowers": overlay.lowers.iter().map(bytes).collect::<Vec<_>>(),
+        "upper": upper.map(|upper| bytes(&upper.dir)),
+        "work": upper.and_then(|upper| upper.work.as_ref()).map(bytes),
+        "xattrs": match overlay.form {
+            Form::Trusted => "trusted",
+            Form::User => "user",
+        },
+        "volatile": overlay.durability == Durability::Volatile,
+        "mountpoint": match goal {
+            Some(Goal::Point(point)) => Some(bytes(point)),
+            _ => None,
+        },
+        "command": match goal {
+            Some(Goal::Command(argv)) => Some(argv.iter().map(bytes).collect::<Vec<_>>()),
+            _ => None,
+        },
+    })
+}
+
+/// A name as a string where it is UTF-8, as an array of its bytes otherwise.
+fn bytes(name: impl AsRef<std::ffi::OsStr>) -> Value {
+    let name = name.as_ref();
+    name.to_str().map_or_else(|| json!(name.as_bytes()), |text| json!(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use common::mount::Overlay;
+
+    #[test]
+    fn names_that_are_not_utf8_are_arrays_of_bytes() {
+        let overlay = Overlay::new(vec!["/a".into(), OsString::from_vec(vec![b'/', 0xff]).into()]);
+        let plan = super::plan(&overlay, None);
+        assert_eq!(plan["lowers"], serde_json::json!(["/a", [47, 255]]));
+    }
+}

@@ -1,12 +1,172 @@
 //! The arguments of `layer-apply`. No I/O here.
 
-use clap::Parser;
-use common::cli::OutputOptions;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use common::cli::{Failure, OutputOptions};
+use common::digest::{DiffId, Digest};
+use common::layer::apply::Expected;
+use common::oci::Platform;
+use common::store::Location;
+use common::tar::Limits;
 
 /// Apply layers to a directory
 #[derive(Debug, Parser)]
-#[command(name = "layer-apply", version)]
+#[command(
+    name = "layer-apply",
+    version,
+    override_usage = "layer-apply [OPTION]... DIR [LAYER]...\n       \
+                      layer-apply [OPTION]... --image IMAGE DIR"
+)]
 pub(crate) struct Cli {
+    /// Where to apply them; made if it is missing
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+
+    /// Layers, base first; standard input for none or '-'
+    #[arg(value_name = "LAYER")]
+    pub(crate) layers: Vec<OsString>,
+
+    /// Apply all layers of IMAGE, checked against its config
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["layers", "digest", "diff_id", "overlay"])]
+    pub(crate) image: Option<OsString>,
+
+    /// Choose the image for OS/ARCH[/VARIANT] [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH", requires = "image")]
+    pub(crate) platform: Option<Platform>,
+
     #[command(flatten)]
-    output: OutputOptions,
+    pub(crate) store: Location,
+
+    /// Refuse a layer whose stream has another digest; once for each LAYER
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) digest: Vec<Digest>,
+
+    /// Refuse a layer whose archive has another digest; once for each LAYER
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) diff_id: Vec<Digest>,
+
+    /// Give files to whom the layers say [default for root]
+    #[arg(long, overrides_with = "no_same_owner")]
+    pub(crate) same_owner: bool,
+
+    /// Keep all files for ourselves [default for ordinary users]
+    #[arg(long, overrides_with = "same_owner")]
+    pub(crate) no_same_owner: bool,
+
+    /// Write one layer as a lower directory for overlayfs
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "auto"
+    )]
+    pub(crate) overlay: Option<OverlayNamespace>,
+
+    /// With --overlay: look links up in the layer directory DIR; base first
+    #[arg(long, value_name = "DIR", requires = "overlay")]
+    pub(crate) lower: Vec<PathBuf>,
+
+    /// Keep a link to a directory where a layer has a directory
+    #[arg(long, conflicts_with = "overlay")]
+    pub(crate) keep_dirlinks: bool,
+
+    /// Leave out the index files that eStargz puts into a layer
+    #[arg(long)]
+    pub(crate) drop_estargz: bool,
+
+    /// Refuse a layer with more entries than N
+    #[arg(long, value_name = "N", default_value_t = Limits::default().entries)]
+    pub(crate) max_entries: u64,
+
+    /// Refuse a layer with more than SIZE bytes of content [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_size: Option<u64>,
+
+    /// Refuse an entry with more than SIZE bytes of headers
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1M")]
+    pub(crate) max_metadata: u64,
+
+    /// Refuse a sparse file with more than N segments
+    #[arg(long, value_name = "N", default_value_t = Limits::default().sparse_segments)]
+    pub(crate) max_segments: usize,
+
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// Where overlayfs will look for its extended attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OverlayNamespace {
+    /// `trusted` for root, `user` for others
+    Auto,
+    /// For mounts made by root
+    Trusted,
+    /// For mounts with `userxattr`
+    User,
+}
+
+impl Cli {
+    /// What each layer must be, in the order of the operands.
+    ///
+    /// # Errors
+    /// More digests than layers.
+    pub(crate) fn expected(&self) -> Result<Vec<Expected>, Failure> {
+        let count = self.layers.len().max(1);
+        for (option, given) in [("--digest", self.digest.len()), ("--diff-id", self.diff_id.len())]
+        {
+            if given > count {
+                return Err(Failure::usage(format!(
+                    "{option} is given more often than there are layers"
+                )));
+            }
+        }
+        let expected = |index| Expected {
+            digest: self.digest.get(index).cloned(),
+            len_bytes: None,
+            diff_id: self.diff_id.get(index).cloned().map(DiffId),
+        };
+        Ok((0..count).map(expected).collect())
+    }
+
+    /// What archives may ask of us.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            entries: self.max_entries,
+            metadata_bytes: self.max_metadata,
+            sparse_segments: self.max_segments,
+            ..Limits::default()
+        }
+    }
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (text.get(..text.len() - 1), 10),
+        Some(b'M' | b'm') => (text.get(..text.len() - 1), 20),
+        Some(b'G' | b'g') => (text.get(..text.len() - 1), 30),
+        Some(b'T' | b't') => (text.get(..text.len() - 1), 40),
+        _ => (Some(text), 0),
+    };
+    let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "not a number of bytes (K, M, G and T are understood)".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_binary_suffixes() {
+        assert_eq!(size("512"), Ok(512));
+        assert_eq!(size("4k"), Ok(4096));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        for bad in ["", "K", "-1", "1.5M", "99999999999T", "1é"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
 }

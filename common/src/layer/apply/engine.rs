@@ -22,6 +22,9 @@ use crate::time::Timestamp;
 /// How often something that another process puts in the way is removed again.
 pub(super) const MAX_RACES: usize = 16;
 
+/// What eStargz puts beside an image's files: its index, and where prefetching ends.
+const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
+
 /// What is done where the parents of an entry are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parents {
@@ -96,6 +99,9 @@ impl<'a> Engine<'a> {
                 _ => Err(Problem::RootIsNoDirectory),
             };
         };
+        if parents.is_empty() && self.options.drop_estargz && ESTARGZ.contains(name) {
+            return Ok(());
+        }
         for parent in parents {
             match whiteout::classify(parent) {
                 Basename::Plain => {}

@@ -13,6 +13,8 @@ pub struct Options {
     /// A directory entry over a link to a directory keeps the link, and describes
     /// the directory it leads to; otherwise it replaces the link.
     pub keep_dirlinks: bool,
+    /// What eStargz adds to a layer (its table of contents and landmarks) is left out.
+    pub drop_estargz: bool,
     /// What the archive may ask of us.
     pub limits: tar::Limits,
     /// The most bytes of content that a layer may hold.
@@ -25,6 +27,7 @@ impl Default for Options {
             ownership: Ownership::Keep,
             form: Form::Plain,
             keep_dirlinks: false,
+            drop_estargz: false,
             limits: tar::Limits::default(),
             max_len_bytes: u64::MAX,
         }

@@ -1,0 +1,190 @@
+//! A command in the union: what it sees, what it leaves, how it ends.
+
+mod support;
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use support::{Ran, as_root, in_each_role};
+
+#[test]
+fn the_upper_directory_holds_the_change_and_nothing_else() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let script =
+            "echo hi > /hello; rm /bin/wc; echo x >> /etc/hosts; hostname; cat /proc/1/comm";
+        scratch.sh(&["--upper", "up"], &[&base], script).ok();
+        assert_eq!(scratch.tree("up"), ["./bin", "./bin/wc", "./hello"]);
+        assert_eq!(scratch.tree("base").len(), 21 + 1, "the lower layer has changed");
+        assert_eq!(scratch.names(), ["base", "union-mount", "up"], "a work directory is left");
+    });
+}
+
+#[test]
+fn without_upper_nothing_can_be_written() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let ran = scratch.sh(&[], &[&base], "touch /x 2>/dev/null || echo refused");
+        assert_eq!(ran.ok(), "refused\n");
+    });
+}
+
+#[test]
+fn the_status_is_the_commands_own() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        assert_eq!(scratch.sh(&[], &[&base], "exit 7").status, Some(7));
+        assert_eq!(scratch.sh(&[], &[&base], "exit 2").status, Some(2));
+        assert_eq!(scratch.sh(&[], &[&base], "kill -9 $$").status, Some(137));
+        let run = |program: &str| {
+            Ran::of(scratch.tool().arg(&base).args(["--", program]).output().unwrap())
+        };
+        let missing = run("nope");
+        assert_eq!(missing.status, Some(127));
+        assert_eq!(missing.stderr, "union-mount: nope: command not found\n");
+        let refused = run("/bin");
+        assert_eq!(refused.status, Some(126));
+        assert_eq!(refused.stderr, "union-mount: /bin: Permission denied (os error 13)\n");
+        let lost = scratch.sh(&[], &[Path::new("no-such-layer")], "true");
+        assert_eq!(lost.status, Some(125));
+        assert!(lost.stderr.starts_with("union-mount: no-such-layer: "), "{}", lost.stderr);
+    });
+}
+
+#[test]
+fn nothing_of_the_host_is_seen() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let script = "ls -a / ; echo --; ls /..; echo --; ls /proc | grep -c '^[0-9]'; \
+                      cat /proc/self/mountinfo | grep -v ' / / ' | grep -c ext4; ls /proc/1/cwd/ \
+                      2>&1; cat /proc/kcore /proc/keys 2>/dev/null | wc -c";
+        fs::copy(base.join("bin/busybox"), base.join("bin/grep")).unwrap();
+        let seen = scratch.sh(&[], &[&base], script).stdout;
+        let expected = ".\n..\nbin\ndev\netc\nproc\nsys\n--\nbin\ndev\netc\nproc\nsys\n--\n";
+        assert!(seen.starts_with(expected), "{seen}");
+        assert!(seen.ends_with("Permission denied\n0\n"), "{seen}");
+        // Process 1 is our own binary.
+        let script = "cat /proc/1/environ; cat /proc/1/maps; cat /proc/1/fd/0; cat /proc/1/exe";
+        let init = scratch.sh(&[], &[&base], script);
+        let denied = init.stderr.lines().filter(|line| line.ends_with("Permission denied"));
+        assert_eq!((init.stdout.as_str(), denied.count()), ("", 4), "{}", init.stderr);
+    });
+}
+
+#[test]
+fn a_device_of_a_layer_is_no_device() {
+    as_root(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let script = "mknod /null c 1 3 && ! echo x 2>/dev/null > /null && \
+                      mknod /dev/mine c 1 3 && ! echo x 2>/dev/null > /dev/mine && \
+                      echo x > /dev/null && echo contained";
+        assert_eq!(scratch.sh(&["--upper", "up"], &[&base], script).ok(), "contained\n");
+        let mode = |path: &str| fs::metadata(path).unwrap().permissions();
+        let before = mode("/dev/null");
+        scratch.sh(&[], &[&base], "chmod 600 /dev/null");
+        assert_eq!(mode("/dev/null"), before, "the host's own device was changed");
+    });
+}
+
+#[test]
+fn links_of_the_image_lead_no_mount_astray() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        scratch.directory("base/etc");
+        scratch.directory("base/run");
+        // Where the file would be on the host, and where systemd's is in an image.
+        symlink("/run/none/resolv.conf", base.join("etc/resolv.conf")).unwrap();
+        symlink("../../../../etc/passwd", base.join("etc/hosts")).unwrap();
+        symlink("/run", base.join("dev")).unwrap();
+        let script = "echo mine > /etc/hosts; cat /etc/passwd; ls /run; ls /dev/null; echo; \
+                      ls /run/none";
+        let seen = scratch.sh(&["--upper", "up"], &[&base], script);
+        assert!(seen.stdout.starts_with("mine\n"), "{seen:?}");
+        assert!(seen.stdout.contains("\nnull\n"), "{seen:?}");
+        assert_eq!(scratch.tree("up"), [""; 0], "a mount point is left: {seen:?}");
+        assert_eq!(scratch.names(), ["base", "union-mount", "up"]);
+    });
+}
+
+#[test]
+fn hostile_user_files_are_refused() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        scratch.directory("base/etc");
+        let fifo = base.join("etc/passwd");
+        assert!(scratch.as_role("mkfifo").arg(&fifo).status().unwrap().success());
+        let ran = scratch.sh(&[], &[&base], "true");
+        assert_eq!(ran.status, Some(125));
+        assert_eq!(ran.stderr, "union-mount: the image's /etc/passwd: not a regular file\n");
+        fs::remove_file(&fifo).unwrap();
+        symlink("/dev/zero", &fifo).unwrap();
+        // The root's own /dev/zero: there is none before /dev is mounted, a device after.
+        assert_eq!(scratch.sh(&[], &[&base], "true").status, Some(125));
+    });
+}
+
+#[test]
+fn odd_names_are_only_names() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let odd =
+            [&b"a:b"[..], b"c,d=e", b"new\nline", b"\xff\xfe", b"back\\slash", b" ", b"\"q\""];
+        let mut layers = vec![base];
+        for (number, name) in odd.iter().enumerate() {
+            let name = Path::new(std::ffi::OsStr::from_bytes(name));
+            layers.push(scratch.directory(name));
+            scratch.file(name.join(format!("file{number}")), "");
+        }
+        let layers: Vec<&Path> = layers.iter().map(std::path::PathBuf::as_path).collect();
+        let seen = scratch.sh(&["--upper", "u:p,per"], &layers, "ls -d /file*; touch /new").ok();
+        let expected: String = (0..odd.len()).map(|number| format!("/file{number}\n")).collect();
+        assert_eq!(seen, expected);
+        assert_eq!(scratch.tree("u:p,per"), ["./new"]);
+    });
+}
+
+#[test]
+fn any_number_of_layers_the_kernel_can_hold() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let mut layers = vec![base];
+        for number in 1..1000 {
+            let name = format!("layer{number}");
+            layers.push(scratch.directory(&name));
+            scratch.file(format!("{name}/top"), &number.to_string());
+            scratch.file(format!("{name}/file{number}"), "");
+        }
+        for count in [1, 2, 128, 499, 500, 501, 997] {
+            let layers: Vec<&Path> =
+                layers.iter().take(count).map(std::path::PathBuf::as_path).collect();
+            let script = "cat /top 2>/dev/null; ls / | wc -l";
+            let seen = scratch.sh(&["--upper", "up"], &layers, script).ok();
+            let files = 5 + if count == 1 { 0 } else { count };
+            let top = if count == 1 { String::new() } else { (count - 1).to_string() };
+            assert_eq!(seen, format!("{top}{files}\n"), "{count} layers");
+        }
+        let layers: Vec<&Path> = layers.iter().map(std::path::PathBuf::as_path).collect();
+        let ran = scratch.sh(&[], &layers, "true");
+        assert_eq!(ran.status, Some(125));
+        assert!(ran.stderr.contains("layers are more than"), "{}", ran.stderr);
+    });
+}
+
+#[test]
+fn whiteouts_of_layers_hide_what_is_below() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        scratch.directory("base/d");
+        scratch.file("base/d/old", "");
+        scratch.file("base/gone", "");
+        // Layers as the tool itself makes them.
+        scratch
+            .sh(&["--upper", "one"], &[&base], "rm /gone; rm -r /d; mkdir /d; touch /d/new")
+            .ok();
+        let one = scratch.path("one");
+        let seen = scratch.sh(&[], &[&base, &one], "ls -d /gone /d/* 2>/dev/null").stdout;
+        assert_eq!(seen, "/d/new\n");
+    });
+}

@@ -25,6 +25,10 @@ fn base_256(sign: i64, bytes: &[u8]) -> Option<i64> {
 }
 
 fn octal(field: &[u8]) -> Option<i64> {
+    // GNU tar reads on past a NUL at the start; to everybody else it is the end.
+    if field.starts_with(b"\0") && field.iter().any(|&byte| byte != 0) {
+        return None;
+    }
     let digits = string(field).trim_ascii();
     digits.iter().try_fold(0_i64, |value, &byte| match byte {
         b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(byte - b'0')),
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_not_octal_is_malformed() {
-        for field in ["+644", "-1", "8", "0x10", "6 4", "64a", "6.4", "\u{e9}"] {
+        for field in ["+644", "-1", "\x00644", "8", "0x10", "6 4", "64a", "6.4", "\u{e9}"] {
             assert_eq!(number(field.as_bytes(), "mode"), Err(Problem::Malformed("mode")));
         }
         assert_eq!(number(&[0x81, 0, 0, 0], "uid"), Err(Problem::Malformed("uid")));

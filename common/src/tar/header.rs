@@ -39,9 +39,31 @@ impl Header {
         // Some old writers summed signed bytes, and every reader accepts both.
         let (unsigned, signed) = sums(block, &layout.as_old().cksum);
         match stored {
-            Ok(sum) if sum == unsigned || sum == signed => Ok(Self { layout }),
+            Ok(sum) if sum == unsigned || sum == signed => Self { layout }.check_prefix(),
             _ => Err(Problem::Checksum),
         }
+    }
+
+    /// Readers differ on a prefix where there should be none: Python takes it for
+    /// part of the name everywhere, Go in a GNU header if it cannot be the times
+    /// that belong there (its own writer was wrong before 1.8), the others nowhere.
+    fn check_prefix(self) -> Result<Self, Problem> {
+        let prefix = self.prefix();
+        let is_time = |range| {
+            prefix.get(range).is_some_and(|time| field::number(time, "time of access").is_ok())
+        };
+        let clear = match self.dialect() {
+            Dialect::Ustar => true,
+            Dialect::Gnu => is_time(0..12) && is_time(12..24),
+            Dialect::V7 => string(prefix).is_empty(),
+        };
+        let problem = Problem::Ambiguous("a prefix to the name in a header that has none");
+        if clear { Ok(self) } else { Err(problem) }
+    }
+
+    /// The prefix of the name follows the device numbers: bytes 345 to 499 of the block.
+    fn prefix(&self) -> &[u8] {
+        self.layout.as_old().pad.get(88..243).unwrap_or_default()
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -66,9 +88,8 @@ impl Header {
     pub(super) fn path(&self) -> Vec<u8> {
         let old = self.layout.as_old();
         let name = string(&old.name);
-        // The prefix follows the device numbers: bytes 345 to 499 of the block.
         let prefix = match self.dialect() {
-            Dialect::Ustar => string(old.pad.get(88..243).unwrap_or_default()),
+            Dialect::Ustar => string(self.prefix()),
             Dialect::V7 | Dialect::Gnu => b"",
         };
         if prefix.is_empty() {
@@ -124,6 +145,14 @@ impl Header {
     pub(super) fn gnu(&self) -> Option<&::tar::GnuHeader> {
         self.layout.as_gnu()
     }
+
+    /// Whether those fields are in use: libarchive obeys them whatever the type.
+    pub(super) fn has_gnu_map(&self) -> bool {
+        self.gnu().is_some_and(|gnu| {
+            let [first, ..] = &gnu.sparse;
+            !first.offset.starts_with(&[0]) || !gnu.realsize.starts_with(&[0])
+        })
+    }
 }
 
 /// The sums of all bytes, unsigned and signed, with the checksum field as blanks.
@@ -165,14 +194,18 @@ mod tests {
 
     #[test]
     fn the_prefix_belongs_to_ustar_alone() {
-        let fill = |mut header: ::tar::Header| {
+        let fill = |mut header: ::tar::Header, prefix: &[u8]| {
             header.as_old_mut().name[..4].copy_from_slice(b"name");
-            header.as_old_mut().pad[88..91].copy_from_slice(b"pre");
-            Header::new(&block(&mut header)).unwrap()
+            header.as_old_mut().pad[88..88 + prefix.len()].copy_from_slice(prefix);
+            Header::new(&block(&mut header))
         };
-        assert_eq!(fill(::tar::Header::new_ustar()).path(), b"pre/name");
-        assert_eq!(fill(::tar::Header::new_gnu()).path(), b"name");
-        let old = fill(::tar::Header::new_old());
+        let ustar = fill(::tar::Header::new_ustar(), b"pre").unwrap();
+        assert_eq!((ustar.path().as_slice(), ustar.dialect()), (&b"pre/name"[..], Dialect::Ustar));
+        let gnu = fill(::tar::Header::new_gnu(), b"14000000000 14000000000 ").unwrap();
+        assert_eq!((gnu.path().as_slice(), gnu.dialect()), (&b"name"[..], Dialect::Gnu));
+        let old = fill(::tar::Header::new_old(), b"").unwrap();
         assert_eq!((old.path().as_slice(), old.dialect()), (&b"name"[..], Dialect::V7));
+        assert!(fill(::tar::Header::new_gnu(), b"pre").is_err());
+        assert!(fill(::tar::Header::new_old(), b"pre").is_err());
     }
 }

@@ -223,6 +223,9 @@ impl<R: BufRead> Reader<R> {
             (b'S', Some(_)) => {
                 return Err(self.fail(Problem::Ambiguous("two maps of a sparse file")));
             }
+            (_, _) if regular && header.has_gnu_map() => {
+                return Err(self.fail(Problem::Ambiguous("a sparse map without a sparse file")));
+            }
             (_, None) => {
                 if matches!(entry.kind, Kind::HardLink { .. }) && !self.link_has_content(entry)? {
                     entry.len_bytes = 0;

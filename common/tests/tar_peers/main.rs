@@ -1,0 +1,210 @@
+//! Our tar reader and writer before other implementations: GNU tar, bsdtar
+//! (libarchive) and Python's tarfile read what we write, we read what they write,
+//! and where an archive has been tampered with we see what they see or refuse it.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
+
+mod judge;
+mod sample;
+mod tamper;
+mod tree;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
+
+use common::tar::{Kind, Writer};
+use common::time::Timestamp;
+use proptest::prelude::*;
+
+use judge::{Python, Seen, gnu_content, gnu_tar, installed, ours, seen};
+use sample::Member;
+
+fn archive(members: &[Member]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for (entry, content) in members {
+        writer.append(entry, &content[..]).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+#[test]
+fn python_reads_what_we_write() {
+    let Some(mut python) = Python::start() else { return };
+    let mut runner = sample::runner(1);
+    let strategy = prop::collection::vec(sample::member(), 0..6);
+    for _ in 0..300 {
+        let members = sample::draw(&mut runner, &strategy);
+        let theirs = python.judge(&archive(&members)).unwrap();
+        assert_eq!(theirs, seen(&members));
+    }
+}
+
+#[test]
+fn gnu_tar_reads_what_we_write() {
+    if !installed("tar") {
+        return;
+    }
+    let mut runner = sample::runner(2);
+    let strategy = prop::collection::vec(sample::member(), 0..12);
+    for _ in 0..150 {
+        let members = sample::draw(&mut runner, &strategy);
+        let bytes = archive(&members);
+        let theirs = gnu_tar(&bytes).unwrap();
+        assert_eq!(theirs, as_gnu_lists(seen(&members), &theirs));
+        let content: Vec<u8> = members.iter().flat_map(|(_, content)| content.clone()).collect();
+        assert_eq!(gnu_content(&bytes).unwrap(), content);
+    }
+}
+
+/// Our members without what GNU tar's listing does not show.
+fn as_gnu_lists(mut members: Vec<Seen>, theirs: &[Seen]) -> Vec<Seen> {
+    for (member, listed) in members.iter_mut().zip(theirs) {
+        member.content = None;
+        member.xattrs.clear();
+        if listed.mtime.is_empty() {
+            member.mtime.clear();
+        }
+    }
+    members
+}
+
+#[test]
+fn gnu_tar_extracts_times_as_we_write_them() {
+    if !installed("tar") {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let times = [(-6, 500_000_000), (-1, 999_999_999), (1, 1), (1 << 33, 0), (1 << 33, 5)];
+    let members: Vec<Member> = times
+        .into_iter()
+        .enumerate()
+        .map(|(index, (seconds, nanoseconds))| {
+            let mut entry = sample::file(&format!("f{index}"), b"");
+            entry.mtime = Timestamp { seconds, nanoseconds };
+            (entry, Vec::new())
+        })
+        .collect();
+    let mut tar = Command::new("tar");
+    judge::filter(tar.args(["-xf", "-", "-C"]).arg(scratch.path()), &archive(&members)).unwrap();
+    for (index, expected) in times.into_iter().enumerate() {
+        let metadata = std::fs::metadata(scratch.path().join(format!("f{index}"))).unwrap();
+        assert_eq!((metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap()), expected);
+    }
+}
+
+#[test]
+fn bsdtar_reads_what_we_write() {
+    if !installed("bsdtar") {
+        return;
+    }
+    let mut runner = sample::runner(2);
+    let strategy = prop::collection::vec(sample::member(), 0..12);
+    for _ in 0..150 {
+        let members = sample::draw(&mut runner, &strategy);
+        let theirs = judge::bsdtar(&archive(&members)).unwrap();
+        assert_eq!(seen(&ours(&theirs).unwrap()), seen(&members));
+    }
+}
+
+#[test]
+fn we_read_what_the_peers_write() {
+    let Some(mut python) = Python::start() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    tree::plant(scratch.path());
+    for (name, archive) in tree::archives(scratch.path()) {
+        let members = ours(&archive).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        assert_same(&name, &seen(&members), &python.judge(&archive).unwrap());
+        for (entry, content) in &members {
+            if entry.kind == Kind::File {
+                let path = scratch.path().join(OsStr::from_bytes(&entry.path));
+                assert!(std::fs::read(&path).unwrap() == *content, "{name}: {}", path.display());
+            }
+        }
+    }
+}
+
+/// Compares member by member, so that a difference can be read.
+fn assert_same(name: &str, ours: &[Seen], theirs: &[Seen]) {
+    for (our, their) in ours.iter().zip(theirs) {
+        assert_eq!(our, their, "{name}: {}", String::from_utf8_lossy(&our.path));
+    }
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+}
+
+/// What decides which tree comes out: everything but times, which peers round and
+/// clamp each in its way, and attributes, which not all show.
+fn shape(members: &[Seen]) -> Vec<Seen> {
+    let plain = |member: &Seen| Seen {
+        mtime: String::new(),
+        content: None,
+        xattrs: Vec::new(),
+        ..member.clone()
+    };
+    members.iter().map(plain).collect()
+}
+
+#[test]
+fn tampered_archives_are_seen_as_the_peers_see_them_or_refused() {
+    let Some(mut python) = Python::start() else { return };
+    if !installed("tar") || !installed("bsdtar") {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    tree::plant(scratch.path());
+    let mut archives: Vec<_> = tree::archives(scratch.path());
+    let rounds = setting("LAYERUTILS_TEST_ROUNDS", 1000);
+    let mut runner = sample::runner(setting("LAYERUTILS_TEST_SEED", 3) as u8);
+    let strategy = prop::collection::vec(sample::member(), 1..5);
+    for round in 0..8 {
+        let members = sample::draw(&mut runner, &strategy);
+        archives.push((format!("ours {round}"), archive(&members)));
+    }
+    archives.retain(|(_, archive)| archive.len() < 200_000);
+    assert!(archives.len() > 8);
+    let mut accepted = [0_usize; 3];
+    for round in 0..rounds {
+        let (name, archive) = &archives[round % archives.len()];
+        let tampered = tamper::tamper(&mut runner, archive);
+        // Global headers are ignored, as docker does and none of these three.
+        if tamper::has_global_header(&tampered) {
+            continue;
+        }
+        let Ok(members) = ours(&tampered) else { continue };
+        let members = shape(&seen(&members));
+        let name = format!("{name}, round {round}");
+        if let Ok(theirs) = python.judge(&tampered) {
+            accepted[0] += 1;
+            check(&name, "python", &tampered, &members, &shape(&theirs));
+        }
+        if let Ok(theirs) = gnu_tar(&tampered) {
+            accepted[1] += 1;
+            check(&name, "tar", &tampered, &members, &shape(&theirs));
+        }
+        if let Ok(theirs) = judge::bsdtar(&tampered) {
+            // libarchive alone believes the size of a hard link.
+            if members.iter().all(|member| member.kind != "hardlink") {
+                accepted[2] += 1;
+                let theirs = shape(&seen(&ours(&theirs).unwrap()));
+                check(&name, "bsdtar", &tampered, &members, &theirs);
+            }
+        }
+    }
+    eprintln!("{rounds} tampered archives, accepted by us and [python, tar, bsdtar]: {accepted:?}");
+    assert!(accepted.iter().all(|&count| count > rounds / 10), "too few to tell");
+}
+
+fn check(name: &str, peer: &str, archive: &[u8], ours: &[Seen], theirs: &[Seen]) {
+    if ours != theirs {
+        let kept = concat!(env!("CARGO_TARGET_TMPDIR"), "/differs.tar");
+        std::fs::write(kept, archive).unwrap();
+        eprintln!("{peer} differs: see {kept}");
+    }
+    assert_same(&format!("{peer} on {name}"), ours, theirs);
+}
+
+/// A number from the environment: more rounds, or other ones, than in every run.
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}

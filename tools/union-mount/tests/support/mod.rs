@@ -59,6 +59,13 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
+/// Copies a program in a process of its own: another test that forks while we hold
+/// a copy open for writing would make it "text file busy".
+pub(crate) fn copy(from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) {
+    let status = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
 impl Scratch {
     fn new(role: Role) -> Self {
         let dir = tempfile::Builder::new().prefix("union-mount-test.").tempdir().unwrap();
@@ -66,7 +73,7 @@ impl Scratch {
         let scratch = Self { dir, role };
         // The build folder may be out of the user's reach.
         let binary = scratch.path("union-mount");
-        fs::copy(env!("CARGO_BIN_EXE_union-mount"), &binary).unwrap();
+        copy(env!("CARGO_BIN_EXE_union-mount"), &binary);
         scratch.own(scratch.dir.path());
         scratch
     }
@@ -108,7 +115,7 @@ impl Scratch {
         };
         let base = self.directory("base");
         let bin = self.directory("base/bin");
-        fs::copy(busybox, bin.join("busybox")).unwrap();
+        copy(busybox, bin.join("busybox"));
         for name in ["sh", "ls", "cat", "rm", "mkdir", "sleep", "kill", "mount", "find", "touch"] {
             symlink("busybox", bin.join(name)).unwrap();
         }

@@ -12,6 +12,8 @@
 //! | [`stream`] | `-`, files, atomic outputs, terminals refused |
 //! | [`progress`] | bars on a terminal |
 //! | [`time`] | timestamps, `SOURCE_DATE_EPOCH`, now |
+//! | [`human`] | sizes, ages and columns as docker words them |
+//! | [`template`] | docker's `--format` |
 //! | [`name`] | names that are bytes, shown safely |
 //! | [`digest`] | digests, DiffIDs, ChainIDs, hashing readers and writers |
 //! | [`compression`] | gzip, zstd, xz and bzip2 streams |
@@ -31,6 +33,7 @@ pub mod cli;
 pub mod compression;
 pub mod containerfile;
 pub mod digest;
+pub mod human;
 pub mod image;
 pub mod layer;
 pub mod mount;
@@ -43,5 +46,6 @@ pub mod store;
 pub mod stream;
 pub mod sys;
 pub mod tar;
+pub mod template;
 pub mod time;
 pub mod unpacked;

@@ -10,6 +10,7 @@ mod choose;
 mod destination;
 mod open;
 mod reference;
+mod size;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use destination::{Destination, InvalidDestination};
 pub use open::{Opener, open};
 pub use reference::{InvalidReference, Reference};
+pub use size::Sizes;
 use source::Source;
 
 use crate::digest::{DiffId, Digest};
@@ -89,6 +91,22 @@ pub enum Error {
     /// A malformed archive.
     #[error("not a valid archive")]
     Tar(#[source] crate::tar::Error),
+    /// A layer that is no tar archive.
+    #[error("layer {digest}")]
+    Layer {
+        /// The layer's blob.
+        digest: Digest,
+        /// What is wrong with it.
+        source: crate::tar::Error,
+    },
+    /// A layer that inflates to something else than the config says.
+    #[error("DiffID mismatch: expected {expected}, got {actual}")]
+    DiffId {
+        /// What the config says.
+        expected: DiffId,
+        /// What is there.
+        actual: Digest,
+    },
     /// An archive that ends early.
     #[error("{}: truncated archive", crate::name::show(.member))]
     Truncated {

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use common::cli::Failure;
 use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
+use common::image::Sizes;
 use common::oci::{Descriptor, media_type};
 use common::progress::Progress;
 use common::store::{BlobWriter, Store};
@@ -29,35 +30,38 @@ pub(crate) fn store(input: Input, format: Format, store: &Store) -> Result<Optio
     // Plain, the blob's digest is the DiffID.
     let hasher = (format != Format::None).then(|| Hasher::new(Algorithm::Sha256));
     let mut tee = Tee { from: plain, to: stored, hasher, len_bytes: 0, failed: None };
-    let members = match members(&mut tee) {
-        Ok(members) => members,
+    let size = match content_size(&mut tee) {
+        Ok(Some(size)) => size,
+        Ok(None) => return Ok(None),
         Err(error) => return Err(refusal(&label, tee, error)),
     };
-    if members == 0 {
-        return Ok(None);
-    }
     let in_store = |error| Failure::about("store", error);
     let (digest, len_bytes) = tee.to.finish().map_err(in_store)?.commit()?;
     let diff_id = tee.hasher.map_or_else(|| digest.clone(), Hasher::finish);
+    let diff_id = DiffId(diff_id);
+    // It is known now, and img-history need not read the layer for it.
+    Sizes::default().put(&diff_id, size);
     let media_type = match format {
         Format::Gzip => media_type::LAYER_GZIP,
         Format::Zstd => media_type::LAYER_ZSTD,
         _ => media_type::LAYER,
     };
     let descriptor = Descriptor::new(media_type, digest, len_bytes);
-    Ok(Some(Layer { descriptor, diff_id: DiffId(diff_id) }))
+    Ok(Some(Layer { descriptor, diff_id }))
 }
 
-/// Reads a whole archive and counts its members.
-fn members(stream: &mut impl Read) -> Result<u64, tar::Error> {
+/// Reads a whole archive and adds up what its files hold, in bytes; none if there is
+/// nothing in it.
+fn content_size(stream: &mut impl Read) -> Result<Option<u64>, tar::Error> {
     let mut reader = tar::Reader::new(stream, tar::Limits::default());
-    let mut members = 0;
-    while reader.next_entry()?.is_some() {
-        members += 1;
+    let mut size = None;
+    while let Some(entry) = reader.next_entry()? {
+        let more = if entry.kind == tar::Kind::File { entry.len_bytes } else { 0 };
+        size = Some(size.unwrap_or(0_u64).saturating_add(more));
     }
     // A DiffID covers what trails the archive too.
     reader.finish()?;
-    Ok(members)
+    Ok(size)
 }
 
 /// What to tell of a stream that is no layer.

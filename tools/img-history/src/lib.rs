@@ -1,21 +1,83 @@
-//! `img-history`: show how images were made, layer by layer.
+//! `img-history`: show how an image came to be.
+//!
+//! What is known of each step is gathered in `steps`, and shown by `table` as docker
+//! shows it or by `detail` as JSON.
 
 mod cli;
+mod detail;
+mod steps;
+mod table;
+
+use std::ffi::OsString;
+use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status};
+use common::cli::{Failure, Status, message};
+use common::image::{InvalidReference, Opener, Reference, Sizes};
+use common::stream::{self, Output, Payload};
+
+use self::cli::Cli;
+use self::table::Table;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
+    // Docker's -q: more than the silence that it is elsewhere.
     cli::Cli::command()
+        .mut_arg("quiet", |quiet| quiet.short('q').help("Show image IDs only, and no progress"))
 }
 
 /// Runs the tool on parsed arguments.
 ///
 /// # Errors
-/// Whatever keeps it from doing all that was asked.
+/// Whatever keeps it from doing all that was asked. An image that cannot be shown does
+/// not keep the others from it.
+///
+/// # Streams
+/// Reads an archive from standard input where no image is named; writes standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
-    let _cli = cli::Cli::from_arg_matches(matches)?;
-    Err(Failure::new("not written yet"))
+    let cli = Cli::from_arg_matches(matches)?;
+    let from_input = [OsString::from("-")];
+    let operands = if cli.images.is_empty() { &from_input } else { cli.images.as_slice() };
+    stream::at_most_one_standard(operands.iter().map(OsString::as_os_str))?;
+    let mut output = Output::standard(Payload::Text)?;
+    let table = Table::new(&cli, output.is_terminal())?;
+    let sizes = Sizes::default();
+    let mut opener = Opener::new(&cli.location, cli.platform.clone());
+    let mut status = Status::DONE;
+    let mut shown = 0;
+    for operand in operands {
+        let text = show(&cli, operand, &mut opener, &sizes, &table);
+        match text {
+            Ok(text) => {
+                // Two tables are two tables.
+                let between = if shown > 0 && table.has_headers() && !cli.json { "\n" } else { "" };
+                write!(output, "{between}{text}").map_err(stream::Error::StandardOutput)?;
+                shown += 1;
+            }
+            Err(failure) => {
+                message::failure(&failure);
+                status = Status::FAILED;
+            }
+        }
+    }
+    output.commit()?;
+    Ok(status)
+}
+
+/// The history of one image as text.
+fn show(
+    cli: &Cli,
+    operand: &OsString,
+    opener: &mut Opener<'_>,
+    sizes: &Sizes,
+    table: &Table,
+) -> Result<String, Failure> {
+    let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
+    let about = |error: common::image::Error| error.about(&reference);
+    let image = opener.open(&reference).map_err(about)?;
+    // Nobody waits for sizes that are not shown.
+    let wanted = cli.json || table.shows_sizes();
+    let steps = steps::of(&image, wanted.then_some(sizes)).map_err(about)?;
+    Ok(if cli.json { detail::lines(&reference, &image, &steps) } else { table.of(&steps) })
 }

@@ -84,11 +84,11 @@ impl Archive {
             contents: Contents::Docker(Vec::new()),
             placed: HashMap::new(),
         };
-        archive.contents = archive.find_contents(kind, &label)?;
+        archive.contents = archive.find_contents(kind)?;
         Ok(archive)
     }
 
-    fn find_contents(&self, kind: Kind, label: &str) -> Result<Contents, Error> {
+    fn find_contents(&self, kind: Kind) -> Result<Contents, Error> {
         let has_layout = self.members.get(b"oci-layout").is_some();
         if let (Some(index), true) =
             (self.members.get(b"index.json"), has_layout || kind == Kind::Oci)
@@ -97,9 +97,7 @@ impl Archive {
             let error = |source| Error::Document { name: "index.json".into(), source };
             return match Document::parse(&bytes, media_type::INDEX).map_err(error)? {
                 Document::Index(index) => Ok(Contents::Layout(index)),
-                Document::Manifest(_) => {
-                    Err(Error::NotAnArchive(format!("{label}: index.json is no index")))
-                }
+                Document::Manifest(_) => Err(Error::NotAnArchive("index.json is no index".into())),
             };
         }
         if let (Some(list), true) = (self.members.get(b"manifest.json"), kind != Kind::Oci) {
@@ -108,11 +106,11 @@ impl Archive {
         }
         Err(Error::NotAnArchive(match kind {
             _ if self.members.get(b"repositories").is_some() => {
-                format!("{label}: saved by docker older than 1.10")
+                "saved by docker older than 1.10".into()
             }
-            Kind::Oci => format!("{label}: no index.json in it"),
-            Kind::Docker => format!("{label}: no manifest.json in it"),
-            Kind::Either => format!("{label}: neither index.json nor manifest.json in it"),
+            Kind::Oci => "no index.json in it".into(),
+            Kind::Docker => "no manifest.json in it".into(),
+            Kind::Either => "neither index.json nor manifest.json in it".into(),
         }))
     }
 

@@ -1,0 +1,185 @@
+//! Sizes, ages and columns in docker's words (github.com/docker/go-units, docker/cli's
+//! formatter, Go's text/tabwriter), so that a table reads as people know it.
+
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::time::Timestamp;
+
+/// The least width of a column, and what is between two: docker's settings.
+const MIN_COLUMN_WIDTH: usize = 10;
+const COLUMN_PADDING: usize = 3;
+
+/// A size with three digits and a decimal unit: `1.98MB`.
+#[must_use]
+pub fn size(len_bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    // A size is far from where these lose what three digits show.
+    #[allow(clippy::cast_precision_loss)]
+    let mut value = len_bytes as f64;
+    let mut units = UNITS.iter().peekable();
+    let mut unit = "B";
+    while let Some(next) = units.next() {
+        unit = next;
+        // 999.5 would show as 1000.
+        if value < 999.5 || units.peek().is_none() {
+            break;
+        }
+        value /= 1000.0;
+    }
+    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    let digits = format!("{value:.decimals$}");
+    let digits = match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.'),
+        false => &digits,
+    };
+    format!("{digits}{unit}")
+}
+
+/// How long ago `then` was: `3 weeks ago`. A time in the future is no time ago.
+#[must_use]
+pub fn age(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.seconds.saturating_sub(then.seconds).max(0);
+    let (minutes, hours, rounded_hours) = (seconds / 60, seconds / 3600, (seconds + 1800) / 3600);
+    let duration = match () {
+        () if seconds < 1 => "Less than a second".into(),
+        () if seconds == 1 => "1 second".into(),
+        () if seconds < 60 => format!("{seconds} seconds"),
+        () if minutes == 1 => "About a minute".into(),
+        () if minutes < 60 => format!("{minutes} minutes"),
+        () if rounded_hours == 1 => "About an hour".into(),
+        () if rounded_hours < 48 => format!("{rounded_hours} hours"),
+        () if rounded_hours < 24 * 7 * 2 => format!("{} days", rounded_hours / 24),
+        () if rounded_hours < 24 * 30 * 2 => format!("{} weeks", rounded_hours / 24 / 7),
+        () if rounded_hours < 24 * 365 * 2 => format!("{} months", rounded_hours / 24 / 30),
+        () => format!("{} years", hours / 24 / 365),
+    };
+    format!("{duration} ago")
+}
+
+/// Columns that a character takes: docker counts two for the wide ones of East Asia
+/// and one for every other.
+fn char_width(character: char) -> usize {
+    if character.width() == Some(2) { 2 } else { 1 }
+}
+
+fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+/// Cuts `text` so that it takes at most `width` columns, `…` standing for the rest.
+#[must_use]
+pub fn ellipsis(text: &str, width: usize) -> String {
+    if self::width(text) <= width {
+        return text.to_owned();
+    }
+    let mut taken = 0;
+    let mut cut: String = text
+        .chars()
+        .take_while(|&character| {
+            taken += char_width(character);
+            taken < width
+        })
+        .collect();
+    cut.push('…');
+    cut
+}
+
+/// Lines whose cells end in tabs, aligned as Go's tabwriter does it: a column is as
+/// wide as its widest cell in consecutive lines, and the last cell of a line belongs
+/// to none.
+#[must_use]
+pub fn columns(lines: &[String]) -> String {
+    let cells: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
+    let mut text = String::new();
+    let mut widths: Vec<usize> = Vec::new();
+    for (at, line) in cells.iter().enumerate() {
+        let later = cells.get(at..).unwrap_or_default();
+        let before = if at == 0 { 0 } else { cells.get(at - 1).map_or(0, |line| line.len() - 1) };
+        widths.truncate(before.min(line.len() - 1));
+        for column in widths.len()..line.len() - 1 {
+            let block = later.iter().take_while(|line| line.len() > column + 1);
+            let widest = block.filter_map(|line| line.get(column)).map(|cell| self::width(cell));
+            widths.push((widest.max().unwrap_or(0) + COLUMN_PADDING).max(MIN_COLUMN_WIDTH));
+        }
+        for (column, cell) in line.iter().enumerate() {
+            text.push_str(cell);
+            if let Some(width) = widths.get(column).filter(|_| column + 1 < line.len()) {
+                let padding = width.saturating_sub(self::width(cell));
+                text.extend(std::iter::repeat_n(' ', padding));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{age, columns, ellipsis, size};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn sizes_have_three_digits() {
+        for (bytes, shown) in [
+            (0, "0B"),
+            (4, "4B"),
+            (999, "999B"),
+            (1000, "1kB"),
+            (1200, "1.2kB"),
+            (9_996, "10kB"),
+            (12_340, "12.3kB"),
+            (99_960, "100kB"),
+            (999_600, "1MB"),
+            (1_234_005, "1.23MB"),
+            (1_982_256, "1.98MB"),
+            (157_000_000, "157MB"),
+            (u64::MAX, "18.4EB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn ages_are_worded_as_docker_words_them() {
+        for (seconds, shown) in [
+            (-5, "Less than a second ago"),
+            (0, "Less than a second ago"),
+            (1, "1 second ago"),
+            (59, "59 seconds ago"),
+            (60, "About a minute ago"),
+            (120, "2 minutes ago"),
+            (3599, "59 minutes ago"),
+            (3600, "About an hour ago"),
+            (5400, "2 hours ago"),
+            (47 * 3600, "47 hours ago"),
+            (48 * 3600, "2 days ago"),
+            (14 * 86400, "2 weeks ago"),
+            (60 * 86400, "2 months ago"),
+            (729 * 86400, "24 months ago"),
+            (730 * 86400, "2 years ago"),
+        ] {
+            assert_eq!(age(Timestamp::EPOCH, Timestamp::from_seconds(seconds)), shown);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_by_columns() {
+        assert_eq!(ellipsis("short", 5), "short");
+        assert_eq!(ellipsis("longer", 5), "long…");
+        assert_eq!(ellipsis("漢字漢字", 5), "漢字…");
+        assert_eq!(ellipsis("漢字漢字", 6), "漢字…");
+        assert_eq!(ellipsis("漢字漢字", 8), "漢字漢字");
+    }
+
+    #[test]
+    fn columns_are_those_of_tabwriter() {
+        let lines =
+            ["IMAGE\tSIZE\tCOMMENT", "1\t\t", "123456789\t4B\ta\tb", "2\t1\tlonger than 漢\tc"];
+        let text = columns(&lines.map(str::to_owned));
+        let expected = "IMAGE       SIZE      COMMENT\n\
+                        1                     \n\
+                        123456789   4B        a                b\n\
+                        2           1         longer than 漢   c\n";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,107 @@
+//! How much a layer holds: the sum of its files' sizes, as docker shows it.
+//!
+//! It takes a reading of the whole layer to know, so it is remembered by DiffID in the
+//! cache folder; deleting that costs time only, and without one nothing is remembered.
+
+use std::fs;
+use std::io::{Read, Write as _};
+use std::path::PathBuf;
+
+use super::{Error, Image, Layer};
+use crate::compression::{Decoder, Format};
+use crate::digest::{DiffId, Hashing};
+use crate::oci::media_type::Kind;
+use crate::store::{self, cache_dir};
+use crate::tar;
+
+/// The sizes that are remembered.
+#[derive(Debug)]
+pub struct Sizes {
+    folder: Option<PathBuf>,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { folder: cache_dir().map(|cache| cache.join("sizes")) }
+    }
+}
+
+impl Sizes {
+    /// The size of a layer's content in bytes, measured if it is not known yet; `None`
+    /// for a foreign layer that is not there.
+    ///
+    /// # Errors
+    /// A layer that is missing, damaged, or no tar archive.
+    pub fn of(&self, image: &Image, layer: &Layer) -> Result<Option<u64>, Error> {
+        if let Some(known) = self.get(&layer.diff_id) {
+            return Ok(Some(known));
+        }
+        let blob = match image.layer(layer) {
+            Err(Error::Store(store::Error::NoBlob(_)))
+                if layer.descriptor.kind() == Kind::ForeignLayer =>
+            {
+                return Ok(None);
+            }
+            opened => opened?,
+        };
+        let size = measure(blob, layer)?;
+        self.put(&layer.diff_id, size);
+        Ok(Some(size))
+    }
+
+    fn get(&self, layer: &DiffId) -> Option<u64> {
+        let text = fs::read_to_string(self.path(layer)?).ok()?;
+        text.strip_suffix('\n')?.parse().ok()
+    }
+
+    /// Remembers a size that was come by. A cache that cannot be written is none.
+    pub fn put(&self, layer: &DiffId, size: u64) {
+        let (Some(folder), Some(path)) = (&self.folder, self.path(layer)) else { return };
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(folder)?;
+            let mut new = tempfile::NamedTempFile::new_in(folder)?;
+            writeln!(new, "{size}")?;
+            new.persist(path)?;
+            Ok(())
+        };
+        let _ = write();
+    }
+
+    fn path(&self, layer: &DiffId) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(format!(
+            "{}-{}",
+            layer.0.algorithm().name(),
+            layer.0.hex()
+        )))
+    }
+}
+
+/// Reads a layer to its end, checks its DiffID, and adds up what its files hold.
+fn measure(blob: impl Read, layer: &Layer) -> Result<u64, Error> {
+    let what = || format!("layer {}", layer.descriptor.digest);
+    let decoder = Decoder::new(blob).map_err(|source| Error::Io { what: what(), source })?;
+    let malformed = |source| Error::Layer { digest: layer.descriptor.digest.clone(), source };
+    // The blob's own digest is checked by its reader.
+    if decoder.format() == Format::None && layer.descriptor.digest == layer.diff_id.0 {
+        return content_size(decoder).map(|(size, _)| size).map_err(malformed);
+    }
+    let hashing = Hashing::with_algorithm(decoder, layer.diff_id.0.algorithm());
+    let (size, hashing) = content_size(hashing).map_err(malformed)?;
+    let (_, actual, _) = hashing.finish();
+    if actual != layer.diff_id.0 {
+        return Err(Error::DiffId { expected: layer.diff_id.clone(), actual });
+    }
+    Ok(size)
+}
+
+/// The sum of the sizes of an archive's files, read to the end of the stream, and the stream.
+fn content_size<R: Read>(stream: R) -> Result<(u64, R), tar::Error> {
+    let mut reader = tar::Reader::new(stream, tar::Limits::default());
+    let mut size: u64 = 0;
+    while let Some(entry) = reader.next_entry()? {
+        if entry.kind == tar::Kind::File {
+            size = size.saturating_add(entry.len_bytes);
+        }
+    }
+    Ok((size, reader.finish()?.into_inner()))
+}

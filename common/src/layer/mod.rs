@@ -2,5 +2,6 @@
 
 pub mod apply;
 pub mod diff;
+mod inode;
 pub mod overlay;
 pub mod whiteout;

@@ -1,1 +1,124 @@
-//! The changeset between two trees (image-spec layer.md, "Determining Changes").
+//! The changeset between two trees (image-spec layer.md, "Determining Changes"),
+//! or that an overlay's upper directory holds.
+//!
+//! Both are one comparison: an upper directory on its lower ones is a tree, read
+//! without mounting it ([`stack`]). The comparison has two halves. The walk
+//! compares metadata, and content where they cannot decide, and makes a plan; the
+//! plan is then told to a [`Sink`] in layer order. All that is wrong with a tree
+//! and can be seen from its metadata is so reported before the first byte of a
+//! layer.
+//!
+//! What is told is chosen so that applying the layer to the lower tree gives the
+//! upper one: bytes, types, modes, owners, times, attributes and hard-link groups.
+//! No file is left out silently: what cannot be read is an error, what a layer
+//! cannot hold is an error or in the [`Summary`].
+//!
+//! Writing the archive is [`crate::tar`]'s part, compressing it
+//! [`crate::compression`]'s.
+
+mod change;
+mod content;
+mod emit;
+mod error;
+mod links;
+mod node;
+mod options;
+mod pattern;
+mod plan;
+mod rootless;
+mod stack;
+mod walk;
+mod writer;
+mod xattrs;
+
+use std::path::Path;
+
+pub use change::{Change, ChangeKind, Content, Differences, PassedOver, Reason, Sink, Summary};
+pub use error::{Error, SinkError};
+pub use options::{
+    ContentPolicy, IdMap, IdRange, Mounts, Options, Owner, Parents, Precision, Sockets,
+};
+pub use pattern::Pattern;
+pub use writer::LayerWriter;
+pub use xattrs::XattrRules;
+
+use plan::Plan;
+use stack::Stack;
+use walk::{Lower, Same};
+
+/// Tells `sink` what turns the tree at `lower` into the tree at `upper`, in layer
+/// order; without a lower tree, everything is added.
+///
+/// The root directory itself is part of the comparison.
+///
+/// # Errors
+/// Whatever cannot be read, or cannot be in a layer; what the sink says.
+pub fn trees(
+    lower: Option<&Path>,
+    upper: &Path,
+    options: &Options,
+    sink: &mut dyn Sink,
+) -> Result<Summary, Error> {
+    let upper = Stack::plain(upper)?;
+    let lower = match lower {
+        Some(lower) => Lower::Known(Stack::plain(lower)?),
+        None => Lower::Empty,
+    };
+    let plan = plan(&lower, &upper, options)?;
+    tell(plan, &upper, options, sink)
+}
+
+/// Tells `sink` what the upper directory of an overlay mount changes, in layer
+/// order. `lowers` are the mount's lower directories, base first.
+///
+/// Without them, what the upper directory says can only be repeated: a deletion of
+/// a name that may not be there, an opaque directory, a file that may be as it was.
+/// With them the result is the comparison of what the mounts with and without it
+/// show.
+///
+/// The root directory is not part of it: the upper directory's own owner and mode
+/// are those of whoever made it.
+///
+/// # Errors
+/// Whatever cannot be read, or cannot be in a layer; a renamed directory or a
+/// metadata-only copy where `lowers` are not given; what the sink says.
+pub fn overlay(
+    upper: &Path,
+    lowers: &[&Path],
+    options: &Options,
+    sink: &mut dyn Sink,
+) -> Result<Summary, Error> {
+    let namespace = options.overlay_xattrs;
+    let below = || lowers.iter().rev().copied();
+    let merged = Stack::overlay(std::iter::once(upper).chain(below()), namespace)?;
+    let lower = if lowers.is_empty() {
+        Lower::Unknown
+    } else {
+        Lower::Known(Stack::overlay(below(), namespace)?)
+    };
+    let mut plan = plan(&lower, &merged, options)?;
+    plan.leave_out_root();
+    tell(plan, &merged, options, sink)
+}
+
+fn plan(lower: &Lower, upper: &Stack, options: &Options) -> Result<Plan, Error> {
+    let mut walked = walk::walk(lower, upper, options, Same::Skipped)?;
+    if walked.skipped && walked.links.are_incomplete() {
+        // Rare: a group of hard links has names where both trees are the same.
+        walked = walk::walk(lower, upper, options, Same::Walked)?;
+    }
+    let mut plan = walked.plan;
+    walked.links.resolve(&mut plan);
+    plan.choose_parents(options.parents);
+    Ok(plan)
+}
+
+fn tell(
+    plan: Plan,
+    upper: &Stack,
+    options: &Options,
+    sink: &mut dyn Sink,
+) -> Result<Summary, Error> {
+    let summary = emit::emit(&plan, upper, options, sink)?;
+    Ok(Summary { passed_over: plan.passed_over, ..summary })
+}

@@ -1,0 +1,164 @@
+//! The content of a file: opened when first read, and the same file from its
+//! first byte to its last, or an error.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rustix::fs::FileType;
+
+use super::Error;
+use super::stack::Place;
+use crate::layer::inode::{self, Inode};
+
+/// How much is compared at a time.
+const BLOCK_LEN_BYTES: usize = 256 << 10;
+
+/// A file that is to be read once.
+#[derive(Debug)]
+pub(super) struct FileContent {
+    place: Place,
+    label: Vec<u8>,
+    /// What the file was when its metadata were read, where that is known.
+    expected: Option<Inode>,
+    len_bytes: u64,
+    state: State,
+    /// Why reading failed: what passes through `io::Error` loses its path.
+    failure: Option<Error>,
+}
+
+#[derive(Debug)]
+enum State {
+    Unopened,
+    Open { file: File, at_open: Option<Inode>, read_bytes: u64 },
+    Finished,
+}
+
+impl FileContent {
+    /// The content at `place`, of `len_bytes` bytes. `expected` are its metadata;
+    /// `None` where those that count are another inode's.
+    pub(super) fn new(
+        place: Place,
+        label: Vec<u8>,
+        expected: Option<Inode>,
+        len_bytes: u64,
+    ) -> Self {
+        Self { place, label, expected, len_bytes, state: State::Unopened, failure: None }
+    }
+
+    /// Why reading failed, if it did.
+    pub(super) fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let failed = |source: io::Error| Error::read(self.label.clone(), source);
+        loop {
+            match &mut self.state {
+                State::Unopened => {
+                    let fd = inode::open_file(self.place.directory(), self.place.name());
+                    let fd: OwnedFd = fd.map_err(|errno| failed(errno.into()))?;
+                    let at_open = match self.expected {
+                        Some(_) => None,
+                        None => {
+                            let found = inode::inode(fd.as_fd(), b"");
+                            let found = found.map_err(|errno| failed(errno.into()))?;
+                            if found.kind != FileType::RegularFile {
+                                return Err(self.unstable());
+                            }
+                            Some(found)
+                        }
+                    };
+                    self.state = State::Open { file: fd.into(), at_open, read_bytes: 0 };
+                }
+                State::Open { file, at_open, read_bytes } => {
+                    // The last bytes and what comes after them: nothing, if the
+                    // file is still what it was.
+                    let left = self.len_bytes - *read_bytes;
+                    if left > 0 {
+                        let len = usize::try_from(left)
+                            .map_or(buffer.len(), |left| buffer.len().min(left));
+                        let buffer = buffer.get_mut(..len).unwrap_or_default();
+                        match file.read(buffer) {
+                            Ok(0) if !buffer.is_empty() => return Err(self.unstable()),
+                            Ok(len) => {
+                                *read_bytes += len as u64;
+                                return Ok(len);
+                            }
+                            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                            Err(error) => return Err(failed(error)),
+                        }
+                        continue;
+                    }
+                    let now = inode::inode(file.as_fd(), b"");
+                    let now = now.map_err(|errno| failed(errno.into()))?;
+                    let before = self.expected.or(*at_open);
+                    if before.is_none_or(|before| is_other(&before, &now))
+                        || now.len_bytes != self.len_bytes
+                    {
+                        return Err(self.unstable());
+                    }
+                    self.state = State::Finished;
+                }
+                State::Finished => return Ok(0),
+            }
+        }
+    }
+
+    fn unstable(&self) -> Error {
+        Error::Unstable { path: self.label.clone() }
+    }
+}
+
+/// Whether a file was replaced or written to. A name more or less, which also
+/// sets its ctime, changes nothing of its content.
+fn is_other(before: &Inode, now: &Inode) -> bool {
+    before.id != now.id
+        || before.len_bytes != now.len_bytes
+        || before.mtime != now.mtime
+        || (before.ctime != now.ctime && before.links == now.links)
+}
+
+impl Read for FileContent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(failure) = &self.failure {
+            return Err(io::Error::other(failure.to_string()));
+        }
+        self.read_some(buffer).map_err(|failure| {
+            let error = io::Error::other(failure.to_string());
+            self.failure = Some(failure);
+            error
+        })
+    }
+}
+
+/// Whether two files of the same length hold the same bytes.
+///
+/// # Errors
+/// What keeps either from being read.
+pub(super) fn are_equal(one: &mut FileContent, other: &mut FileContent) -> Result<bool, Error> {
+    let (mut left, mut right) = (vec![0; BLOCK_LEN_BYTES], vec![0; BLOCK_LEN_BYTES]);
+    loop {
+        let len = fill(one, &mut left)?;
+        if fill(other, &mut right)? != len {
+            return Ok(false);
+        }
+        if left.get(..len) != right.get(..len) {
+            return Ok(false);
+        }
+        if len < left.len() {
+            return Ok(true);
+        }
+    }
+}
+
+fn fill(content: &mut FileContent, buffer: &mut [u8]) -> Result<usize, Error> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match content.read_some(room)? {
+            0 => break,
+            len => filled += len,
+        }
+    }
+    Ok(filled)
+}

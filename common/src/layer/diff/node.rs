@@ -1,0 +1,207 @@
+//! One name of a tree as a layer would record it: the inode's metadata with the
+//! caller's options carried out. Two nodes are compared here; content is not.
+
+use rustix::fs::FileType;
+
+use super::options::{Owner, Precision};
+use super::stack::{Form, Found, Stack};
+use super::{Differences, Error, Options, rootless};
+use crate::layer::inode::{self, Inode};
+use crate::layer::overlay;
+use crate::tar::{Entry, Kind, Xattrs};
+use crate::time::Timestamp;
+
+/// A name as a layer would record it.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// As the file system has it, to tell later whether it is still the same.
+    pub(super) inode: Inode,
+    kind: NodeKind,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: Timestamp,
+    xattrs: Xattrs,
+    /// Whether overlay noted that it comes from a lower directory.
+    pub(super) copied_up: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NodeKind {
+    File,
+    Directory,
+    Symlink(Vec<u8>),
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Fifo,
+}
+
+impl Node {
+    /// Reads what was found at `path`. A socket has no node.
+    pub(super) fn read(
+        stack: &Stack,
+        found: &Found,
+        path: &[u8],
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let label = || stack.label(found.layer, path);
+        let (at, name) = (found.place.directory(), found.place.name());
+        let mut xattrs = match &found.xattrs {
+            Some(xattrs) => xattrs.clone(),
+            None => inode::xattrs(at, name).map_err(|errno| Error::read(label(), errno))?,
+        };
+        let copied_up = match stack.form() {
+            Form::Plain => {
+                if let Some(name) = telling(&xattrs, options) {
+                    return Err(Error::OverlayXattr { path: label(), name });
+                }
+                false
+            }
+            Form::Overlay(namespace) => {
+                let copied_up = overlay::was_copied_up(&xattrs, namespace);
+                namespace.strip(&mut xattrs);
+                copied_up
+            }
+        };
+        let inode = found.inode;
+        let mut own =
+            rootless::Attributes { uid: inode.uid, gid: inode.gid, mode: inode.mode, device: None };
+        own.fold(&mut xattrs);
+        options.xattrs.apply(&mut xattrs);
+        let (uid, gid) = owner(&options.owner, own.uid, own.gid)
+            .ok_or_else(|| Error::UnmappedOwner { path: label(), uid: own.uid, gid: own.gid })?;
+        if let Owner::Mapped { uids, gids } = &options.owner {
+            rootless::map_identifiers(&mut xattrs, uids, gids);
+        }
+        let (major, minor) = inode.device;
+        let kind = match (inode.kind, own.device) {
+            (FileType::RegularFile, Some(rootless::Device::Char(major, minor))) => {
+                NodeKind::CharDevice(major, minor)
+            }
+            (FileType::RegularFile, Some(rootless::Device::Block(major, minor))) => {
+                NodeKind::BlockDevice(major, minor)
+            }
+            (FileType::RegularFile, Some(rootless::Device::Fifo)) => NodeKind::Fifo,
+            (FileType::RegularFile, None) => NodeKind::File,
+            (FileType::Directory, _) => NodeKind::Directory,
+            (FileType::Symlink, _) => {
+                let target = inode::link_target(at, name);
+                NodeKind::Symlink(target.map_err(|errno| Error::read(label(), errno))?)
+            }
+            (FileType::CharacterDevice, _) => NodeKind::CharDevice(major, minor),
+            (FileType::BlockDevice, _) => NodeKind::BlockDevice(major, minor),
+            (FileType::Fifo, _) => NodeKind::Fifo,
+            (FileType::Socket | FileType::Unknown, _) => {
+                return Err(Error::Socket { path: label() });
+            }
+        };
+        if kind == NodeKind::CharDevice(0, 0) {
+            return Err(Error::WhiteoutDevice { path: label() });
+        }
+        // A link's own permission bits mean nothing and cannot be set.
+        let mode = if matches!(kind, NodeKind::Symlink(_)) { 0o777 } else { own.mode };
+        let mtime = match options.precision {
+            Precision::Nanoseconds => inode.mtime,
+            Precision::Seconds => Timestamp::from_seconds(inode.mtime.seconds),
+        };
+        Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up })
+    }
+
+    /// Whether it is a directory.
+    pub(super) fn is_directory(&self) -> bool {
+        self.kind == NodeKind::Directory
+    }
+
+    /// Whether it has content.
+    pub(super) fn is_file(&self) -> bool {
+        self.kind == NodeKind::File
+    }
+
+    /// What of the metadata is not as in `lower`.
+    pub(super) fn differences(&self, lower: &Self) -> Differences {
+        use NodeKind::{BlockDevice, CharDevice, Symlink};
+        let mut all = Differences::NONE;
+        let (same_type, own) = match (&self.kind, &lower.kind) {
+            (Symlink(one), Symlink(other)) => (true, (Differences::TARGET, one != other)),
+            (CharDevice(..), CharDevice(..)) | (BlockDevice(..), BlockDevice(..)) => {
+                (true, (Differences::DEVICE, self.kind != lower.kind))
+            }
+            (one, other) if one == other => {
+                let len_differs = self.is_file() && self.inode.len_bytes != lower.inode.len_bytes;
+                (true, (Differences::SIZE, len_differs))
+            }
+            _ => (false, (Differences::TYPE, true)),
+        };
+        all.add(own.0, own.1);
+        if same_type {
+            all.add(Differences::MODE, self.mode != lower.mode);
+            all.add(Differences::OWNER, (self.uid, self.gid) != (lower.uid, lower.gid));
+            all.add(Differences::MTIME, self.mtime != lower.mtime);
+            all.add(Differences::XATTRS, self.xattrs != lower.xattrs);
+        }
+        all
+    }
+
+    /// The entry for it under `path`, no later than `clamp`; `link` makes it another
+    /// name of that one.
+    pub(super) fn entry(
+        &self,
+        path: Vec<u8>,
+        clamp: Option<Timestamp>,
+        link: Option<&[u8]>,
+    ) -> Entry {
+        let kind = match (link, &self.kind) {
+            (Some(target), _) => Kind::HardLink { target: target.to_vec() },
+            (None, NodeKind::File) => Kind::File,
+            (None, NodeKind::Directory) => Kind::Directory,
+            (None, NodeKind::Symlink(target)) => Kind::Symlink { target: target.clone() },
+            (None, &NodeKind::CharDevice(major, minor)) => Kind::CharDevice { major, minor },
+            (None, &NodeKind::BlockDevice(major, minor)) => Kind::BlockDevice { major, minor },
+            (None, NodeKind::Fifo) => Kind::Fifo,
+        };
+        let len_bytes = if kind == Kind::File { self.inode.len_bytes } else { 0 };
+        // What a link shares with its target is recorded there.
+        let xattrs = if link.is_some() { Xattrs::new() } else { self.xattrs.clone() };
+        let mtime = clamp.map_or(self.mtime, |clamp| self.mtime.min(clamp));
+        Entry {
+            path,
+            kind,
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            mtime,
+            len_bytes,
+            xattrs,
+        }
+    }
+}
+
+/// The attribute that gives an overlay directory away, unless a rule says what to
+/// do with it.
+fn telling(xattrs: &Xattrs, options: &Options) -> Option<Vec<u8>> {
+    let name = overlay::telling_xattr(xattrs)?;
+    if options.xattrs.decided(name).is_some() { None } else { Some(name.to_vec()) }
+}
+
+fn owner(owner: &Owner, uid: u32, gid: u32) -> Option<(u32, u32)> {
+    match owner {
+        Owner::Kept => Some((uid, gid)),
+        Owner::Fixed { uid, gid } => Some((*uid, *gid)),
+        Owner::Mapped { uids, gids } => Some((uids.inside(uid)?, gids.inside(gid)?)),
+    }
+}
+
+/// The whiteout for `path`, or for all below it.
+pub(super) fn whiteout_entry(path: Vec<u8>) -> Entry {
+    // Nothing in it depends on who deletes, where or when.
+    Entry {
+        path,
+        kind: Kind::File,
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        mtime: Timestamp::EPOCH,
+        len_bytes: 0,
+        xattrs: Xattrs::new(),
+    }
+}

@@ -1,0 +1,157 @@
+//! What the caller of a comparison decides.
+
+use super::pattern::Pattern;
+use super::xattrs::XattrRules;
+use crate::layer::overlay::Namespace;
+use crate::time::Timestamp;
+
+/// How two trees are compared, and what goes into the layer.
+///
+/// The default makes a layer that turns the lower tree into the upper one
+/// exactly, times to the nanosecond.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// When files of equal metadata are read and compared.
+    pub content: ContentPolicy,
+    /// How precisely times are compared and recorded.
+    pub precision: Precision,
+    /// No later time is recorded; times before it stay (`SOURCE_DATE_EPOCH`).
+    pub clamp_mtime: Option<Timestamp>,
+    /// Whose the entries are. Both trees are seen this way.
+    pub owner: Owner,
+    /// Names that are left out of both trees, with all below them.
+    pub exclude: Vec<Pattern>,
+    /// Which extended attributes belong to the layer.
+    pub xattrs: XattrRules,
+    /// Which directories are recorded beside the changed ones.
+    pub parents: Parents,
+    /// Whether the comparison goes into what is mounted below the trees.
+    pub mounts: Mounts,
+    /// What to do about sockets, which no layer can hold.
+    pub sockets: Sockets,
+    /// The extended attributes that mark whiteouts and opaque directories in
+    /// overlay's directories.
+    pub overlay_xattrs: Namespace,
+}
+
+/// When the content of two files of equal metadata is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContentPolicy {
+    /// When their times cannot tell: they are equal, but one of them is a whole
+    /// second, as archives and coarse file systems have them.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: equal metadata mean equal files.
+    Never,
+}
+
+/// Precision of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// To the nanosecond, which costs an extended header for each entry.
+    #[default]
+    Nanoseconds,
+    /// Whole seconds, rounded down, as most other implementations have them.
+    Seconds,
+}
+
+/// Owners of the entries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Owner {
+    /// As the file system says.
+    #[default]
+    Kept,
+    /// The same for all.
+    Fixed {
+        /// User.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// As a user namespace with these maps sees them.
+    Mapped {
+        /// Users.
+        uids: IdMap,
+        /// Groups.
+        gids: IdMap,
+    },
+}
+
+/// Ranges of identifiers outside a user namespace and what they are inside, as
+/// user_namespaces(7) has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdMap(pub Vec<IdRange>);
+
+/// A range of identifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdRange {
+    /// First identifier inside.
+    pub inside: u32,
+    /// First identifier outside.
+    pub outside: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl IdMap {
+    /// What `outside` is inside, `None` if it has no place there.
+    #[must_use]
+    pub fn inside(&self, outside: u32) -> Option<u32> {
+        self.0.iter().find_map(|range| {
+            let offset = outside.checked_sub(range.outside)?;
+            if offset < range.count { range.inside.checked_add(offset) } else { None }
+        })
+    }
+}
+
+/// Which directories are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parents {
+    /// The changed ones and all above a change, so that the layer stands alone:
+    /// many implementations unpack each layer by itself, and make up the
+    /// attributes of directories that it does not record.
+    #[default]
+    All,
+    /// The changed ones only.
+    Changed,
+}
+
+/// What is mounted below the trees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mounts {
+    /// Stay out, and tell (see [`super::Summary::passed_over`]).
+    #[default]
+    PassOver,
+    /// Go in.
+    Enter,
+}
+
+/// What to do about sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sockets {
+    /// Leave them out, and tell (see [`super::Summary::passed_over`]).
+    #[default]
+    PassOver,
+    /// Fail.
+    Refuse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IdMap, IdRange};
+
+    #[test]
+    fn identifiers_are_mapped_by_range() {
+        let own = IdRange { inside: 0, outside: 1000, count: 1 };
+        let subordinate = IdRange { inside: 1, outside: 100_000, count: 65_536 };
+        let map = IdMap(vec![own, subordinate]);
+        assert_eq!(map.inside(1000), Some(0));
+        assert_eq!(map.inside(1001), None);
+        assert_eq!(map.inside(100_000), Some(1));
+        assert_eq!(map.inside(165_535), Some(65_536));
+        assert_eq!(map.inside(165_536), None);
+        assert_eq!(map.inside(0), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Which extended attributes belong to a layer.
+
+use super::pattern;
+use crate::tar::Xattrs;
+
+/// Attributes that say something of this host and not of the tree: labels of its
+/// policy, keys of its kernel, marks of its file systems.
+const HOST_BOUND: [&[u8]; 6] = [
+    b"security.selinux",
+    b"security.evm",
+    b"security.apparmor",
+    b"security.SMACK64*",
+    b"system.nfs4_acl",
+    b"btrfs.*",
+];
+
+/// Rules that keep attributes or leave them out. Without any, all are kept but
+/// those that are bound to the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct XattrRules(Vec<Rule>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    keep: bool,
+    pattern: Vec<u8>,
+}
+
+impl XattrRules {
+    /// Adds a rule: `PATTERN` keeps the attributes that match, `!PATTERN` leaves
+    /// them out. The last rule that matches decides. Where none does, an attribute
+    /// is kept only if there is no rule that keeps, and it is not bound to the host.
+    pub fn push(&mut self, text: &[u8]) {
+        let (keep, pattern) = match text.strip_prefix(b"!") {
+            Some(pattern) => (false, pattern),
+            None => (true, text),
+        };
+        self.0.push(Rule { keep, pattern: pattern.to_vec() });
+    }
+
+    /// Whether the attribute `name` belongs to the layer.
+    #[must_use]
+    pub fn keep(&self, name: &[u8]) -> bool {
+        self.decided(name).unwrap_or_else(|| {
+            !self.0.iter().any(|rule| rule.keep)
+                && !HOST_BOUND.iter().any(|bound| pattern::matches(bound, name))
+        })
+    }
+
+    /// What a rule says of the attribute, if one does.
+    pub(super) fn decided(&self, name: &[u8]) -> Option<bool> {
+        let rule = self.0.iter().rev().find(|rule| pattern::matches(&rule.pattern, name));
+        rule.map(|rule| rule.keep)
+    }
+
+    pub(super) fn apply(&self, xattrs: &mut Xattrs) {
+        xattrs.retain(|name, _| self.keep(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::XattrRules;
+
+    fn rules(texts: &[&str]) -> XattrRules {
+        let mut rules = XattrRules::default();
+        texts.iter().for_each(|text| rules.push(text.as_bytes()));
+        rules
+    }
+
+    #[test]
+    fn what_is_bound_to_the_host_stays_there() {
+        let rules = rules(&[]);
+        assert!(rules.keep(b"user.note") && rules.keep(b"security.capability"));
+        assert!(rules.keep(b"system.posix_acl_access"));
+        assert!(!rules.keep(b"security.selinux"));
+    }
+
+    #[test]
+    fn the_last_rule_that_matches_decides() {
+        let rules = rules(&["user.*", "!user.secret*", "security.selinux"]);
+        assert!(rules.keep(b"user.note") && rules.keep(b"security.selinux"));
+        assert!(!rules.keep(b"user.secret1") && !rules.keep(b"security.capability"));
+    }
+
+    #[test]
+    fn rules_that_only_leave_out_keep_the_rest() {
+        let rules = rules(&["!user.*"]);
+        assert!(rules.keep(b"security.capability"));
+        assert!(!rules.keep(b"user.note") && !rules.keep(b"security.selinux"));
+    }
+}

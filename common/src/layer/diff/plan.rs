@@ -94,8 +94,9 @@ impl Plan {
 
     /// Forgets a directory that did not change, if nothing was added below it.
     pub(super) fn drop_if_last(&mut self, id: ItemId) {
-        if id != Self::ROOT && id + 1 == self.items.len() {
-            self.items.pop_if(|item| !item.told);
+        let is_last = id != Self::ROOT && id + 1 == self.items.len();
+        if is_last && self.items.last().is_some_and(|item| !item.told) {
+            self.items.pop();
         }
     }
 

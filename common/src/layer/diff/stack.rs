@@ -64,6 +64,8 @@ impl Place {
 }
 
 /// What a name of the tree is.
+// One lives at a time, and most are `Found`: a box would only cost.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(super) enum Lookup {
     /// Nothing, in any layer.

@@ -262,7 +262,12 @@ impl Error {
     #[must_use]
     pub fn about(self, reference: &Reference) -> crate::cli::Failure {
         match self {
-            Self::Store(store::Error::NoImage { .. } | store::Error::AmbiguousDigest { .. })
+            Self::Store(
+                store::Error::NoImage { .. }
+                | store::Error::AmbiguousDigest { .. }
+                | store::Error::Name(_)
+                | store::Error::NoLocation,
+            )
             | Self::Stream(_) => self.into(),
             other => crate::cli::Failure::about(reference, other),
         }

@@ -24,7 +24,8 @@ impl Location {
     }
 
     /// The store's folder: the option, else `LAYERUTILS_STORE`, else
-    /// `XDG_DATA_HOME/layerutils`, root's being `/var/lib/layerutils`.
+    /// `XDG_DATA_HOME/layerutils`, else root's, `/var/lib/layerutils`, or a user's
+    /// `~/.local/share/layerutils`.
     ///
     /// # Errors
     /// [`Error::NoLocation`] for a user without a home.
@@ -66,23 +67,23 @@ fn default_dir() -> Option<PathBuf> {
     user_dir("/var/lib/layerutils", "XDG_DATA_HOME", ".local/share")
 }
 
-/// The folder of what can be made again at any time: `XDG_CACHE_HOME/layerutils`,
-/// root's being `/var/cache/layerutils`; `None` for a user without a home, who
-/// has no cache.
+/// The folder of what can be made again at any time: `XDG_CACHE_HOME/layerutils`, else
+/// root's, `/var/cache/layerutils`, or a user's `~/.cache/layerutils`; `None` for a
+/// user without a home, who has no cache.
 #[must_use]
 pub fn cache_dir() -> Option<PathBuf> {
     user_dir("/var/cache/layerutils", "XDG_CACHE_HOME", ".cache")
 }
 
 fn user_dir(of_root: &str, variable: &str, below_home: &str) -> Option<PathBuf> {
-    if is_root() {
-        return Some(of_root.into());
-    }
     // The XDG specification: a relative path is to be ignored.
     let absolute =
         |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let base = absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))?;
-    Some(base.join("layerutils"))
+    match absolute(variable) {
+        Some(base) => Some(base.join("layerutils")),
+        None if is_root() => Some(of_root.into()),
+        None => Some(absolute("HOME")?.join(below_home).join("layerutils")),
+    }
 }
 
 /// The real root, not a user who is root of a user namespace of their own.

@@ -1,0 +1,275 @@
+//! `img-commit` through its binary: what it prints, and what is in the layout then.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::compression::{Encoder, Format};
+use common::digest::Digest;
+use common::image::{Image, Reference};
+use common::store::{Location, Store};
+use common::tar::{Entry, Kind, Writer, Xattrs};
+use common::time::Timestamp;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(place.path("tmp")).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_img-commit"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("LAYERUTILS_STORE", self.path("store"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("SOURCE_DATE_EPOCH", "1700000000")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A tool that refuses its arguments does not read.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "TMPDIR is empty again");
+        output
+    }
+
+    /// Runs, expects success and silence, and returns the digest printed.
+    fn commit(&self, args: &[&str], input: &[u8]) -> String {
+        let output = self.run(args, input);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.strip_suffix('\n').unwrap().parse::<Digest>().unwrap().to_string()
+    }
+
+    /// Runs, expects a refusal that leaves the store as it was, and returns the message.
+    fn refuse(&self, args: &[&str], input: &[u8]) -> String {
+        let index = || fs::read(self.path("store/index.json")).ok();
+        let before = index();
+        let output = self.run(args, input);
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(2), &b""[..]),
+            "{args:?}"
+        );
+        assert_eq!(index(), before, "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn image(&self, reference: &str) -> Image {
+        let reference = Reference::parse(reference.as_ref()).unwrap();
+        common::image::open(&reference, None, &Location::at(self.path("store"))).unwrap()
+    }
+}
+
+fn layer(names: &[&str]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for name in names {
+        let entry = Entry {
+            path: (*name).into(),
+            kind: Kind::File,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::EPOCH,
+            len_bytes: name.len() as u64,
+            xattrs: Xattrs::new(),
+        };
+        writer.append(&entry, name.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new(), Format::Gzip, None).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_commit_is_what_docker_would_make() {
+    let place = Place::new();
+    let (first, second) = (layer(&["a"]), layer(&["b"]));
+    let base = place.commit(
+        &["-t", "base", "-m", "Import", "-a", "me", "-c", "CMD [\"/bin/sh\", \"-i\"]", "scratch"],
+        &first,
+    );
+    let app = place.commit(
+        &[
+            "-t",
+            "app:1",
+            "-t",
+            "app",
+            "-m",
+            "Add b",
+            "-c",
+            "ENV A=1 B=2",
+            "-c",
+            "CMD [\"b\"]",
+            "base",
+        ],
+        &second,
+    );
+    let image = place.image("app:1");
+    assert_eq!(image.id().to_string(), app);
+    assert_eq!(place.image("app").id(), image.id());
+    assert_eq!(image.base().unwrap().id().to_string(), base);
+    let layers: Vec<Digest> = image.layers().map(|layer| layer.diff_id.0).collect();
+    assert_eq!(layers, [Digest::of(&first), Digest::of(&second)]);
+    assert_eq!(image.manifest.layers[1].digest, layers[1], "stored plain");
+    assert_eq!(image.manifest.layers[1].media_type, "application/vnd.oci.image.layer.v1.tar");
+    assert_eq!(image.config.config.env, ["A=1", "B=2"]);
+    assert_eq!(image.config.config.cmd.as_deref().unwrap(), ["b"]);
+    let history: Vec<_> = image
+        .config
+        .history
+        .iter()
+        .map(|step| {
+            (
+                step.created_by.as_str(),
+                step.comment.as_str(),
+                step.author.as_str(),
+                step.empty_layer,
+            )
+        })
+        .collect();
+    assert_eq!(history, [("", "Import", "me", false), ("/bin/sh -i", "Add b", "", false)]);
+    assert_eq!(image.config.created.as_deref(), Some("2023-11-14T22:13:20Z"));
+    assert_eq!(image.config.author, "");
+    let cache = place.path("cache/layerutils/sizes");
+    assert_eq!(fs::read_dir(cache).unwrap().count(), 2, "sizes are remembered");
+}
+
+#[test]
+fn the_same_commit_has_the_same_digest_however_the_layer_comes() {
+    let place = Place::new();
+    let plain = layer(&["a"]);
+    fs::write(place.path("layer.tar"), &plain).unwrap();
+    let first = place.commit(&["scratch"], &plain);
+    assert_eq!(place.commit(&["scratch", "-"], &gzip(&plain)), first);
+    assert_eq!(place.commit(&["scratch", "layer.tar"], b""), first);
+    assert_eq!(place.commit(&["--compress=none", "scratch", "layer.tar"], b""), first);
+    assert_ne!(place.commit(&["--platform", "linux/arm64", "scratch", "layer.tar"], b""), first);
+    let zipped = place.commit(&["-t", "zipped", "--compress", "gzip", "scratch", "layer.tar"], b"");
+    assert_ne!(zipped, first);
+    let image = place.image("zipped");
+    assert_eq!(image.config.rootfs.diff_ids[0].0, Digest::of(&plain));
+    assert_eq!(image.manifest.layers[0].media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
+}
+
+#[test]
+fn an_empty_layer_or_none_leaves_only_an_entry() {
+    let place = Place::new();
+    place.commit(&["-t", "base", "scratch"], &layer(&["a"]));
+    place.commit(&["-t", "empty", "-m", "Nothing", "base"], &layer(&[]));
+    place.commit(
+        &["-t", "config", "--config-only", "-c", "ENV A=1", "-c", "USER 5", "base"],
+        b"unread",
+    );
+    for (name, created_by) in [("empty", ""), ("config", "ENV A=1; USER 5")] {
+        let image = place.image(name);
+        assert_eq!(image.manifest.layers.len(), 1);
+        let step = image.config.history.last().unwrap();
+        assert_eq!((step.created_by.as_str(), step.empty_layer), (created_by, true));
+    }
+}
+
+#[test]
+fn layers_that_a_history_does_not_mention_get_entries() {
+    let place = Place::new();
+    place.commit(&["-t", "base", "scratch"], &layer(&["a"]));
+    let base = place.image("base");
+    let mut config = base.config.clone();
+    config.history.clear();
+    let store = Store::create(&place.path("store")).unwrap();
+    let (digest, len_bytes) = store.put(&config.to_bytes().unwrap()).unwrap();
+    let mut manifest = base.manifest.clone();
+    (manifest.config.digest, manifest.config.len_bytes) = (digest, len_bytes);
+    let (digest, len_bytes) = store.put(&manifest.to_bytes().unwrap()).unwrap();
+    let mut descriptor = base.descriptor.clone();
+    (descriptor.digest, descriptor.len_bytes) = (digest, len_bytes);
+    store.tag(&["mute".parse().unwrap()], &descriptor).unwrap();
+    place.commit(&["-t", "app", "-m", "Ours", "mute"], &layer(&["b"]));
+    let comments: Vec<String> =
+        place.image("app").config.history.into_iter().map(|step| step.comment).collect();
+    assert_eq!(comments, ["", "Ours"]);
+}
+
+#[test]
+fn an_image_written_elsewhere_is_complete_and_not_in_the_store() {
+    let place = Place::new();
+    place.commit(&["-t", "base", "scratch"], &layer(&["a"]));
+    let index = fs::read(place.path("store/index.json")).unwrap();
+    let to_layout = place.commit(&["-o", "oci:layout:x", "base"], &layer(&["b"]));
+    let to_archive =
+        place.commit(&["-o", "oci-archive:a.tar", "-t", "app", "base"], &layer(&["b"]));
+    let to_stdout = place.run(&["-o", "-", "-t", "app", "base"], &layer(&["b"]));
+    assert_eq!(to_stdout.status.code(), Some(0));
+    assert!(fs::read(place.path("a.tar")).unwrap() == to_stdout.stdout);
+    assert_eq!(to_layout, to_archive);
+    assert_eq!(fs::read(place.path("store/index.json")).unwrap(), index);
+    let at = |transport: &str, path: &Path| format!("{transport}:{}", path.display());
+    for reference in [
+        at("oci", &place.path("layout")) + ":x",
+        at("oci-archive", &place.path("a.tar")) + ":app",
+        at("docker-archive", &place.path("a.tar")) + ":app:latest",
+    ] {
+        let image = place.image(&reference);
+        assert_eq!(image.id().to_string(), to_layout);
+        for layer in image.layers() {
+            std::io::copy(&mut image.layer(&layer).unwrap(), &mut std::io::sink()).unwrap();
+        }
+    }
+    fs::write(place.path("in.tar"), gzip(&to_stdout.stdout)).unwrap();
+    place.commit(&["-t", "again", "oci-archive:in.tar"], &layer(&["c"]));
+    assert_eq!(place.image("again").manifest.layers.len(), 3);
+    place.commit(&["-t", "piped", "--config-only", "-"], &to_stdout.stdout);
+    assert_eq!(place.image("piped").manifest.layers.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_committed_is_refused_and_changes_nothing() {
+    let place = Place::new();
+    let good = layer(&["a"]);
+    place.commit(&["-t", "base", "scratch"], &good);
+    let truncated = &good[..good.len() - 700];
+    for (args, input, message) in [
+        (&["base"][..], &b""[..], "img-commit: standard input: empty input, not a layer\n"),
+        (&["base"], b"garbage", "img-commit: standard input: "),
+        (&["base"], truncated, "img-commit: standard input: "),
+        (&["base"], &gzip(&good)[..40], "img-commit: standard input: "),
+        (&["nope"], &good, "img-commit: nope: no such image in "),
+        (&["base", "nope.tar"], b"", "img-commit: nope.tar: "),
+        (&["-", "-"], b"", "img-commit: standard input ('-') can be read only once\n"),
+        (&["-"], b"", "img-commit: standard input ('-') can be read only once\n"),
+        (&["-c", "RUN x", "base"], &good, "img-commit: --change: "),
+        (&["-t", "Bad", "base"], &good, "img-commit: invalid value 'Bad' for '--tag <NAME>': "),
+        (&["-o", "x.tar", "base"], &good, "img-commit: x.tar: not a destination "),
+        (
+            &["--config-only", "base", "layer.tar"],
+            b"",
+            "img-commit: the argument '--config-only' cannot be used with ",
+        ),
+        (&["docker://x"], &good, "img-commit: docker://x: registries are not supported\n"),
+        (&[], b"", "img-commit: the following required arguments were not provided: <PARENT>"),
+    ] {
+        let said = place.refuse(args, input);
+        assert!(said.starts_with(message), "{args:?}: {said}");
+        assert!(said.lines().all(|line| line.starts_with("img-commit: ")), "{said}");
+    }
+}

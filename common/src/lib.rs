@@ -15,6 +15,7 @@
 //! | [`human`] | sizes, ages and columns as docker words them |
 //! | [`template`] | docker's `--format` |
 //! | [`name`] | names that are bytes, shown safely |
+//! | [`json`] | bytes in JSON |
 //! | [`digest`] | digests, DiffIDs, ChainIDs, hashing readers and writers |
 //! | [`compression`] | gzip, zstd, xz and bzip2 streams |
 //! | [`tar`] | archive entries, their reader and writer |
@@ -35,6 +36,7 @@ pub mod containerfile;
 pub mod digest;
 pub mod human;
 pub mod image;
+pub mod json;
 pub mod layer;
 pub mod mount;
 pub mod name;

@@ -3,5 +3,6 @@
 pub mod apply;
 pub mod diff;
 mod inode;
+pub mod listing;
 pub mod overlay;
 pub mod whiteout;

@@ -1,21 +1,92 @@
 //! `layer-diff`: compute a layer from two directory trees, or from an overlay upper directory.
 
 mod cli;
+mod list;
+mod meter;
+mod plan;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status};
+use common::cli::{Failure, Status, message};
+use common::compression::{Encoder, Format};
+use common::layer::diff::{LayerWriter, Reason, Summary};
+use common::name::show;
+use common::progress::Progress;
+use common::stream::Payload;
+
+use cli::Cli;
+use list::{Json, Lines};
+use meter::Meter;
+use plan::{Form, Plan};
 
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    cli::Cli::command()
+    Cli::command()
 }
 
 /// Runs the tool on parsed arguments.
 ///
 /// # Errors
 /// Whatever keeps it from doing all that was asked.
+///
+/// # Streams
+/// Writes the layer, or the list of changes, to standard output unless `-o` names a
+/// file.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
-    let _cli = cli::Cli::from_arg_matches(matches)?;
-    Err(Failure::new("not written yet"))
+    let plan = Plan::new(Cli::from_arg_matches(matches)?)?;
+    let summary = match plan.form {
+        Form::Layer { format, level } => write_layer(&plan, format, level)?,
+        Form::Lines { end } => {
+            let mut stream = plan.open(Payload::Text)?;
+            let is_terminal = stream.is_terminal();
+            let summary = plan.tell(&mut Lines { stream: &mut stream, end, is_terminal })?;
+            stream.commit()?;
+            summary
+        }
+        Form::Json => {
+            let mut stream = plan.open(Payload::Text)?;
+            let summary = plan.tell(&mut Json(&mut stream))?;
+            stream.commit()?;
+            summary
+        }
+    };
+    warn(&plan, &summary);
+    let differ = plan.exit_code && !summary.is_empty();
+    Ok(if differ { Status::NEGATIVE } else { Status::DONE })
+}
+
+fn write_layer(plan: &Plan, format: Format, level: Option<i32>) -> Result<Summary, Failure> {
+    let progress = Progress::bytes("layer", None);
+    let output = plan.open(Payload::Binary)?;
+    let stream = Meter::new(output, plan.tells_digests, Some(&progress));
+    let encoder = Encoder::new(stream, format, level).map_err(|error| plan.write_failure(error))?;
+    let mut layer = LayerWriter::new(Meter::new(encoder, plan.tells_digests, None));
+    let summary = plan.tell(&mut layer)?;
+    let layer = layer.finish().map_err(|error| plan.write_failure(error))?;
+    let (encoder, diff_id, _) = layer.finish();
+    let stream = encoder.finish().map_err(|error| plan.write_failure(error))?;
+    let (output, digest, len_bytes) = stream.finish();
+    output.commit()?;
+    drop(progress);
+    if let (Some(diff_id), Some(digest)) = (diff_id, digest) {
+        message::verbose(format_args!("DiffID {diff_id}"));
+        message::verbose(format_args!("digest {digest}, {len_bytes} bytes"));
+    }
+    Ok(summary)
+}
+
+/// Tells of what was left out.
+fn warn(plan: &Plan, summary: &Summary) {
+    for one in &summary.passed_over {
+        match one.reason {
+            Reason::Socket => {
+                message::warning(format_args!("{}: socket left out", show(&one.path)));
+            }
+            Reason::MountPoint if plan.mounts_were_chosen => {}
+            Reason::MountPoint => message::warning(format_args!(
+                "{}: mount point left out (see --one-file-system)",
+                show(&one.path)
+            )),
+        }
+    }
 }

@@ -59,16 +59,6 @@ pub enum Error {
         /// The socket.
         path: Vec<u8>,
     },
-    /// An owner that has no place in the user namespace asked for.
-    #[error("{}: owner {uid}:{gid} is not mapped", show(.path))]
-    UnmappedOwner {
-        /// What it owns.
-        path: Vec<u8>,
-        /// User.
-        uid: u32,
-        /// Group.
-        gid: u32,
-    },
     /// An upper directory that refers to lower ones.
     #[error("{}: {what} in the lower directories, which were not given", show(.path))]
     LowerNeeded {

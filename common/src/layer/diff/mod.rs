@@ -23,6 +23,7 @@ mod error;
 mod links;
 mod node;
 mod options;
+mod owner;
 mod pattern;
 mod plan;
 mod rootless;
@@ -35,9 +36,8 @@ use std::path::Path;
 
 pub use change::{Change, ChangeKind, Content, Differences, PassedOver, Reason, Sink, Summary};
 pub use error::{Error, SinkError};
-pub use options::{
-    ContentPolicy, IdMap, IdRange, Mounts, Options, Owner, Parents, Precision, Sockets,
-};
+pub use options::{ContentPolicy, Mounts, Options, Parents, Precision, Sockets};
+pub use owner::{IdMap, IdRange, Owner};
 pub use pattern::Pattern;
 pub use writer::LayerWriter;
 pub use xattrs::XattrRules;

@@ -3,7 +3,8 @@
 
 use rustix::fs::FileType;
 
-use super::options::{Owner, Precision};
+use super::options::Precision;
+use super::owner::Owner;
 use super::stack::{Form, Found, Stack};
 use super::{Differences, Error, Options, rootless};
 use crate::layer::inode::{self, Inode};
@@ -68,8 +69,7 @@ impl Node {
             rootless::Attributes { uid: inode.uid, gid: inode.gid, mode: inode.mode, device: None };
         own.fold(&mut xattrs);
         options.xattrs.apply(&mut xattrs);
-        let (uid, gid) = owner(&options.owner, own.uid, own.gid)
-            .ok_or_else(|| Error::UnmappedOwner { path: label(), uid: own.uid, gid: own.gid })?;
+        let (uid, gid) = options.owner.of(own.uid, own.gid);
         if let Owner::Mapped { uids, gids } = &options.owner {
             rootless::map_identifiers(&mut xattrs, uids, gids);
         }
@@ -181,14 +181,6 @@ impl Node {
 fn telling(xattrs: &Xattrs, options: &Options) -> Option<Vec<u8>> {
     let name = overlay::telling_xattr(xattrs)?;
     if options.xattrs.decided(name).is_some() { None } else { Some(name.to_vec()) }
-}
-
-fn owner(owner: &Owner, uid: u32, gid: u32) -> Option<(u32, u32)> {
-    match owner {
-        Owner::Kept => Some((uid, gid)),
-        Owner::Fixed { uid, gid } => Some((*uid, *gid)),
-        Owner::Mapped { uids, gids } => Some((uids.inside(uid)?, gids.inside(gid)?)),
-    }
 }
 
 /// The whiteout for `path`, or for all below it.

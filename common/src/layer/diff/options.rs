@@ -1,5 +1,6 @@
 //! What the caller of a comparison decides.
 
+use super::owner::Owner;
 use super::pattern::Pattern;
 use super::xattrs::XattrRules;
 use crate::layer::overlay::Namespace;
@@ -57,55 +58,6 @@ pub enum Precision {
     Seconds,
 }
 
-/// Owners of the entries.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Owner {
-    /// As the file system says.
-    #[default]
-    Kept,
-    /// The same for all.
-    Fixed {
-        /// User.
-        uid: u32,
-        /// Group.
-        gid: u32,
-    },
-    /// As a user namespace with these maps sees them.
-    Mapped {
-        /// Users.
-        uids: IdMap,
-        /// Groups.
-        gids: IdMap,
-    },
-}
-
-/// Ranges of identifiers outside a user namespace and what they are inside, as
-/// user_namespaces(7) has them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct IdMap(pub Vec<IdRange>);
-
-/// A range of identifiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdRange {
-    /// First identifier inside.
-    pub inside: u32,
-    /// First identifier outside.
-    pub outside: u32,
-    /// How many there are.
-    pub count: u32,
-}
-
-impl IdMap {
-    /// What `outside` is inside, `None` if it has no place there.
-    #[must_use]
-    pub fn inside(&self, outside: u32) -> Option<u32> {
-        self.0.iter().find_map(|range| {
-            let offset = outside.checked_sub(range.outside)?;
-            if offset < range.count { range.inside.checked_add(offset) } else { None }
-        })
-    }
-}
-
 /// Which directories are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Parents {
@@ -136,22 +88,4 @@ pub enum Sockets {
     PassOver,
     /// Fail.
     Refuse,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{IdMap, IdRange};
-
-    #[test]
-    fn identifiers_are_mapped_by_range() {
-        let own = IdRange { inside: 0, outside: 1000, count: 1 };
-        let subordinate = IdRange { inside: 1, outside: 100_000, count: 65_536 };
-        let map = IdMap(vec![own, subordinate]);
-        assert_eq!(map.inside(1000), Some(0));
-        assert_eq!(map.inside(1001), None);
-        assert_eq!(map.inside(100_000), Some(1));
-        assert_eq!(map.inside(165_535), Some(65_536));
-        assert_eq!(map.inside(165_536), None);
-        assert_eq!(map.inside(0), None);
-    }
 }

@@ -9,7 +9,7 @@
 //!
 //! In a layer these are what the header says, so they are folded into it.
 
-use super::options::IdMap;
+use super::owner::IdMap;
 use crate::tar::Xattrs;
 
 const OVERRIDES: [&[u8]; 3] = [
@@ -160,7 +160,7 @@ fn map_capability(value: &mut Vec<u8>, uids: &IdMap) {
 #[cfg(test)]
 mod tests {
     use super::{Attributes, Device, map_acl, map_capability, parse_resource};
-    use crate::layer::diff::options::{IdMap, IdRange};
+    use crate::layer::diff::owner::{IdMap, IdRange};
     use crate::tar::Xattrs;
 
     const INODE: Attributes = Attributes { uid: 1000, gid: 1000, mode: 0o644, device: None };

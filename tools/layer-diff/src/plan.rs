@@ -1,0 +1,175 @@
+//! What is to be compared, and what is to be made of it: everything that can be
+//! refused before anything is read.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use common::cli::Failure;
+use common::compression::Format;
+use common::layer::diff::{
+    self, Mounts, Options, Owner, Pattern, Sink, Sockets, Summary, XattrRules,
+};
+use common::stream::{self, Output, Payload};
+use common::tar;
+use common::time;
+
+use crate::cli::{Cli, OwnerChoice, YesNo};
+
+/// A run of the tool.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    source: Source,
+    options: Options,
+    destination: Option<OsString>,
+    pub(crate) form: Form,
+    /// Whether changes are to be told by the status.
+    pub(crate) exit_code: bool,
+    /// Whether it was said what to do about mount points.
+    pub(crate) mounts_were_chosen: bool,
+    /// Whether digests are to be told.
+    pub(crate) tells_digests: bool,
+}
+
+/// Where the changes are.
+#[derive(Debug)]
+enum Source {
+    Trees { lower: Option<PathBuf>, upper: PathBuf },
+    Overlay { upper: PathBuf, lowers: Vec<PathBuf> },
+}
+
+/// What the changes are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A layer.
+    Layer { format: Format, level: Option<i32> },
+    /// Lines.
+    Lines { end: u8 },
+    /// JSON objects.
+    Json,
+}
+
+impl Plan {
+    pub(crate) fn new(cli: Cli) -> Result<Self, Failure> {
+        let form = form(&cli)?;
+        let options = options(&cli)?;
+        let mut trees = cli.trees;
+        let source = match (cli.overlay, trees.pop(), trees.pop()) {
+            (true, Some(_), Some(_)) => {
+                return Err(Failure::usage("--overlay takes one directory: the upper one"));
+            }
+            (true, Some(upper), None) => Source::Overlay { upper, lowers: cli.lowers },
+            (false, Some(upper), lower) => Source::Trees { lower, upper },
+            (_, None, _) => return Err(Failure::usage("no tree was given")),
+        };
+        Ok(Self {
+            source,
+            options,
+            destination: cli.destination,
+            form,
+            exit_code: cli.exit_code,
+            mounts_were_chosen: cli.one_file_system.is_some(),
+            tells_digests: cli.output.verbose,
+        })
+    }
+
+    /// Opens the output.
+    pub(crate) fn open(&self, payload: Payload) -> Result<Output, stream::Error> {
+        Output::open(self.destination.as_deref(), payload)
+    }
+
+    /// Tells `sink` of all changes.
+    pub(crate) fn tell(&self, sink: &mut dyn Sink) -> Result<Summary, Failure> {
+        let summary = match &self.source {
+            Source::Trees { lower, upper } => {
+                diff::trees(lower.as_deref(), upper, &self.options, sink)
+            }
+            Source::Overlay { upper, lowers } => {
+                let lowers: Vec<&Path> = lowers.iter().map(PathBuf::as_path).collect();
+                diff::overlay(upper, &lowers, &self.options, sink)
+            }
+        };
+        summary.map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, error: diff::Error) -> Failure {
+        match &error {
+            diff::Error::Sink(sink) => match sink.downcast_ref::<tar::Error>() {
+                // It names the entry.
+                Some(tar::Error::Unwritable { .. }) => error.into(),
+                _ => self.write_failure(error),
+            },
+            diff::Error::LowerNeeded { .. } => {
+                Failure::from(error).hint("name the lower directories with --lower, base first")
+            }
+            diff::Error::WhiteoutDevice { .. } | diff::Error::OverlayXattr { .. } => {
+                Failure::from(error)
+                    .hint("if it is an upper directory, use --overlay; see also --xattrs")
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// An error of the output.
+    pub(crate) fn write_failure(&self, error: impl std::error::Error) -> Failure {
+        match self.destination.as_deref().filter(|path| !stream::is_standard(path)) {
+            Some(path) => Failure::about(common::name::show_path(path), error),
+            None => Failure::about("standard output", error),
+        }
+    }
+}
+
+fn form(cli: &Cli) -> Result<Form, Failure> {
+    let format = Format::from(cli.compress);
+    Ok(match (cli.list, cli.json) {
+        (true, _) => Form::Lines { end: if cli.null { 0 } else { b'\n' } },
+        (_, true) => Form::Json,
+        _ => {
+            let most = match format {
+                Format::Gzip => 9,
+                Format::Zstd => 19,
+                _ => 0,
+            };
+            match cli.level {
+                Some(_) if most == 0 => {
+                    return Err(Failure::usage("--level needs --compress=gzip or zstd"));
+                }
+                Some(level) if !(1..=most).contains(&level) => {
+                    let text = format!("--level {level}: {format} has levels 1 to {most}");
+                    return Err(Failure::usage(text));
+                }
+                level => Form::Layer { format, level },
+            }
+        }
+    })
+}
+
+fn options(cli: &Cli) -> Result<Options, Failure> {
+    let mut xattrs = XattrRules::default();
+    for pattern in &cli.xattrs {
+        xattrs.push(pattern.as_bytes());
+    }
+    let clamp_mtime = match cli.clamp_mtime {
+        Some(time) => Some(time),
+        None => time::source_date_epoch()?,
+    };
+    Ok(Options {
+        content: cli.content.into(),
+        precision: cli.mtime.into(),
+        clamp_mtime,
+        owner: match &cli.owner {
+            Some(OwnerChoice::These(owner)) => owner.clone(),
+            Some(OwnerChoice::Map) => Owner::mapped_for_caller(),
+            None => Owner::of_caller(),
+        },
+        exclude: cli.exclude.iter().map(|pattern| Pattern::new(pattern.as_bytes())).collect(),
+        xattrs,
+        parents: cli.parents.into(),
+        mounts: match cli.one_file_system {
+            Some(YesNo::No) => Mounts::Enter,
+            Some(YesNo::Yes) | None => Mounts::PassOver,
+        },
+        sockets: if cli.strict { Sockets::Refuse } else { Sockets::PassOver },
+        overlay_xattrs: cli.overlay_xattrs.into(),
+    })
+}

@@ -58,6 +58,18 @@ pub fn warning(text: impl std::fmt::Display) {
     line("warning: ", "33", &text.to_string());
 }
 
+/// Whether somebody follows what is being done: on a terminal, or with `--verbose`.
+pub fn is_watched() -> bool {
+    !QUIET.load(Ordering::Relaxed) && (VERBOSE.load(Ordering::Relaxed) || wants_progress())
+}
+
+/// Tells what was asked for, unless `--quiet` was too.
+pub fn note(text: impl std::fmt::Display) {
+    if !QUIET.load(Ordering::Relaxed) {
+        line("", "", &text.to_string());
+    }
+}
+
 /// Tells what is being done, with `--verbose` only.
 pub fn verbose(text: impl std::fmt::Display) {
     if VERBOSE.load(Ordering::Relaxed) && !QUIET.load(Ordering::Relaxed) {

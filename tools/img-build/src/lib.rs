@@ -1,14 +1,45 @@
 //! `img-build`: build an image from a Containerfile.
 
+mod build;
+mod cache;
 mod cli;
+mod context;
+mod error;
+mod glob;
+mod input;
+mod plan;
+mod result;
+mod scope;
+mod scratch;
+mod state;
+mod step;
+mod tree;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
+use common::containerfile::Containerfile;
+use common::image::Destination;
+use common::oci::Platform;
+use common::store::cache_dir;
+use common::stream::{self, Output, Payload};
+use common::time;
+
+use build::Builder;
+use cache::Cache;
+use cli::Cli;
+use error::Error;
+use scope::Scope;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    cli::Cli::command()
+    // As docker's: what everybody types in a script.
+    Cli::command().mut_arg("quiet", |quiet| quiet.short('q'))
 }
 
 /// Runs the tool on parsed arguments.
@@ -16,6 +47,93 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// Whatever keeps it from doing all that was asked.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
-    let _cli = cli::Cli::from_arg_matches(matches)?;
-    Err(Failure::new("not written yet"))
+    let cli = Cli::from_arg_matches(matches)?;
+    let destination = cli.destination.as_deref().map(Destination::parse).transpose()?;
+    if let Some(destination) = &destination {
+        destination.check()?;
+    }
+    let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
+    let mut builder = plan(&cli)?;
+    let state = builder.build(cli.target.as_deref()).map_err(failure)?;
+    let image = result::assemble(state, &labels, builder.now, &builder.store)?;
+    result::deliver(&image, &cli.names, destination.as_ref(), &builder.store)?;
+    if !destination.as_ref().is_some_and(Destination::is_standard) {
+        let mut output = Output::standard(Payload::Text)?;
+        writeln!(output, "{}", image.digest).map_err(stream::Error::StandardOutput)?;
+        output.commit()?;
+    }
+    Ok(Status::DONE)
+}
+
+/// Opens and checks everything; nothing is built yet.
+fn plan(cli: &Cli) -> Result<Builder, Failure> {
+    let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
+    let input::Inputs { text, label, context } = input::open(cli)?;
+    let file = Containerfile::parse(&text)
+        .map_err(|source| Error::Syntax { file: label.clone(), source })?;
+    let platform = cli.platform.clone().unwrap_or_else(Platform::host);
+    let cache_dir = cache_dir();
+    let identity = format!("{}\n{label}", cli.context.to_string_lossy());
+    Ok(Builder {
+        store: Arc::new(cli.store.create()?),
+        location: cli.store.clone(),
+        cache: Cache::new(cache_dir.as_deref(), cli.no_cache),
+        cache_dir,
+        context,
+        file,
+        label,
+        identity,
+        scope: Scope::new(&cli.build_args, &platform),
+        platform,
+        network: cli.network,
+        secrets,
+        explain: cli.explain,
+        now: time::now()?,
+        states: Vec::new(),
+        images: HashMap::new(),
+        step: 0,
+        steps: 0,
+        step_name: String::new(),
+    })
+}
+
+fn label(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some(("", _)) => Err(Failure::usage(format!("--label '{text}': the name is missing"))),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Ok((text.to_owned(), String::new())),
+    }
+}
+
+/// `id=ID,src=FILE`, as docker takes it.
+fn secret(text: &str) -> Result<(String, PathBuf), Failure> {
+    let fields: BTreeMap<&str, &str> =
+        text.split(',').map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
+    let path = fields.get("src").or_else(|| fields.get("source"));
+    let known = ["id", "src", "source", "type"];
+    let is_file = fields.get("type").is_none_or(|kind| *kind == "file");
+    match (fields.get("id"), path) {
+        (Some(id), Some(path))
+            if is_file && !id.is_empty() && fields.keys().all(|key| known.contains(key)) =>
+        {
+            Ok(((*id).to_owned(), PathBuf::from(path)))
+        }
+        _ => Err(Failure::usage(format!("--secret '{text}': it must be id=ID,src=FILE"))),
+    }
+}
+
+/// A failure of the build, with the hint of what lies below it.
+fn failure(error: Error) -> Failure {
+    let hint = match &error {
+        Error::At { source, .. } => match source.as_ref() {
+            Error::Sandbox(error) => error.hint().map(str::to_owned),
+            _ => None,
+        },
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }

@@ -1,0 +1,283 @@
+//! The build: stages in order, each instruction applied to its stage.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use common::cli::message;
+use common::containerfile::{
+    self, Containerfile, Expander, Instruction, Located, Problem, history,
+};
+use common::image::{self, Image, Reference};
+use common::oci::Platform;
+use common::store::{Location, Store};
+use common::time::Timestamp;
+
+use crate::cache::{Cache, Outcome, Record, difference};
+use crate::cli::Network;
+use crate::context::Context;
+use crate::error::Error;
+use crate::plan::{Base, Plan, find_stage};
+use crate::scope::Scope;
+use crate::state::State;
+use crate::step::files::Verb;
+use crate::tree::Tree;
+
+/// Everything a build needs, and how far it is.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    pub(crate) store: Arc<Store>,
+    pub(crate) location: Location,
+    /// Where derived data may be kept.
+    pub(crate) cache_dir: Option<PathBuf>,
+    pub(crate) cache: Cache,
+    pub(crate) context: Context,
+    pub(crate) file: Containerfile,
+    /// What messages call the Containerfile.
+    pub(crate) label: String,
+    /// What tells this build's steps from another's (`--explain`).
+    pub(crate) identity: String,
+    pub(crate) scope: Scope,
+    pub(crate) platform: Platform,
+    pub(crate) network: Network,
+    /// Where the secrets are that RUN may mount, by their names.
+    pub(crate) secrets: BTreeMap<String, PathBuf>,
+    pub(crate) explain: bool,
+    /// When this build is made.
+    pub(crate) now: Timestamp,
+    /// The stages that are done.
+    pub(crate) states: Vec<Option<State>>,
+    /// Images that were copied from.
+    pub(crate) images: HashMap<String, State>,
+    pub(crate) step: usize,
+    pub(crate) steps: usize,
+    /// What this step is called when it is remembered.
+    pub(crate) step_name: String,
+}
+
+impl Builder {
+    fn expander(&self) -> Expander {
+        Expander::new(self.file.directives.escape)
+    }
+
+    /// An error at a line of the Containerfile.
+    fn at(&self, line: u32, keyword: &str) -> impl FnOnce(Error) -> Error + use<> {
+        let place = format!("{}:{line}", self.label);
+        let keyword = keyword.to_owned();
+        move |error| match error {
+            Error::Exited(_) | Error::Killed(_) | Error::Word(_) => {
+                Error::At { place, source: Box::new(error) }
+            }
+            error => Error::At { place: format!("{place}: {keyword}"), source: Box::new(error) },
+        }
+    }
+
+    /// Builds the target stage.
+    ///
+    /// # Errors
+    /// The first thing that fails, with its line.
+    pub(crate) fn build(&mut self, target: Option<&str>) -> Result<State, Error> {
+        let index = crate::plan::target(&self.file, target)?;
+        let stage = self.file.stages.get(index).and_then(|stage| stage.base.name.clone());
+        let stage_name = stage.unwrap_or_else(|| target.unwrap_or("default").to_owned());
+        let expander = self.expander();
+        let declared = self.scope.declare_globals(&self.file, &stage_name, expander);
+        declared.map_err(|(line, error)| self.at(line, "ARG")(error))?;
+        let plan = Plan::new(&self.file, index, &self.scope, expander);
+        let plan = plan.map_err(|(line, error)| self.at(line, "FROM")(error))?;
+        if let Some(syntax) = &self.file.directives.syntax {
+            message::verbose(format!("syntax={syntax}: our own frontend is used"));
+        }
+        let stages = plan.needed.iter().filter_map(|index| self.file.stages.get(*index));
+        self.steps = stages.map(|stage| 1 + stage.instructions.len()).sum();
+        self.states = vec![None; self.file.stages.len()];
+        for index in &plan.needed {
+            let state = self.stage(*index, &plan)?;
+            if let Some(slot) = self.states.get_mut(*index) {
+                *slot = Some(state);
+            }
+        }
+        for name in self.scope.unused() {
+            message::warning(format!("--build-arg {name}: no ARG asks for it"));
+        }
+        let done = self.states.get_mut(plan.target).and_then(Option::take);
+        done.ok_or_else(|| Error::Other("the target was not built".into()))
+    }
+
+    fn stage(&mut self, index: usize, plan: &Plan) -> Result<State, Error> {
+        let Some(stage) = self.file.stages.get(index).cloned() else {
+            return Err(Error::Other(format!("there is no stage {index}")));
+        };
+        self.step += 1;
+        self.say(&stage.text);
+        let base = plan.bases.get(index).unwrap_or(&Base::Scratch);
+        let mut state = self.base(base).map_err(self.at(stage.line, "FROM"))?;
+        let triggers = std::mem::take(&mut state.image.config.on_build);
+        let triggers = triggers
+            .iter()
+            .map(|trigger| trigger_of(trigger, stage.line))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(self.at(stage.line, "FROM: ONBUILD"))?;
+        self.steps += triggers.len();
+        for (number, located) in triggers.iter().chain(&stage.instructions).enumerate() {
+            self.step += 1;
+            self.step_name = format!("{}\n{index}\n{number}", self.identity);
+            self.say(&located.text);
+            let applied = self.instruction(&mut state, located, index);
+            applied.map_err(self.at(located.line, located.instruction.keyword()))?;
+        }
+        Ok(state)
+    }
+
+    fn base(&mut self, base: &Base) -> Result<State, Error> {
+        match base {
+            Base::Scratch => Ok(State::scratch(&self.platform)),
+            Base::Stage(index) => match self.states.get(*index) {
+                Some(Some(stage)) => Ok(State::of_stage(stage)),
+                _ => Err(Error::Other(format!("stage {index} is not built"))),
+            },
+            Base::Image { name, platform } => {
+                let platform = match platform {
+                    Some(text) => text.parse()?,
+                    None => self.platform.clone(),
+                };
+                let image = self.open(name, &platform)?;
+                Ok(State::of_image(name, &image))
+            }
+        }
+    }
+
+    /// Opens an image, its blobs put into the store if they are not there.
+    fn open(&self, name: &str, platform: &Platform) -> Result<Image, Error> {
+        let reference = Reference::parse(std::ffi::OsStr::new(name))?;
+        let image = image::open(&reference, Some(platform), &self.location)?;
+        image.copy_to(&self.store)?;
+        Ok(image)
+    }
+
+    /// The tree of a stage or of an image, to copy from.
+    pub(crate) fn tree_of(&mut self, from: &str, index: usize) -> Result<Arc<Tree>, Error> {
+        let stages = &self.file.stages;
+        let by_number = || from.parse::<usize>().ok();
+        let found = find_stage(stages, from, index).or_else(by_number);
+        let cache = self.cache_dir.as_deref();
+        if let Some(found) = found {
+            return match self.states.get_mut(found) {
+                Some(Some(state)) if found < index => state.tree(&self.store, cache),
+                _ => Err(Error::Other(format!("'{from}' is not an earlier stage"))),
+            };
+        }
+        if !self.images.contains_key(from) {
+            let image = self.open(from, &self.platform)?;
+            self.images.insert(from.to_owned(), State::of_image(from, &image));
+        }
+        match self.images.get_mut(from) {
+            Some(state) => state.tree(&self.store, cache),
+            None => Err(Error::Other(format!("'{from}' is neither a stage nor an image"))),
+        }
+    }
+
+    fn instruction(
+        &mut self,
+        state: &mut State,
+        located: &Located,
+        index: usize,
+    ) -> Result<(), Error> {
+        let expander = self.expander();
+        let instruction = located.instruction.expanded(expander, &state.variables)?;
+        match &instruction {
+            Instruction::Run(run) => return self.run(state, run, index),
+            Instruction::Copy(copy) => return self.transfer(state, Verb::Copy, copy, index),
+            Instruction::Add(add) => return self.transfer(state, Verb::Add, add, index),
+            Instruction::Arg(arguments) => {
+                let mut declared = Vec::new();
+                for argument in arguments {
+                    let name = argument.name.clone();
+                    let value = self.scope.declare(argument, &state.variables, expander)?;
+                    if let Some(value) = &value {
+                        state.variables.insert(name.clone(), value.clone());
+                    }
+                    if !state.arguments.contains(&name) {
+                        state.arguments.push(name.clone());
+                    }
+                    declared.push((name, value));
+                }
+                state.record(history::of_arg(&declared), None);
+                return Ok(());
+            }
+            Instruction::Env(pairs) => state.variables.extend(pairs.iter().cloned()),
+            _ => {}
+        }
+        state.changes.apply(&instruction, &mut state.image)?;
+        if matches!(instruction, Instruction::Cmd(_)) {
+            // What BuildKit sets, and docker has looked for since.
+            state.image.config.args_escaped = true;
+        }
+        let Some(created_by) = history::of_setting(&instruction, &state.image.config) else {
+            return Ok(());
+        };
+        match instruction {
+            Instruction::Workdir(_) => self.workdir(state, created_by),
+            _ => {
+                state.record(created_by, None);
+                Ok(())
+            }
+        }
+    }
+
+    /// What came of a step, from the cache or by `execute`.
+    pub(crate) fn cached(
+        &mut self,
+        record: &Record,
+        execute: impl FnOnce(&mut Self) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let before = self.cache.remember(&self.step_name, record)?;
+        if let Some(outcome) = self.cache.find(record, &self.store)? {
+            self.progress("cached");
+            return Ok(outcome);
+        }
+        let why = match before {
+            _ if self.cache.is_ignored => "--no-cache".into(),
+            None => "not built before".into(),
+            Some(before) => difference(&before, record),
+        };
+        self.progress(&format!("miss: {why}"));
+        let outcome = execute(self)?;
+        self.cache.keep(record, &outcome)?;
+        Ok(outcome)
+    }
+
+    /// Names the step: on a terminal, and where it was asked for.
+    fn say(&self, text: &str) {
+        let line: String = text.lines().next().unwrap_or_default().chars().take(200).collect();
+        self.note(&format!("STEP {}/{}: {line}", self.step, self.steps));
+    }
+
+    /// Tells what became of the step.
+    pub(crate) fn progress(&self, text: &str) {
+        self.note(&format!("STEP {}/{}: {text}", self.step, self.steps));
+    }
+
+    fn note(&self, text: &str) {
+        if self.explain || message::wants_progress() {
+            message::note(text);
+        } else {
+            message::verbose(text);
+        }
+    }
+}
+
+/// A trigger of the base image, as if it stood at FROM's line.
+fn trigger_of(text: &str, line: u32) -> Result<Located, Error> {
+    let parsed = containerfile::parse(text.as_bytes()).map_err(|error| error.problem)?;
+    let [located] = <[Located; 1]>::try_from(parsed.instructions)
+        .map_err(|_| Problem::UnknownInstruction(text.to_owned()))?;
+    let instruction = &located.instruction;
+    if matches!(
+        instruction,
+        Instruction::From(_) | Instruction::Onbuild(_) | Instruction::Maintainer(_)
+    ) {
+        return Err(Problem::ForbiddenTrigger(instruction.keyword()).into());
+    }
+    Ok(Located { line, ..located })
+}

@@ -1,0 +1,82 @@
+//! Why a build fails. What happens at a line of the Containerfile is wrapped in
+//! [`Error::At`], once.
+
+use std::path::PathBuf;
+
+use common::containerfile;
+use common::digest::{DiffId, Digest};
+use common::name::{show, show_path};
+
+/// Why a build fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// `Containerfile:3: COPY`, and what went wrong there.
+    #[error("{place}")]
+    At { place: String, source: Box<Error> },
+    #[error("{file}:{source}")]
+    Syntax { file: String, source: containerfile::Error },
+    #[error("{0}")]
+    Word(#[from] containerfile::Problem),
+    #[error("{}", show_path(.path))]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{}", show(.path))]
+    Read { path: Vec<u8>, source: std::io::Error },
+    #[error("{}", show(.path))]
+    InvalidPath { path: Vec<u8>, source: common::root::InvalidPath },
+    #[error("{}: a layer cannot hold a name that begins with '.wh.'", show(.0))]
+    ReservedName(Vec<u8>),
+    #[error("layer {layer}")]
+    Layer { layer: Digest, source: std::io::Error },
+    #[error("DiffID mismatch: expected {expected}, got {actual}")]
+    DiffId { expected: DiffId, actual: Digest },
+    #[error(transparent)]
+    Store(#[from] common::store::Error),
+    #[error(transparent)]
+    Image(#[from] common::image::Error),
+    #[error(transparent)]
+    Reference(#[from] common::image::InvalidReference),
+    #[error(transparent)]
+    Document(#[from] common::oci::Error),
+    #[error(transparent)]
+    Platform(#[from] common::oci::InvalidPlatform),
+    #[error(transparent)]
+    Stream(#[from] common::stream::Error),
+    #[error(transparent)]
+    Tar(#[from] common::tar::Error),
+    #[error(transparent)]
+    Epoch(#[from] common::time::InvalidEpoch),
+    #[error(transparent)]
+    Resolve(#[from] crate::tree::ResolveError),
+    #[error(transparent)]
+    Ignore(#[from] crate::context::PatternError),
+    #[error(transparent)]
+    Unpacked(#[from] common::unpacked::Error),
+    #[error(transparent)]
+    Sandbox(#[from] common::sandbox::Error),
+    #[error(transparent)]
+    Apply(#[from] common::layer::apply::Error),
+    #[error(transparent)]
+    Diff(#[from] common::layer::diff::Error),
+    /// Said in full.
+    #[error("{0}")]
+    Other(String),
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    #[error("'{}': no such file in {place}", show(.path))]
+    NotFound { path: String, place: String },
+    #[error("cannot replace the directory '{}' with a file", show(.0))]
+    FileOverDirectory(Vec<u8>),
+    #[error("cannot copy a directory over '{}', which is none", show(.0))]
+    DirectoryOverFile(Vec<u8>),
+    #[error("RUN exited with status {0}")]
+    Exited(u8),
+    #[error("RUN was killed by signal {0}")]
+    Killed(i32),
+}
+
+impl Error {
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,0 +1,104 @@
+//! From a finished stage to an image: config, manifest, names, archive.
+
+use common::image::{BASE_DIGEST, Destination, Image, Layer, Opener, Reference};
+use common::oci::{Descriptor, History, Manifest, media_type};
+use common::store::{Location, Name, Store};
+use common::time::Timestamp;
+
+use crate::error::Error;
+use crate::state::State;
+
+/// The annotation that names the image a manifest was made from.
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+
+/// Puts config and manifest into the store; the image is in it without a name.
+///
+/// # Errors
+/// A store that cannot be written.
+pub(crate) fn assemble(
+    mut state: State,
+    labels: &[(String, String)],
+    now: Timestamp,
+    store: &Store,
+) -> Result<Descriptor, Error> {
+    let image = &mut state.image;
+    image.config.labels.extend(labels.iter().cloned());
+    date(&mut image.history, now);
+    image.created = image.history.last().and_then(|entry| entry.created.clone());
+    image.created.get_or_insert_with(|| now.to_string());
+    image.rootfs.diff_ids = state.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+    let (digest, len_bytes) = store.put(&image.to_bytes()?)?;
+    let config = Descriptor::new(media_type::CONFIG, digest, len_bytes);
+    let layers: Vec<_> = state.layers.iter().map(descriptor).collect();
+    let mut manifest = Manifest::new(config, layers);
+    if let Some((name, digest)) = &state.base {
+        manifest.annotations.insert(BASE_DIGEST.into(), digest.to_string());
+        manifest.annotations.insert(BASE_NAME.into(), name.clone());
+    }
+    let (digest, len_bytes) = store.put(&common::oci::to_json(&manifest, "manifest")?)?;
+    Ok(Descriptor::new(media_type::MANIFEST, digest, len_bytes))
+}
+
+/// A layer as an OCI manifest lists it: docker's media types are the same bytes.
+fn descriptor(layer: &Layer) -> Descriptor {
+    let mut descriptor = layer.descriptor.clone();
+    let oci = match descriptor.media_type.as_str() {
+        media_type::DOCKER_LAYER => media_type::LAYER,
+        media_type::DOCKER_LAYER_GZIP => media_type::LAYER_GZIP,
+        media_type::DOCKER_LAYER_ZSTD => media_type::LAYER_ZSTD,
+        _ => return descriptor,
+    };
+    descriptor.media_type = oci.into();
+    descriptor
+}
+
+/// Entries without a layer have no time of their own: they take that of the next
+/// layer, or else of the last before them. So a build that is cached throughout is
+/// the same image again.
+fn date(history: &mut [History], now: Timestamp) {
+    let mut next = None;
+    for entry in history.iter_mut().rev() {
+        match &entry.created {
+            Some(created) => next = Some(created.clone()),
+            None => entry.created.clone_from(&next),
+        }
+    }
+    let mut last = now.to_string();
+    for entry in history {
+        match &entry.created {
+            Some(created) => last.clone_from(created),
+            None => entry.created = Some(last.clone()),
+        }
+    }
+}
+
+/// Names the image, or writes it where it is wanted.
+///
+/// # Errors
+/// A destination that cannot be written.
+///
+/// # Streams
+/// Writes standard output where that is the destination.
+pub(crate) fn deliver(
+    image: &Descriptor,
+    names: &[Name],
+    destination: Option<&Destination>,
+    store: &Store,
+) -> Result<(), Error> {
+    // Named before it is written: then the one thing that can still fail leaves
+    // a whole image behind, and nothing half-made.
+    if !names.is_empty() || destination.is_none() {
+        store.tag(names, image)?;
+    }
+    if let Some(destination) = destination {
+        let opened = open(image, store)?;
+        destination.write(&opened, names)?;
+    }
+    Ok(())
+}
+
+fn open(image: &Descriptor, store: &Store) -> Result<Image, Error> {
+    let location = Location::at(store.path().to_owned());
+    let reference = Reference::Store(image.digest.to_string());
+    Ok(Opener::new(&location, None).open(&reference)?)
+}

@@ -1,0 +1,336 @@
+//! `RUN --mount`: what is there for one command and never in the layer.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
+use common::digest::Digest;
+use common::layer::apply;
+use common::root::Root;
+use common::sandbox::{self, Access, Source};
+use nix::fcntl::{Flock, FlockArg};
+use serde_json::{Value, json};
+
+use super::transfer::{Copying, Found, Rules, find};
+use crate::build::Builder;
+use crate::context::Patterns;
+use crate::error::Error;
+use crate::scratch::Scratch;
+use crate::tree::{Names, Planned, Tree, components, planned, write_layer};
+
+/// The largest file that is taken for a secret, as in BuildKit.
+const MAX_SECRET_LEN_BYTES: u64 = 500 * 1024;
+
+/// The mounts of one RUN, found but not made.
+#[derive(Debug, Default)]
+pub(crate) struct Mounts {
+    all: Vec<Planning>,
+    /// Secrets that are variables.
+    variables: Vec<(String, Vec<u8>)>,
+    facts: Vec<Value>,
+}
+
+#[derive(Debug)]
+struct Planning {
+    target: PathBuf,
+    access: Access,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// A copy of part of a tree: the command may change it, and nobody sees.
+    Copy(Arc<Tree>, Found),
+    /// A directory that stays, and what it begins with.
+    Cache {
+        dir: PathBuf,
+        sharing: Sharing,
+        mode: u32,
+        seed: Option<(Arc<Tree>, Found)>,
+    },
+    Tmpfs(Option<u64>),
+    File {
+        content: Vec<u8>,
+        mode: u32,
+    },
+}
+
+impl Builder {
+    /// Finds what the mounts of a RUN show; `script` is put where BuildKit puts it.
+    ///
+    /// # Errors
+    /// A source that is not there, a secret that is required and was not given.
+    pub(crate) fn mounts(
+        &mut self,
+        mounts: Vec<Mount>,
+        script: Option<&Heredoc>,
+        index: usize,
+    ) -> Result<Mounts, Error> {
+        let mut planned = Mounts::default();
+        for mount in mounts {
+            self.plan_mount(mount, index, &mut planned)?;
+        }
+        if let Some(script) = script {
+            planned.facts.push(json!(["script", script.name, Digest::of(script.body.as_bytes())]));
+            planned.all.push(Planning {
+                target: PathBuf::from("/dev/pipes").join(&script.name),
+                access: Access::ReadOnly,
+                what: What::File { content: script.body.clone().into_bytes(), mode: 0o755 },
+            });
+        }
+        Ok(planned)
+    }
+
+    fn plan_mount(
+        &mut self,
+        mount: Mount,
+        index: usize,
+        planned: &mut Mounts,
+    ) -> Result<(), Error> {
+        let access = match mount.is_read_only {
+            true => Access::ReadOnly,
+            false => Access::ReadWrite,
+        };
+        let target = PathBuf::from(&mount.target);
+        if mount.uid.is_some_and(|uid| uid != 0) || mount.gid.is_some_and(|gid| gid != 0) {
+            return Err(Error::Unsupported("--mount with a uid or gid other than 0".into()));
+        }
+        let what = match mount.kind {
+            MountKind::Bind { from, source } => {
+                let (tree, found) = self.mounted(from.as_deref(), &source, index)?;
+                let facts = fingerprint(&tree, &found)?;
+                planned.facts.push(json!([
+                    "bind",
+                    mount.target,
+                    access == Access::ReadOnly,
+                    facts
+                ]));
+                What::Copy(tree, found)
+            }
+            MountKind::Cache { id, sharing, from, source } => {
+                let seed = match &from {
+                    Some(from) => Some(self.mounted(Some(from), &source, index)?),
+                    None => None,
+                };
+                planned.facts.push(json!(["cache", mount.target, id, from, source]));
+                let Some(base) = &self.cache_dir else {
+                    return Err(Error::Other(
+                        "no place for a cache: set XDG_CACHE_HOME or HOME".into(),
+                    ));
+                };
+                let dir = base.join("mounts").join(Digest::of(id.as_bytes()).hex());
+                What::Cache { dir, sharing, mode: mount.mode.unwrap_or(0o755), seed }
+            }
+            MountKind::Tmpfs { size_bytes } => {
+                planned.facts.push(json!(["tmpfs", mount.target, size_bytes]));
+                What::Tmpfs(size_bytes)
+            }
+            MountKind::Secret { id, variable, is_required } => {
+                // Neither the value nor whether it was given: a secret must not change
+                // what is built.
+                planned.facts.push(json!(["secret", mount.target, id, variable, is_required]));
+                let Some(content) = self.secret(&id)? else {
+                    return match is_required {
+                        true => Err(Error::Other(format!(
+                            "secret '{id}' is required: give it with --secret"
+                        ))),
+                        false => Ok(()),
+                    };
+                };
+                if let Some(variable) = variable {
+                    planned.variables.push((variable, content.clone()));
+                }
+                if mount.target.is_empty() {
+                    return Ok(());
+                }
+                What::File { content, mode: mount.mode.unwrap_or(0o400) }
+            }
+            MountKind::Ssh => return Err(Error::Unsupported("--mount=type=ssh".into())),
+        };
+        planned.all.push(Planning { target, access, what });
+        Ok(())
+    }
+
+    fn mounted(
+        &mut self,
+        from: Option<&str>,
+        source: &str,
+        index: usize,
+    ) -> Result<(Arc<Tree>, Found), Error> {
+        let tree = match from {
+            Some(from) => self.tree_of(from, index)?,
+            None => self.context.tree()?,
+        };
+        // A path, not a pattern.
+        let escaped: String = source
+            .chars()
+            .flat_map(|char| ['\\', char].into_iter().skip(usize::from(char == '/')))
+            .collect();
+        let place = from.unwrap_or("the context").to_owned();
+        let found = find(&tree, &escaped, false)?.pop();
+        let found = found.ok_or(Error::NotFound { path: source.to_owned(), place })?;
+        Ok((tree, found))
+    }
+
+    fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = self.secrets.get(id) else { return Ok(None) };
+        let metadata = fs::metadata(path).map_err(Error::file(path))?;
+        if metadata.len() > MAX_SECRET_LEN_BYTES {
+            return Err(Error::Other(format!(
+                "secret '{id}' is larger than {MAX_SECRET_LEN_BYTES} bytes"
+            )));
+        }
+        fs::read(path).map(Some).map_err(Error::file(path))
+    }
+}
+
+impl Mounts {
+    /// What of the mounts the result depends on.
+    pub(crate) fn facts(&self) -> &[Value] {
+        &self.facts
+    }
+
+    /// Makes what is mounted, and adds it to the command. The locks of caches are
+    /// held as long as what is returned.
+    ///
+    /// # Errors
+    /// A copy that cannot be made.
+    pub(crate) fn add_to(
+        &self,
+        mut command: sandbox::Command,
+        scratch: &Scratch,
+    ) -> Result<(sandbox::Command, Vec<Flock<fs::File>>), Error> {
+        let mut locks = Vec::new();
+        for (number, mount) in self.all.iter().enumerate() {
+            let source = match &mount.what {
+                What::Tmpfs(size_bytes) => Source::Tmpfs { size_bytes: *size_bytes, mode: 0o1777 },
+                What::Copy(tree, found) => {
+                    let dir = scratch.dir(&format!("mount-{number}"))?;
+                    Source::Path(copy_out(tree, found, &dir, scratch)?)
+                }
+                What::File { content, mode } => {
+                    let path = scratch.path().join(format!("file-{number}"));
+                    write_file(&path, content, *mode).map_err(Error::file(&path))?;
+                    Source::Path(path)
+                }
+                What::Cache { dir, sharing, mode, seed } => {
+                    let (dir, lock) = cache_dir(dir, *sharing, *mode)?;
+                    locks.extend(lock);
+                    if let Some((tree, found)) = seed {
+                        if is_empty(&dir)? {
+                            copy_out(tree, found, &dir, scratch)?;
+                        }
+                    }
+                    Source::Path(dir)
+                }
+            };
+            let target = mount.target.clone();
+            command = command.mount(sandbox::Mount { source, target, access: mount.access });
+        }
+        for (name, value) in &self.variables {
+            use std::os::unix::ffi::OsStrExt as _;
+            command = command.env(name, std::ffi::OsStr::from_bytes(value));
+        }
+        Ok((command, locks))
+    }
+}
+
+/// The directory of a cache mount, locked as its sharing asks.
+fn cache_dir(
+    dir: &Path,
+    sharing: Sharing,
+    mode: u32,
+) -> Result<(PathBuf, Option<Flock<fs::File>>), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    for number in 0.. {
+        let dir = match number {
+            0 => dir.to_owned(),
+            _ => dir.with_extension(number.to_string()),
+        };
+        let content = dir.join("content");
+        if let Some(parent) = content.parent() {
+            fs::create_dir_all(parent).map_err(Error::file(parent))?;
+        }
+        match fs::DirBuilder::new().mode(mode).create(&content) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::file(content)(error));
+            }
+            _ => {}
+        }
+        let path = dir.join("lock");
+        let opened = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(Error::file(&path))?;
+        let wait = match sharing {
+            Sharing::Shared => FlockArg::LockShared,
+            Sharing::Locked => FlockArg::LockExclusive,
+            Sharing::Private => FlockArg::LockExclusiveNonblock,
+        };
+        match Flock::lock(file, wait) {
+            Ok(lock) => return Ok((content, Some(lock))),
+            Err((_, nix::Error::EWOULDBLOCK)) => {}
+            Err((_, errno)) => return Err(Error::file(path)(errno.into())),
+        }
+    }
+    Err(Error::Other("no cache directory is free".into()))
+}
+
+fn is_empty(dir: &Path) -> Result<bool, Error> {
+    Ok(fs::read_dir(dir).map_err(Error::file(dir))?.next().is_none())
+}
+
+fn write_file(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+/// Part of a tree as changes to an empty one.
+fn extract(tree: &Tree, found: &Found) -> Result<(Tree, BTreeSet<Names>), Error> {
+    let rules = Rules {
+        owner: None,
+        chmod: None,
+        excludes: Patterns::default(),
+        now: common::time::Timestamp::EPOCH,
+    };
+    let mut part = Tree::new();
+    let mut changed = BTreeSet::new();
+    Copying::new(&mut part, &mut changed, &rules).copy(tree, found, b"/mount")?;
+    Ok((part, changed))
+}
+
+fn fingerprint(tree: &Tree, found: &Found) -> Result<Digest, Error> {
+    let (part, changed) = extract(tree, found)?;
+    let planned = planned(&part, &changed, None)?;
+    let entries = planned.iter().map(Planned::fingerprint).collect::<Result<Vec<_>, _>>()?;
+    let json = serde_json::to_vec(&entries).map_err(|error| Error::Other(error.to_string()))?;
+    Ok(Digest::of(&json))
+}
+
+/// Writes part of a tree below a directory of the host, by way of a layer: what is
+/// unpacked cannot leave the directory. Tells where it is.
+fn copy_out(tree: &Tree, found: &Found, dir: &Path, scratch: &Scratch) -> Result<PathBuf, Error> {
+    let (part, changed) = extract(tree, found)?;
+    let planned = planned(&part, &changed, None)?;
+    let path = scratch.path();
+    let mut file = tempfile::tempfile_in(path).map_err(Error::file(path))?;
+    write_layer(&planned, &mut file)?;
+    std::io::Seek::rewind(&mut file).map_err(Error::file(path))?;
+    let options = apply::Options {
+        ownership: match common::mount::can_mount() {
+            true => apply::Ownership::Keep,
+            false => apply::Ownership::Drop,
+        },
+        ..apply::Options::default()
+    };
+    let root = Root::open(dir).map_err(Error::file(dir))?;
+    apply::apply(&root, file, &options)?;
+    let names: Names = components(b"mount").collect();
+    debug_assert!(part.get(&names).is_some());
+    Ok(dir.join("mount"))
+}

@@ -1,0 +1,335 @@
+//! COPY and ADD: one source of theirs, put into a stage's tree.
+//!
+//! The rules are BuildKit's: a directory gives its contents; a link that is named
+//! is followed, one that is met is copied; what goes into the image meets the links
+//! that are there, inside the image; files are replaced, directories merged, and
+//! neither becomes the other. Parents that are missing are made 0755, with the
+//! owner of the copy; the times of directories that are there stay.
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::time::Timestamp;
+
+use super::chmod::Chmod;
+use crate::context::{Matched, Patterns};
+use crate::error::Error;
+use crate::glob::{DoubleStar, Glob, has_wildcards};
+use crate::tree::{Attributes, Kind, Last, Names, Node, Tree, components, join};
+
+/// How files change on the way.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// `--chown`.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// `--chmod`.
+    pub(crate) chmod: Option<Chmod>,
+    /// `--exclude`.
+    pub(crate) excludes: Patterns,
+    /// The time of directories that are made.
+    pub(crate) now: Timestamp,
+}
+
+impl Rules {
+    /// The attributes of a parent that is missing.
+    pub(crate) fn implied(&self) -> Attributes {
+        let (uid, gid) = self.owner.unwrap_or((0, 0));
+        Attributes { uid, gid, ..Attributes::implied(self.now) }
+    }
+
+    pub(crate) fn attributes(&self, node: &Node) -> Attributes {
+        let mut attributes = node.attributes.clone();
+        if let Some((uid, gid)) = self.owner {
+            (attributes.uid, attributes.gid) = (uid, gid);
+        }
+        if let (Some(chmod), false) = (&self.chmod, matches!(node.kind, Kind::Symlink(_))) {
+            attributes.mode = chmod.apply(attributes.mode, node.is_directory());
+        }
+        attributes
+    }
+}
+
+/// A copy under way: into which tree, and what it changed there.
+#[derive(Debug)]
+pub(crate) struct Copying<'a> {
+    pub(crate) target: &'a mut Tree,
+    pub(crate) changed: &'a mut BTreeSet<Names>,
+    pub(crate) rules: &'a Rules,
+    /// Groups of hard links: the source's and the target's.
+    groups: HashMap<u64, u64>,
+}
+
+/// What one source of an instruction stands for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The node, links followed.
+    pub(crate) names: Names,
+    /// Its last name before links were followed: what it will be called.
+    pub(crate) base: Vec<u8>,
+    /// Where it is, links not followed, and from where on that path is kept
+    /// (`--parents`).
+    unfollowed: Names,
+    kept_from: usize,
+}
+
+impl Found {
+    /// A node of a tree that was made for the purpose.
+    pub(crate) fn exactly(names: Names) -> Self {
+        let base = names.last().cloned().unwrap_or_default();
+        Self { base, unfollowed: names.clone(), kept_from: names.len(), names }
+    }
+}
+
+/// Finds what a source names in a tree: one thing, or all that a pattern matches.
+///
+/// # Errors
+/// A malformed pattern, or a loop of links.
+pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found>, Error> {
+    // `a/./b` keeps only `b` of the path.
+    let (pivot, path) = match path.split_once("/./") {
+        Some((pivot, rest)) if parents => (pivot, rest),
+        _ => ("", path),
+    };
+    let pivot: Names = clean(pivot.as_bytes());
+    let names = clean(path.as_bytes());
+    let plain = names.iter().take_while(|name| !has_wildcards(name)).count();
+    let (fixed, pattern) = names.split_at(plain);
+    let fixed: Vec<_> = fixed.iter().map(|name| unescape(name)).collect();
+    let start = [pivot.clone(), fixed].concat();
+    let mut found = Vec::new();
+    let mut add = |unfollowed: &[Vec<u8>]| -> Result<(), Error> {
+        let base = unfollowed.last().cloned().unwrap_or_default();
+        let names = source.resolve(&join(unfollowed), Last::Followed)?;
+        if source.get(&names).is_some() {
+            let kept_from = if parents { pivot.len() } else { unfollowed.len() };
+            found.push(Found { names, base, unfollowed: unfollowed.to_vec(), kept_from });
+        }
+        Ok(())
+    };
+    if pattern.is_empty() {
+        add(&start)?;
+        return Ok(found);
+    }
+    let glob = Glob::parse(
+        &join(pattern),
+        match parents {
+            true => DoubleStar::AnyDepth,
+            false => DoubleStar::Plain,
+        },
+    );
+    let glob = glob.map_err(|_| Error::Other(format!("invalid pattern '{path}'")))?;
+    let real = source.resolve(&join(&start), Last::Followed)?;
+    let Some(node) = source.get(&real) else { return Ok(found) };
+    let mut matched = Vec::new();
+    walk(node, &mut Names::new(), &glob, &mut matched);
+    for below in matched {
+        add(&[start.clone(), below].concat())?;
+    }
+    Ok(found)
+}
+
+fn walk(node: &Node, here: &mut Names, glob: &Glob, matched: &mut Vec<Names>) {
+    for (name, child) in node.children().into_iter().flatten() {
+        here.push(name.clone());
+        if glob.matches(&join(here)) {
+            matched.push(here.clone());
+        } else {
+            walk(child, here, glob, matched);
+        }
+        here.pop();
+    }
+}
+
+/// The names in a path, `..` resolved as far as the root.
+fn clean(path: &[u8]) -> Names {
+    let mut names = Names::new();
+    for name in components(path) {
+        if name == b".." {
+            names.pop();
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn unescape(name: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut bytes = name.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => plain.extend(bytes.next()),
+            _ => plain.push(*byte),
+        }
+    }
+    plain
+}
+
+impl<'a> Copying<'a> {
+    pub(crate) fn new(
+        target: &'a mut Tree,
+        changed: &'a mut BTreeSet<Names>,
+        rules: &'a Rules,
+    ) -> Self {
+        Self { target, changed, rules, groups: HashMap::new() }
+    }
+
+    /// Copies one thing that was found to `destination`, an absolute path; a slash
+    /// at its end says that it is a directory.
+    ///
+    /// # Errors
+    /// A file in the way of a directory or the reverse.
+    pub(crate) fn copy(
+        &mut self,
+        source: &Tree,
+        found: &Found,
+        destination: &[u8],
+    ) -> Result<(), Error> {
+        let Some(node) = source.get(&found.names) else { return Ok(()) };
+        let mut names = self.destination(destination)?;
+        if found.kept_from < found.unfollowed.len() {
+            self.copy_parents(source, found, &mut names)?;
+            if node.is_directory() {
+                names.push(found.base.clone());
+                self.place(node, &names)?;
+            }
+        }
+        let is_directory = self.target.get(&names).is_some_and(Node::is_directory);
+        if !node.is_directory() {
+            if is_directory {
+                names.push(found.base.clone());
+            }
+            let parent = names.split_last().map(|(_, parent)| parent).unwrap_or_default();
+            self.make(&parent.to_vec())?;
+            return self.place(node, &names);
+        }
+        if !is_directory {
+            self.make(&names)?;
+            // It is a copy of that directory, but for the mode: as in BuildKit, what
+            // receives the contents of a directory is an ordinary one.
+            let mut attributes = self.rules.implied();
+            attributes.mtime = node.attributes.mtime;
+            if let Some(chmod) = &self.rules.chmod {
+                attributes.mode = chmod.apply(attributes.mode, true);
+            }
+            self.target.set_attributes(&names, attributes);
+        }
+        self.merge(node, &names, &mut Names::new(), &Matched::default())
+    }
+
+    /// Where the destination is: what has to be a directory is made one.
+    pub(crate) fn destination(&mut self, destination: &[u8]) -> Result<Names, Error> {
+        let names = self.target.resolve(destination, Last::Followed)?;
+        if destination.ends_with(b"/") || destination.ends_with(b"/.") {
+            self.make(&names)?;
+        }
+        Ok(names)
+    }
+
+    /// Makes a directory and its parents.
+    pub(crate) fn make(&mut self, names: &Names) -> Result<(), Error> {
+        let made = self.target.make_directories(names, &self.rules.implied())?;
+        self.changed.extend(made);
+        Ok(())
+    }
+
+    /// `--parents`: the directories above the source, as they are in it.
+    fn copy_parents(
+        &mut self,
+        source: &Tree,
+        found: &Found,
+        names: &mut Names,
+    ) -> Result<(), Error> {
+        self.make(names)?;
+        for at in found.kept_from..found.unfollowed.len().saturating_sub(1) {
+            let path = found.unfollowed.get(..=at).unwrap_or_default();
+            names.extend(path.last().cloned());
+            if self.target.get(names).is_some_and(Node::is_directory) {
+                continue;
+            }
+            let real = source.resolve(&join(path), Last::Followed)?;
+            let node = source.get(&real).filter(|node| node.is_directory());
+            let attributes =
+                node.map_or_else(|| self.rules.implied(), |node| self.rules.attributes(node));
+            self.make(names)?;
+            self.target.set_attributes(names, attributes);
+        }
+        Ok(())
+    }
+
+    /// Copies what is in a directory into one that is there.
+    fn merge(
+        &mut self,
+        node: &Node,
+        names: &Names,
+        below: &mut Names,
+        matched: &Matched,
+    ) -> Result<(), Error> {
+        for (name, child) in node.children().into_iter().flatten() {
+            below.push(name.clone());
+            let at: Names = [names.as_slice(), std::slice::from_ref(name)].concat();
+            let (excluded, matched) = self.rules.excludes.excludes(&join(below), matched);
+            if !child.is_directory() {
+                if !excluded {
+                    self.place(child, &at)?;
+                }
+            } else if !excluded {
+                self.place(child, &at)?;
+                self.merge(child, &at, below, &matched)?;
+            } else if self.rules.excludes.may_include_again() {
+                self.merge_excluded(child, &at, below, &matched)?;
+            }
+            below.pop();
+        }
+        Ok(())
+    }
+
+    /// Looks into an excluded directory for what is wanted after all; it is made only
+    /// if there is any.
+    fn merge_excluded(
+        &mut self,
+        node: &Node,
+        names: &Names,
+        below: &mut Names,
+        matched: &Matched,
+    ) -> Result<(), Error> {
+        if !self.any_included(node, below, matched) {
+            return Ok(());
+        }
+        self.place(node, names)?;
+        self.merge(node, names, below, matched)
+    }
+
+    fn any_included(&self, node: &Node, below: &mut Names, matched: &Matched) -> bool {
+        node.children().into_iter().flatten().any(|(name, child)| {
+            below.push(name.clone());
+            let (excluded, matched) = self.rules.excludes.excludes(&join(below), matched);
+            let included = !excluded || self.any_included(child, below, &matched);
+            below.pop();
+            included
+        })
+    }
+
+    /// Puts one node in its place; of a directory, not what is in it.
+    pub(crate) fn place(&mut self, node: &Node, names: &Names) -> Result<(), Error> {
+        let attributes = self.rules.attributes(node);
+        let existing = self.target.get(names).map(Node::is_directory);
+        match (node.is_directory(), existing) {
+            (true, Some(false)) => return Err(Error::DirectoryOverFile(join(names))),
+            (false, Some(true)) => return Err(Error::FileOverDirectory(join(names))),
+            (true, Some(true)) => self.target.set_attributes(names, attributes),
+            (true, None) => self.target.put(names, Node::directory(attributes)),
+            (false, _) => {
+                let mut kind = node.kind.clone();
+                if let Kind::File(file) = &mut kind {
+                    file.group = file.group.map(|group| {
+                        let target = &mut *self.target;
+                        *self.groups.entry(group).or_insert_with(|| target.new_group())
+                    });
+                }
+                self.target.put(names, Node { attributes, kind });
+            }
+        }
+        self.changed.insert(names.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! ADD of a local archive: its members, put below the destination.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use common::layer::whiteout::PREFIX;
+use common::root::split;
+use common::tar;
+
+use super::transfer::Copying;
+use crate::error::Error;
+use crate::tree::{
+    Archive, Attributes, Content, File, Kind, Last, Member, Names, Node, Scanned, components, join,
+    of_archive,
+};
+
+/// How much of a file tells whether it is an archive: a tar header, or enough of a
+/// compressed one.
+const BLOCK_LEN: u64 = 512;
+
+/// The members of `file` if it is a tar archive, in any compression.
+///
+/// # Errors
+/// A file that cannot be read; one that begins as an archive and is none.
+pub(crate) fn open(file: &File) -> std::io::Result<Option<Scanned>> {
+    let mut start = Vec::new();
+    let Ok(decoder) = common::compression::Decoder::new(file.read()?) else { return Ok(None) };
+    // What only looks compressed is an ordinary file.
+    if decoder.take(BLOCK_LEN).read_to_end(&mut start).is_err() || !is_header(&start) {
+        return Ok(None);
+    }
+    of_archive(file.read()?).map(Some)
+}
+
+/// A tar header has the right checksum; the magic is younger than the format.
+fn is_header(block: &[u8]) -> bool {
+    let Some(field) = block.get(148..156) else { return false };
+    if block.len() < 512 || block.iter().all(|byte| *byte == 0) {
+        return false;
+    }
+    let digits: String = field.iter().map(|byte| char::from(*byte)).collect();
+    let digits = digits.trim_matches([' ', '\0']);
+    let Ok(stated) = u32::from_str_radix(digits, 8) else { return false };
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    let of_field: u32 = field.iter().map(|byte| u32::from(*byte)).sum();
+    sum - of_field + 8 * u32::from(b' ') == stated
+}
+
+impl Copying<'_> {
+    /// Unpacks an archive into a directory, which is made if it is missing. As
+    /// tar(1) does it below a root: members replace what is there, but for
+    /// directories, which are merged.
+    ///
+    /// # Errors
+    /// A member whose name climbs, or that no layer can hold.
+    pub(crate) fn unpack(
+        &mut self,
+        members: &[Member],
+        archive: &Arc<Archive>,
+        destination: &[u8],
+    ) -> Result<(), Error> {
+        let top = self.target.resolve(destination, Last::Followed)?;
+        self.make(&top)?;
+        for member in members {
+            let path = &member.entry.path;
+            split(path).map_err(|source| Error::InvalidPath { path: path.clone(), source })?;
+            let mut names: Names = components(path).collect();
+            if names.iter().any(|name| name.starts_with(PREFIX)) {
+                return Err(Error::ReservedName(path.clone()));
+            }
+            let Some(last) = names.pop() else { continue };
+            let below = [top.clone(), names].concat();
+            let mut at = self.target.resolve(&join(&below), Last::Followed)?;
+            self.make(&at)?;
+            at.push(last);
+            let node = match &member.entry.kind {
+                tar::Kind::HardLink { target } => self.linked(&top, target, path)?,
+                _ => node(member, archive),
+            };
+            self.replace(node, &at)?;
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, node: Node, at: &Names) -> Result<(), Error> {
+        let is_directory = self.target.get(at).map(Node::is_directory);
+        if node.is_directory() && is_directory == Some(false) {
+            // A directory of the archive takes the place of a link or a file.
+            self.target.put(at, Node::directory(self.rules.attributes(&node)));
+            self.changed.insert(at.clone());
+            return Ok(());
+        }
+        self.place(&node, at)
+    }
+
+    /// The file that an earlier member made.
+    fn linked(&mut self, top: &Names, target: &[u8], path: &[u8]) -> Result<Node, Error> {
+        split(target).map_err(|source| Error::InvalidPath { path: target.to_vec(), source })?;
+        let below = [top.clone(), components(target).collect()].concat();
+        let names = self.target.resolve(&join(&below), Last::NotFollowed)?;
+        let group = self.target.new_group();
+        let missing = || Error::Other(format!("{}: link to nothing", common::name::show(path)));
+        let mut node = self.target.get(&names).cloned().ok_or_else(missing)?;
+        if let Kind::File(file) = &mut node.kind {
+            if file.group.is_none() {
+                file.group = Some(group);
+                self.target.put(&names, node.clone());
+                self.changed.insert(names);
+            }
+        }
+        Ok(node)
+    }
+}
+
+fn node(member: &Member, archive: &Arc<Archive>) -> Node {
+    let entry = &member.entry;
+    let attributes = Attributes {
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        mtime: entry.mtime,
+        xattrs: entry.xattrs.clone(),
+    };
+    let kind = match &entry.kind {
+        tar::Kind::Directory | tar::Kind::HardLink { .. } => Kind::Directory(BTreeMap::new()),
+        tar::Kind::File => Kind::File(File {
+            len_bytes: entry.len_bytes,
+            content: Content::Member { archive: Arc::clone(archive), position: member.position },
+            group: None,
+            digest: Arc::new(member.digest.clone().map(Into::into).unwrap_or_default()),
+        }),
+        tar::Kind::Symlink { target } => Kind::Symlink(target.clone()),
+        tar::Kind::CharDevice { major, minor } => Kind::CharDevice { major: *major, minor: *minor },
+        tar::Kind::BlockDevice { major, minor } => {
+            Kind::BlockDevice { major: *major, minor: *minor }
+        }
+        tar::Kind::Fifo => Kind::Fifo,
+    };
+    Node { attributes, kind }
+}

@@ -1,0 +1,150 @@
+//! The changes to a tree as a changeset: in layer order, parents first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use common::digest::Digest;
+use common::layer::whiteout::PREFIX;
+use common::tar::{self, Entry};
+use common::time::Timestamp;
+
+use super::{Attributes, File, Kind, Names, Node, Tree, join};
+use crate::error::Error;
+
+/// One entry of the layer to be.
+#[derive(Debug)]
+pub(crate) struct Planned<'t> {
+    pub(crate) entry: Entry,
+    pub(crate) content: Option<&'t File>,
+    /// It changed, and is not there as a parent only.
+    pub(crate) is_change: bool,
+}
+
+/// The entries for the changed names: each with its parents, as `layer-diff`
+/// orders them. Names of one file are hard links to the first. Times later than
+/// `latest` are brought down to it.
+///
+/// # Errors
+/// A name that stands for something else in a layer.
+pub(crate) fn planned<'t>(
+    tree: &'t Tree,
+    changed: &BTreeSet<Names>,
+    latest: Option<Timestamp>,
+) -> Result<Vec<Planned<'t>>, Error> {
+    let mut all: BTreeMap<Names, bool> = BTreeMap::new();
+    for names in changed {
+        for len in 1..names.len() {
+            all.entry(names.get(..len).unwrap_or_default().to_vec()).or_insert(false);
+        }
+        if !names.is_empty() {
+            all.insert(names.clone(), true);
+        }
+    }
+    let mut groups: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    let mut planned = Vec::new();
+    for (names, is_change) in all {
+        let Some(node) = tree.get(&names) else { continue };
+        let path = join(&names);
+        if names.last().is_some_and(|name| name.starts_with(PREFIX)) {
+            return Err(Error::ReservedName(path));
+        }
+        let (kind, content) = kind(node, &path, &mut groups);
+        let Attributes { mode, uid, gid, mtime, xattrs } = node.attributes.clone();
+        let mtime = latest.map_or(mtime, |latest| mtime.min(latest));
+        let len_bytes = content.map_or(0, |file| file.len_bytes);
+        let entry = Entry { path, kind, mode, uid, gid, mtime, len_bytes, xattrs };
+        planned.push(Planned { entry, content, is_change });
+    }
+    Ok(planned)
+}
+
+fn kind<'t>(
+    node: &'t Node,
+    path: &[u8],
+    groups: &mut BTreeMap<u64, Vec<u8>>,
+) -> (tar::Kind, Option<&'t File>) {
+    let kind = match &node.kind {
+        Kind::Directory(_) => tar::Kind::Directory,
+        Kind::Symlink(target) => tar::Kind::Symlink { target: target.clone() },
+        Kind::CharDevice { major, minor } => tar::Kind::CharDevice { major: *major, minor: *minor },
+        Kind::BlockDevice { major, minor } => {
+            tar::Kind::BlockDevice { major: *major, minor: *minor }
+        }
+        Kind::Fifo => tar::Kind::Fifo,
+        Kind::File(file) => match file.group.and_then(|group| groups.get(&group)) {
+            Some(target) => tar::Kind::HardLink { target: target.clone() },
+            None => {
+                if let Some(group) = file.group {
+                    groups.insert(group, path.to_vec());
+                }
+                return (tar::Kind::File, Some(file));
+            }
+        },
+    };
+    (kind, None)
+}
+
+/// Writes the entries as a layer.
+pub(crate) fn write_layer(planned: &[Planned<'_>], out: impl Write) -> Result<(), Error> {
+    let mut writer = tar::Writer::new(out);
+    for Planned { entry, content, .. } in planned {
+        match content {
+            None => writer.append(entry, io::empty())?,
+            Some(file) => {
+                let failed = |source| Error::Read { path: entry.path.clone(), source };
+                writer.append(entry, file.read().map_err(failed)?)?;
+            }
+        }
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+impl Planned<'_> {
+    /// Everything about the entry that makes the layer another one. The time of what
+    /// was copied is left out: a checkout or a `touch` is no change.
+    ///
+    /// # Errors
+    /// A content that cannot be read.
+    pub(crate) fn fingerprint(&self) -> Result<serde_json::Value, Error> {
+        let entry = &self.entry;
+        let digest = match self.content {
+            Some(file) => {
+                let failed = |source| Error::Read { path: entry.path.clone(), source };
+                Some(file.digest().map_err(failed)?)
+            }
+            None => None,
+        };
+        let time = (!self.is_change).then(|| entry.mtime.to_string());
+        let xattrs: Vec<_> =
+            entry.xattrs.iter().map(|(name, value)| (text(name), Digest::of(value))).collect();
+        Ok(serde_json::json!([
+            text(&entry.path),
+            kind_text(&entry.kind),
+            format!("{:o} {}:{}", entry.mode, entry.uid, entry.gid),
+            digest,
+            time,
+            xattrs,
+        ]))
+    }
+}
+
+/// Bytes as JSON can hold them, different ones differently.
+fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\\') => text.to_owned(),
+        _ => bytes.escape_ascii().to_string(),
+    }
+}
+
+fn kind_text(kind: &tar::Kind) -> String {
+    match kind {
+        tar::Kind::File => "file".into(),
+        tar::Kind::Directory => "directory".into(),
+        tar::Kind::Symlink { target } => format!("symlink {}", text(target)),
+        tar::Kind::HardLink { target } => format!("link {}", text(target)),
+        tar::Kind::CharDevice { major, minor } => format!("char {major}:{minor}"),
+        tar::Kind::BlockDevice { major, minor } => format!("block {major}:{minor}"),
+        tar::Kind::Fifo => "fifo".into(),
+    }
+}

@@ -8,6 +8,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::MountAttrFlags;
 
 use super::context::{Context, tmpfs};
+use super::upper::copy_attributes;
 use super::work::Work;
 use super::{Durability, Error, Form, Overlay};
 use crate::cli::message;
@@ -62,6 +63,31 @@ pub(super) fn open_directory(path: &Path, what: &'static str) -> Result<OwnedFd,
 }
 
 impl Opened {
+    /// Makes the work directory fit for another mount after a first one is gone:
+    /// what `volatile` leaves in it is refused.
+    pub(crate) fn renew(&self) -> io::Result<()> {
+        if let Some((_, work)) = &self.upper {
+            crate::root::remove(work.as_fd(), b"work")?;
+        }
+        Ok(())
+    }
+
+    /// Writes to two new directories in `place`, instead of nowhere.
+    pub(crate) fn write_to(&mut self, place: impl AsFd) -> io::Result<()> {
+        let make = |name: &str| -> rustix::io::Result<OwnedFd> {
+            rustix::fs::mkdirat(&place, name, Mode::from_raw_mode(0o755))?;
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            openat(&place, name, flags, Mode::empty())
+        };
+        let (upper, work) = (make("upper")?, make("work")?);
+        if let Some(top) = self.lowers.last() {
+            copy_attributes(top.as_fd(), upper.as_fd())?;
+        }
+        self.upper = Some((upper, work));
+        self.durability = Durability::Volatile;
+        Ok(())
+    }
+
     /// Mounts the overlay, with `above` as one more lower layer on top of the
     /// others. The mount is nowhere yet.
     pub(crate) fn mount(&self, above: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {

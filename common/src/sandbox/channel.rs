@@ -36,6 +36,8 @@ pub(super) enum Report {
     NotFound(String),
     /// The command is there and exec(2) refuses it with this error number.
     NotExecutable(String, i32),
+    /// The command's terminal, which comes along as a descriptor.
+    Terminal,
     /// The command ended with this status.
     Exited(u8),
     /// The command was killed by this signal.
@@ -107,19 +109,40 @@ impl Channel {
         Ok(())
     }
 
-    /// Receives one message; `None` when the other end is closed.
-    pub(super) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
+    /// Sends one message with a descriptor.
+    pub(super) fn send_with(&self, message: &impl Serialize, fd: impl AsFd) -> io::Result<()> {
+        let json = serde_json::to_vec(message)?;
+        let fds = [fd.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+        sendmsg(&self.0, &[IoSlice::new(&json)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Receives one message, and the descriptor if one comes along; `None` when the
+    /// other end is closed.
+    pub(super) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Option<OwnedFd>)>> {
         let mut buffer = vec![0; LONGEST];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         loop {
-            return match rustix::net::recv(&self.0, &mut buffer, RecvFlags::empty()) {
+            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let slices = &mut [IoSliceMut::new(&mut buffer)];
+            let received = recvmsg(&self.0, slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+            let len = match received {
                 Err(rustix::io::Errno::INTR) => continue,
                 // Reset: the other end died without reading all that we sent.
-                Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => Ok(None),
-                Ok((len, _)) => {
-                    Ok(Some(serde_json::from_slice(buffer.get(..len).unwrap_or_default())?))
-                }
-                Err(errno) => Err(errno.into()),
+                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                Err(errno) => return Err(errno.into()),
+                Ok(received) if received.bytes == 0 => return Ok(None),
+                Ok(received) => received.bytes,
             };
+            let fd = ancillary.drain().find_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+                _ => None,
+            });
+            let message = serde_json::from_slice(buffer.get(..len).unwrap_or_default())?;
+            return Ok(Some((message, fd)));
         }
     }
 

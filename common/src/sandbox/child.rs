@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, dup2_stdin, setsid};
 
 use super::channel::{Channel, Report};
-use super::command::{Isolation, Root};
+use super::command::{Isolation, Root, Writable};
 use super::error::Trying as _;
 use super::plan::Plan;
 use super::signals::{Arrived, Signals};
@@ -103,6 +103,10 @@ impl Leftovers {
         match plan.root.root() {
             Root::Overlay(overlay) => {
                 Ok(Self { work: overlay.prepare()?, stubs: Stubs::default() })
+            }
+            // Then its mount points are a layer's, too.
+            Root::Directory(_) if plan.writable == Writable::Discarded => {
+                Ok(Self { work: None, stubs: Stubs::default() })
             }
             Root::Directory(path) => {
                 Ok(Self { work: None, stubs: Stubs::in_directory(&path, plan, descriptors)? })

@@ -22,6 +22,9 @@ pub struct Command {
     pub(super) network: Network,
     pub(super) isolation: Isolation,
     pub(super) writable: Writable,
+    pub(super) make_cwd: bool,
+    pub(super) privileges: Privileges,
+    pub(super) terminal: Terminal,
     pub(super) mounts: Vec<Mount>,
     pub(super) stdin: Stream,
     pub(super) stdout: Stream,
@@ -44,6 +47,27 @@ pub enum Writable {
     AsMounted,
     /// Nowhere but in what is mounted for it.
     No,
+    /// Everywhere, in memory: what it writes is gone when it ends.
+    Discarded,
+}
+
+/// Whether what the command executes can be more privileged than itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Privileges {
+    /// Set-id programs and file capabilities work, within the sandbox's own bounds.
+    MayGain,
+    /// They do not (`no_new_privs`).
+    Fixed,
+}
+
+/// Whether the command has a terminal of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Terminal {
+    /// It has the standard streams that it is given, and no controlling terminal.
+    None,
+    /// A new one is its standard input, output and error; the caller's standard
+    /// input and output are connected to it.
+    New,
 }
 
 /// Which network the command sees.
@@ -158,6 +182,9 @@ impl Command {
             network: Network::Host,
             isolation: Isolation::Full,
             writable: Writable::AsMounted,
+            make_cwd: false,
+            privileges: Privileges::MayGain,
+            terminal: Terminal::None,
             mounts: Vec::new(),
             stdin: Stream::Inherit,
             stdout: Stream::Inherit,
@@ -186,6 +213,27 @@ impl Command {
     #[must_use]
     pub fn cwd(mut self, cwd: impl AsRef<Path>) -> Self {
         self.cwd = cwd.as_ref().to_owned();
+        self
+    }
+
+    /// Makes the working directory, for root, where it is missing.
+    #[must_use]
+    pub fn make_cwd(mut self) -> Self {
+        self.make_cwd = true;
+        self
+    }
+
+    /// Whether set-id programs work inside.
+    #[must_use]
+    pub fn privileges(mut self, privileges: Privileges) -> Self {
+        self.privileges = privileges;
+        self
+    }
+
+    /// Whether the command gets a terminal.
+    #[must_use]
+    pub fn terminal(mut self, terminal: Terminal) -> Self {
+        self.terminal = terminal;
         self
     }
 

@@ -11,14 +11,16 @@ use nix::unistd::Pid;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior, set_parent_process_death_signal};
 
 use super::Error;
-use super::channel::Channel;
+use super::channel::{Channel, Report};
 use super::command::Network;
 use super::error::Trying as _;
 use super::mounts::Mounts;
 use super::plan::Plan;
 use super::signals::{Arrived, Signals};
+use super::terminal::Pair;
 use super::tree::Staging;
-use super::{privileges, process, tree, user};
+use super::user::User;
+use super::{privileges, process, stub, tree, user};
 use crate::mount::work::Work;
 use crate::sys::{fork::SingleThread, fork::reap, loopback};
 
@@ -59,18 +61,35 @@ pub(super) fn main(
 
     let staging = Staging::new()?;
     let root = tree::mount(&staging, plan, &descriptors, work, channel)?;
-    Mounts::new(root.as_fd(), &staging, channel, plan)?.all(&descriptors)?;
+    let terminal = Mounts::new(root.as_fd(), &staging, channel, plan)?.all(&descriptors)?;
     let user = user::look_up(root.as_fd(), plan.user.as_deref())?;
+    if plan.make_cwd {
+        stub::make_directory_at(root.as_fd(), &plan.cwd.0)?;
+    }
+    let terminal = terminal.map(|pair| hand_over(pair, &user, channel)).transpose()?;
     drop((descriptors, staging));
     tree::enter(root)?;
 
     match thread.fork().trying(|| "cannot start the command".into())? {
-        None => process::main(plan, &user, channel),
+        None => process::main(plan, &user, channel, terminal),
         Some(command) => {
+            drop(terminal);
             privileges::reduce_to_kill()?;
             wait(command, &signals, channel)
         }
     }
+}
+
+/// Gives the terminal's one end to the caller and makes the other the user's.
+fn hand_over(pair: Pair, user: &User, channel: &Channel) -> Result<OwnedFd, Error> {
+    let uid = rustix::fs::Uid::from_raw(user.uid);
+    // Its group is the file system's affair. An id that is not mapped is reported
+    // when the command becomes that user.
+    let _ = rustix::fs::fchown(&pair.slave, Some(uid), None);
+    channel
+        .send_with(&Report::Terminal, &pair.master)
+        .trying(|| "cannot hand the terminal over".into())?;
+    Ok(pair.slave)
 }
 
 /// Reaps, and passes signals on, until the command has ended.

@@ -8,7 +8,7 @@
 //!
 //! | process | file | does |
 //! |---|---|---|
-//! | the caller | `parent` | passes signals on, prints what is reported, waits |
+//! | the caller | `parent`, `terminal` | passes signals on, prints what is reported, waits |
 //! | the supervisor | `child` | our binary anew: enters the user namespace, makes and removes what must not stay behind, dies when the caller does |
 //! | init | `init` | process 1 inside: mounts, reaps, passes signals on |
 //! | the command | `process` | gives up privileges and executes |
@@ -28,11 +28,13 @@ mod privileges;
 mod process;
 mod signals;
 mod stub;
+mod terminal;
 mod tree;
 mod user;
 
 pub use child::{child_main, is_child};
 pub use command::{
-    Access, Command, Exit, Isolation, Mount, Network, Root, Source, Stream, Writable,
+    Access, Command, Exit, Isolation, Mount, Network, Privileges, Root, Source, Stream, Terminal,
+    Writable,
 };
 pub use error::Error;

@@ -10,11 +10,12 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::Error;
 use super::channel::{Channel, Report};
-use super::command::Access;
+use super::command::{Access, Terminal};
 use super::error::Trying as _;
 use super::inside::{self, Located};
 use super::plan::{Ids, MountPlan, Plan, SourcePlan};
 use super::stub::Shape;
+use super::terminal::Pair;
 use super::tree::Staging;
 use crate::mount::context::{Context, attach, tmpfs};
 use crate::name::show;
@@ -74,11 +75,11 @@ impl<'a> Mounts<'a> {
         Ok(Self { root, staging, channel, plan, nothing: (directory, file) })
     }
 
-    /// Mounts everything, in order.
-    pub(super) fn all(&self, descriptors: &[OwnedFd]) -> Result<(), Error> {
+    /// Mounts everything, in order. Returns the terminal, if there is to be one.
+    pub(super) fn all(&self, descriptors: &[OwnedFd]) -> Result<Option<Pair>, Error> {
         self.proc()?;
         self.sys()?;
-        self.dev()?;
+        let terminal = self.dev()?;
         for path in READ_ONLY {
             self.read_only(path)?;
         }
@@ -91,7 +92,7 @@ impl<'a> Mounts<'a> {
         for mount in &self.plan.mounts {
             self.added(mount, descriptors)?;
         }
-        Ok(())
+        Ok(terminal)
     }
 
     /// A fresh /proc of the new process namespace.
@@ -147,7 +148,7 @@ impl<'a> Mounts<'a> {
 
     /// A /dev with what a program may expect. Nothing made in it later is a
     /// device: the few that are, are mounts of their own.
-    fn dev(&self) -> Result<(), Error> {
+    fn dev(&self) -> Result<Option<Pair>, Error> {
         let dev = tmpfs(Some(1 << 16), 0o755, NOSUID | NODEV | NOEXEC)?;
         self.attach(dev.as_fd(), b"/dev", Shape::Directory)?;
         let about = || "cannot fill /dev".to_owned();
@@ -165,14 +166,30 @@ impl<'a> Mounts<'a> {
             mkdirat(&dev, name, Mode::from_raw_mode(0o755)).trying(about)?;
         }
         self.devices(dev.as_fd())?;
-        self.attach(self.devpts()?.as_fd(), b"/dev/pts", Shape::Directory)?;
+        let devpts = self.devpts()?;
+        self.attach(devpts.as_fd(), b"/dev/pts", Shape::Directory)?;
+        let terminal = match self.plan.terminal {
+            Terminal::None => None,
+            Terminal::New => Some(self.console(dev.as_fd(), devpts.as_fd())?),
+        };
         let shm = tmpfs(Some(64 << 20), 0o1777, NOSUID | NODEV | NOEXEC)?;
         self.attach(shm.as_fd(), b"/dev/shm", Shape::Directory)?;
         let queues = Context::open("mqueue", "mqueue")
             .and_then(|context| context.mount(NOSUID | NODEV | NOEXEC));
         // A kernel may be built without them.
-        queues
-            .map_or(Ok(()), |queues| self.attach(queues.as_fd(), b"/dev/mqueue", Shape::Directory))
+        if let Ok(queues) = queues {
+            self.attach(queues.as_fd(), b"/dev/mqueue", Shape::Directory)?;
+        }
+        Ok(terminal)
+    }
+
+    /// The command's terminal, as /dev/console too.
+    fn console(&self, dev: BorrowedFd<'_>, devpts: BorrowedFd<'_>) -> Result<Pair, Error> {
+        let about = || "cannot make a terminal".to_owned();
+        let pair = Pair::new(devpts).trying(about)?;
+        placeholder(dev, "console").trying(about)?;
+        self.bind(open_path(devpts, "0").trying(about)?.as_fd(), b"/dev/console", NOSUID | NOEXEC)?;
+        Ok(pair)
     }
 
     fn devices(&self, dev: BorrowedFd<'_>) -> Result<(), Error> {
@@ -209,8 +226,7 @@ impl<'a> Mounts<'a> {
             if stat.st_rdev != device {
                 return Err(Error::new(format!("/dev/{name} of the host is another device")));
             }
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
-            openat(dev, name, flags, Mode::from_raw_mode(0o666)).trying(about)?;
+            placeholder(dev, name).trying(about)?;
             self.bind(source.as_fd(), about().as_bytes(), attributes)?;
         }
         Ok(())
@@ -330,6 +346,12 @@ impl<'a> Mounts<'a> {
         };
         attach(mount, target).trying(about)
     }
+}
+
+/// An empty file to mount a device on.
+fn placeholder(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(directory, name, flags, Mode::from_raw_mode(0o666)).map(drop)
 }
 
 fn open_path(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {

@@ -18,6 +18,7 @@ use super::channel::{Channel, Report};
 use super::command::{Command, Exit, Stream};
 use super::error::Trying as _;
 use super::plan::Plan;
+use super::terminal::Relay;
 use super::{Error, child, ids};
 use crate::cli::{message, signal};
 
@@ -82,8 +83,14 @@ fn output(stream: Stream) -> Stdio {
 fn listen(channel: &Channel) -> Result<Option<Exit>, Error> {
     let mut exit = None;
     let mut failure = None;
-    while let Some(report) = channel.receive().trying(|| "the sandbox's report".into())? {
+    let mut relay = None;
+    while let Some(received) = channel.receive().trying(|| "the sandbox's report".into())? {
+        let (report, fd): (Report, Option<OwnedFd>) = received;
         match report {
+            Report::Terminal => {
+                let fd = fd.ok_or_else(|| Error::new("the terminal got lost"))?;
+                relay = Some(Relay::start(fd).trying(|| "cannot connect the terminal".into())?);
+            }
             Report::Warning(text) => message::warning(text),
             Report::Verbose(text) => message::verbose(text),
             // The first failure is the cause of those that follow.
@@ -99,6 +106,8 @@ fn listen(channel: &Channel) -> Result<Option<Exit>, Error> {
             Report::Killed(number) => exit = Some(Exit::Signal(number)),
         }
     }
+    // All that the command wrote is shown before anything is said of its end.
+    drop(relay);
     match failure {
         Some(failure) => Err(failure),
         None => Ok(exit),

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::command::{Access, Command, Isolation, Mount, Network, Root, Source, Stream, Writable};
+use super::command::{
+    Access, Command, Isolation, Mount, Network, Privileges, Root, Source, Stream, Terminal,
+    Writable,
+};
 use crate::mount::{Durability, Form, Overlay, Upper};
 
 /// Bytes that need not be UTF-8, as a string of the characters U+0000 to U+00FF.
@@ -51,6 +54,9 @@ pub(super) struct Plan {
     pub(super) network: Network,
     pub(super) isolation: Isolation,
     pub(super) writable: Writable,
+    pub(super) make_cwd: bool,
+    pub(super) privileges: Privileges,
+    pub(super) terminal: Terminal,
     pub(super) mounts: Vec<MountPlan>,
     pub(super) ids: Ids,
 }
@@ -149,6 +155,9 @@ impl Plan {
             network: command.network,
             isolation: command.isolation,
             writable: command.writable,
+            make_cwd: command.make_cwd,
+            privileges: command.privileges,
+            terminal: command.terminal,
             mounts: mounts.collect(),
             ids,
         };

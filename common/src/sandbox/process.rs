@@ -1,6 +1,7 @@
 //! The command itself: from a fresh process to exec(2), and how it ended.
 
 use std::ffi::{CString, OsStr};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
@@ -11,7 +12,7 @@ use rustix::fs::Mode;
 use rustix::process::set_parent_process_death_signal;
 
 use super::channel::{Channel, Report};
-use super::command::Root;
+use super::command::{Network, Privileges, Root, Terminal, Writable};
 use super::error::Trying as _;
 use super::plan::Plan;
 use super::user::{self, User};
@@ -22,9 +23,21 @@ use crate::cli::{Status, signal};
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Becomes the command. Returns only if it cannot, having said why.
-pub(super) fn main(plan: &Plan, user: &User, channel: &Channel) -> Result<(), Error> {
+pub(super) fn main(
+    plan: &Plan,
+    user: &User,
+    channel: &Channel,
+    terminal: Option<OwnedFd>,
+) -> Result<(), Error> {
     // A session of its own: no terminal of the caller's can be driven from inside.
     setsid().trying(|| "cannot start a session".into())?;
+    if let Some(terminal) = terminal {
+        rustix::process::ioctl_tiocsctty(&terminal)
+            .and_then(|()| rustix::stdio::dup2_stdin(&terminal))
+            .and_then(|()| rustix::stdio::dup2_stdout(&terminal))
+            .and_then(|()| rustix::stdio::dup2_stderr(&terminal))
+            .trying(|| "cannot take the terminal".into())?;
+    }
     rustix::process::umask(Mode::from_raw_mode(0o022));
     privileges::become_user(user, plan.ids)?;
     // After the change of user, which clears it.
@@ -33,6 +46,9 @@ pub(super) fn main(plan: &Plan, user: &User, channel: &Channel) -> Result<(), Er
     let cwd = plan.cwd.path();
     rustix::process::chdir(&cwd)
         .trying(|| format!("working directory {}", crate::name::show_path(&cwd)))?;
+    if plan.privileges == Privileges::Fixed {
+        rustix::thread::set_no_new_privs(true).trying(|| "cannot fix the privileges".into())?;
+    }
     let env = environment(plan, user)?;
     signal::reset_in_child();
     let status = execute(plan, &env, channel)?;
@@ -123,15 +139,18 @@ pub(super) fn main_in_chroot(plan: &Plan, channel: &Channel) -> Result<(), Error
     let Root::Directory(path) = plan.root.root() else {
         return Err(Error::new("with chroot isolation the root must be a directory"));
     };
-    if !plan.mounts.is_empty() {
-        return Err(Error::new("with chroot isolation nothing can be mounted"));
+    if !plan.mounts.is_empty() || plan.network == Network::None {
+        return Err(Error::new("with chroot isolation there are no mounts and no other network"));
+    }
+    if plan.terminal != Terminal::None || plan.writable != Writable::AsMounted {
+        return Err(Error::new("with chroot isolation there is no terminal and no protected root"));
     }
     let about = || format!("cannot make {} the root", crate::name::show_path(&path));
     let root = std::fs::File::open(&path).trying(about)?;
     let user = user::look_up(std::os::fd::AsFd::as_fd(&root), plan.user.as_deref())?;
     rustix::process::fchdir(&root).trying(about)?;
     rustix::process::chroot(".").trying(about)?;
-    main(plan, &user, channel)
+    main(plan, &user, channel, None)
 }
 
 /// Kills what a command left running, where no process namespace does it for us.

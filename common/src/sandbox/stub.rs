@@ -171,6 +171,15 @@ pub(super) fn create(missing: &Missing, shape: Shape) -> io::Result<()> {
     make(duplicate(missing.parent.as_fd())?, &missing.rest, shape, &mut |_, _, _| Ok(()))
 }
 
+/// Makes a directory at `path` inside `root`, and those above it, if it is missing.
+pub(super) fn make_directory_at(root: BorrowedFd<'_>, path: &[u8]) -> Result<(), Error> {
+    let about = || format!("working directory {}", crate::name::show(path));
+    match inside::locate(root, path).trying(about)? {
+        Located::Found(_) => Ok(()),
+        Located::Missing(missing) => create(&missing, Shape::Directory).trying(about),
+    }
+}
+
 /// Copies what else a directory carries (ACLs, `user.*`), but for overlayfs's own
 /// marks. A file system that takes none is no failure.
 fn copy_xattrs(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {

@@ -18,6 +18,7 @@ use super::command::{Root, Writable};
 use super::error::Trying as _;
 use super::plan::Plan;
 use super::stub;
+use crate::mount::Overlay;
 use crate::mount::context::{attach, tmpfs};
 use crate::mount::work::Work;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
@@ -65,27 +66,18 @@ pub(super) fn mount(
     channel: &Channel,
 ) -> Result<OwnedFd, Error> {
     let place = staging.directory("root")?;
-    let root = match plan.root.root() {
-        Root::Directory(path) => {
+    let root = match (plan.root.root(), plan.writable) {
+        (Root::Directory(path), Writable::Discarded) => {
+            overlay(staging, Overlay::new(vec![path]), plan, descriptors, work, channel)?
+        }
+        (Root::Directory(path), _) => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_RECURSIVE;
             let about = || format!("cannot take {} as the root", crate::name::show_path(&path));
             open_tree(CWD, &path, flags).trying(about)?
         }
-        Root::Overlay(overlay) => {
-            let opened = overlay.open(work)?;
-            let plain = opened.mount(None)?;
-            let layer = staging.directory("stubs")?;
-            if stub::fill_layer(plain.as_fd(), layer.as_fd(), plan, descriptors)? {
-                channel
-                    .report(&Report::Verbose("the image lacks mount points: adding them".into()));
-                drop(plain);
-                opened.mount(Some(layer.as_fd()))?
-            } else {
-                plain
-            }
-        }
+        (Root::Overlay(layers), _) => overlay(staging, layers, plan, descriptors, work, channel)?,
     };
     // A device node of the image is no device here: the few that there are, are
     // mounted one by one.
@@ -97,6 +89,34 @@ pub(super) fn mount(
         .trying(|| "cannot protect the root".into())?;
     attach(&root, &place).trying(|| "cannot mount the root".into())?;
     Ok(root)
+}
+
+/// Mounts layers, with the mount points that they lack, and with a place in memory
+/// for what is to be discarded.
+fn overlay(
+    staging: &Staging,
+    layers: Overlay,
+    plan: &Plan,
+    descriptors: &[OwnedFd],
+    work: Option<&Work>,
+    channel: &Channel,
+) -> Result<OwnedFd, Error> {
+    let mut opened = layers.open(work)?;
+    if plan.writable == Writable::Discarded {
+        let memory = tmpfs(None, 0o755, MountAttrFlags::empty())?;
+        let place = staging.directory("memory")?;
+        attach(&memory, place).trying(|| "cannot mount a tmpfs".into())?;
+        opened.write_to(&memory).trying(|| "cannot prepare the upper directory".into())?;
+    }
+    let plain = opened.mount(None)?;
+    let stubs = staging.directory("stubs")?;
+    if !stub::fill_layer(plain.as_fd(), stubs.as_fd(), plan, descriptors)? {
+        return Ok(plain);
+    }
+    channel.report(&Report::Verbose("the image lacks mount points: adding them".into()));
+    drop(plain);
+    opened.renew().trying(|| "cannot clear the work directory".into())?;
+    Ok(opened.mount(Some(stubs.as_fd()))?)
 }
 
 /// Makes `root` the root of this process and drops everything else.

@@ -18,6 +18,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{ChainId, DiffId};
+use crate::image::{self, Image};
 use crate::layer::apply::{self, Namespace, Ownership};
 use crate::mount::{self, Form};
 use crate::name::show_path;
@@ -57,6 +58,9 @@ pub enum Error {
         /// What the content says.
         found: DiffId,
     },
+    /// An image that cannot be read.
+    #[error(transparent)]
+    Image(#[from] image::Error),
     /// A layer that cannot be applied.
     #[error("layer {diff_id}")]
     Layer {
@@ -150,6 +154,20 @@ impl Cache {
             chain = Some(key);
         }
         Ok(below)
+    }
+
+    /// The first `count` layers of an image, or all: see [`Cache::layers`].
+    ///
+    /// # Errors
+    /// As [`Cache::layers`].
+    pub fn image(&self, image: &Image, count: Option<usize>) -> Result<Vec<PathBuf>, Error> {
+        let layers: Vec<_> = image.layers().take(count.unwrap_or(usize::MAX)).collect();
+        let diff_ids: Vec<DiffId> = layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        self.layers(&diff_ids, |index| {
+            let layer = layers.get(index).ok_or(io::Error::from(io::ErrorKind::NotFound));
+            let layer = layer.map_err(Error::file(&self.layers, "no such layer"))?;
+            Ok(image.layer(layer)?)
+        })
     }
 
     fn namespace(&self) -> Namespace {

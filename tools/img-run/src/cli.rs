@@ -1,0 +1,119 @@
+//! The arguments of `img-run`. No I/O here.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use common::cli::OutputOptions;
+use common::oci::Platform;
+use common::sandbox;
+use common::store::Location;
+
+use crate::mount::{Tmpfs, Volume};
+
+/// Run an image's command, or another, in the image
+#[derive(Debug, Parser)]
+#[command(name = "img-run", version, override_usage = "img-run [OPTION]... IMAGE [ARG]...")]
+pub(crate) struct Cli {
+    /// The image, and arguments instead of its own; options after IMAGE are the command's
+    // One list, so that the image's name ends our own options.
+    #[arg(
+        value_name = "IMAGE [ARG]",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    words: Vec<OsString>,
+
+    /// Set a variable, or pass on the caller's; repeatable
+    #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<OsString>,
+
+    /// Read variables from FILE, one NAME[=VALUE] a line; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+
+    /// Run PROGRAM instead of the image's entrypoint ('' for none)
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<OsString>,
+
+    /// Start in DIR, which is made if it is missing
+    #[arg(short = 'w', long, value_name = "DIR")]
+    pub(crate) workdir: Option<PathBuf>,
+
+    /// Run as USER, by the image's own users and groups
+    #[arg(short = 'u', long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+
+    /// Show a file or directory of the host inside; repeatable
+    #[arg(short = 'v', long = "volume", value_name = "SOURCE:TARGET[:ro]")]
+    pub(crate) volumes: Vec<Volume>,
+
+    /// Mount a fresh tmpfs inside; repeatable
+    #[arg(long, value_name = "TARGET[:size=N,mode=M]")]
+    pub(crate) tmpfs: Vec<Tmpfs>,
+
+    /// Keep changes in DIR, which is made if it is missing; discarded otherwise
+    #[arg(long, value_name = "DIR", conflicts_with = "read_only")]
+    pub(crate) upper: Option<PathBuf>,
+
+    /// Let nothing be written but in volumes
+    #[arg(long)]
+    pub(crate) read_only: bool,
+
+    /// Which network the command sees
+    #[arg(long, value_name = "NETWORK", default_value = "host")]
+    pub(crate) network: Network,
+
+    /// The host name that the command sees
+    #[arg(long, value_name = "NAME", default_value = "layerutils")]
+    pub(crate) hostname: String,
+
+    /// Give the command a terminal
+    #[arg(short = 't', long)]
+    pub(crate) tty: bool,
+
+    /// Let nothing that the command executes gain privileges
+    #[arg(long)]
+    pub(crate) no_new_privs: bool,
+
+    /// Choose from an image for several platforms
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) store: Location,
+
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+impl Cli {
+    /// The image.
+    pub(crate) fn image(&self) -> &OsStr {
+        self.words.first().map(OsString::as_os_str).unwrap_or_default()
+    }
+
+    /// Arguments instead of its own.
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        self.words.get(1..).unwrap_or_default()
+    }
+}
+
+/// Which network the command sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Network {
+    /// The host's
+    Host,
+    /// A loopback interface and nothing else
+    None,
+}
+
+impl From<Network> for sandbox::Network {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Host => Self::Host,
+            Network::None => Self::None,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `img-run`: run an image's command, or another, in the image.
+
+mod cli;
+mod mount;
+mod process;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use cli::Cli;
+use common::cli::{Failure, Status};
+use common::image::{self, Reference};
+use common::mount::{Overlay, Upper};
+use common::sandbox::{Command, Error, Privileges, Root, Terminal, Writable};
+use common::unpacked::Cache;
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    // -v is docker's: a volume.
+    Cli::command().mut_arg("verbose", |argument| argument.short(None))
+}
+
+/// Runs the tool on parsed arguments.
+///
+/// # Errors
+/// Whatever keeps it from doing all that was asked.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = Cli::from_arg_matches(matches)?;
+    // A tool that runs a command leaves the low statuses to it.
+    let command = plan(cli).map_err(|failure| failure.with_status(Status::RUNNER_FAILED))?;
+    Ok(command.run().map_err(Error::into_failure)?.status())
+}
+
+/// Opens the image, unpacks what is not in the cache yet, and puts all together.
+fn plan(cli: Cli) -> Result<Command, Failure> {
+    let files = cli.env_file.iter().map(|path| {
+        std::fs::read(path).map_err(|error| Failure::about(common::name::show_path(path), error))
+    });
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    let reference = Reference::parse(cli.image())?;
+    let image = image::open(&reference, cli.platform.as_ref(), &cli.store)?;
+    let config = &image.config.config;
+
+    let mut argv = process::argv(&cli, config)?.into_iter();
+    let env = process::env(&cli, config, &files, |name| std::env::var_os(name))?;
+    let mut overlay = Overlay::new(Cache::open()?.image(&image, None)?);
+    let mut writable = Writable::Discarded;
+    if let Some(dir) = cli.upper.clone() {
+        overlay = overlay.with_upper(Upper::new(dir));
+        writable = Writable::AsMounted;
+    } else if cli.read_only {
+        writable = Writable::No;
+    }
+    let mut command = Command::new(Root::Overlay(overlay), argv.next().unwrap_or_default())
+        .args(argv)
+        .writable(writable)
+        .cwd(process::directory(&cli, config))
+        .user(cli.user.as_deref().unwrap_or(&config.user))
+        .network(cli.network.into())
+        .hostname(&cli.hostname);
+    for (name, value) in env {
+        command = command.env(name, value);
+    }
+    if !cli.read_only {
+        command = command.make_cwd();
+    }
+    if cli.tty {
+        command = command.terminal(Terminal::New);
+    }
+    if cli.no_new_privs {
+        command = command.privileges(Privileges::Fixed);
+    }
+    let tmpfs = cli.tmpfs.into_iter().map(mount::Tmpfs::mount);
+    for mount in tmpfs.chain(cli.volumes.into_iter().map(mount::Volume::mount)) {
+        command = command.mount(mount);
+    }
+    Ok(command)
+}

@@ -1,0 +1,278 @@
+//! The tool through its binary, as root and as an ordinary user.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::oci::Descriptor;
+use common::store::{Name, Store};
+
+/// An id that nobody has.
+const USER: u32 = 54_322;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Root,
+    User,
+}
+
+/// A scratch directory with a store that holds the image `app`.
+struct Scratch {
+    dir: tempfile::TempDir,
+    role: Role,
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+fn copy(from: &str, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
+/// Runs `test` as root and as an ordinary user, as far as that can be had.
+fn in_each_role(test: impl Fn(&Scratch)) {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| {
+        Command::new(path).arg("--list").output().is_ok_and(|output| output.status.success())
+    });
+    let Some(busybox) = busybox else {
+        eprintln!("SKIPPED: no busybox (Debian: busybox-static)");
+        return;
+    };
+    if is_root() {
+        test(&Scratch::new(Role::Root, busybox));
+    } else {
+        eprintln!("SKIPPED as root: this process is not root");
+    }
+    let scratch = Scratch::new(Role::User, busybox);
+    let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
+    match probe {
+        Ok(output) if output.status.success() => test(&scratch),
+        _ => eprintln!("SKIPPED as an ordinary user: no user namespaces, or no unshare(1)"),
+    }
+}
+
+impl Scratch {
+    fn new(role: Role, busybox: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("img-run-test.").tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let scratch = Self { dir, role };
+        copy(env!("CARGO_BIN_EXE_img-run"), &scratch.path("img-run"));
+        let base = scratch.path("base");
+        for name in ["bin", "etc", "srv"] {
+            fs::create_dir_all(base.join(name)).unwrap();
+        }
+        copy(busybox, &base.join("bin/busybox"));
+        for name in ["sh", "ls", "cat", "id", "env", "pwd", "tty", "grep", "touch", "stat", "ip"] {
+            symlink("busybox", base.join("bin").join(name)).unwrap();
+        }
+        for name in ["unshare", "mount", "sleep", "mkdir", "rm", "echo"] {
+            symlink("busybox", base.join("bin").join(name)).unwrap();
+        }
+        fs::write(base.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\napp:x:7:8::/srv:\n")
+            .unwrap();
+        fs::write(base.join("etc/group"), "app:x:8:\nmore:x:9:app\n").unwrap();
+        symlink("/etc", base.join("link")).unwrap();
+        scratch.store(&base);
+        if role == Role::User && is_root() {
+            chown(scratch.dir.path(), Some(USER), Some(USER)).unwrap();
+        }
+        scratch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn store(&self, base: &Path) {
+        let tar = Command::new("tar")
+            .args(["--owner=0", "--group=0", "--numeric-owner", "-C"])
+            .arg(base)
+            .args(["-cf", "-", "."])
+            .output()
+            .unwrap();
+        let store = Store::create(&self.path("store")).unwrap();
+        let (layer, layer_len) = store.put(&tar.stdout).unwrap();
+        let config = format!(
+            r#"{{"architecture":"{}","os":"linux","config":{{"Entrypoint":["echo","hello"],
+            "Cmd":["world"],"Env":["FROM=image","A=image"],"WorkingDir":"/made"}},
+            "rootfs":{{"type":"layers","diff_ids":["{layer}"]}}}}"#,
+            common::oci::Platform::host().architecture,
+        );
+        let (config, config_len) = store.put(config.as_bytes()).unwrap();
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+            "config":{{"mediaType":"application/vnd.oci.image.config.v1+json",
+            "digest":"{config}","size":{config_len}}},
+            "layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar",
+            "digest":"{layer}","size":{layer_len}}}]}}"#,
+        );
+        let (manifest, len) = store.put(manifest.as_bytes()).unwrap();
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let name: Name = "app".parse().unwrap();
+        store.tag(&[name], &Descriptor::new(media_type, manifest, len)).unwrap();
+    }
+
+    fn as_role(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = if self.role == Role::User && is_root() {
+            let mut command = Command::new("setpriv");
+            let ids = [format!("--reuid={USER}"), format!("--regid={USER}")];
+            command.args(ids).args(["--clear-groups", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.current_dir(self.dir.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin");
+        command.env("HOME", self.dir.path()).env("LAYERUTILS_STORE", self.path("store"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut tool = self.as_role(self.path("img-run"));
+        tool.args(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// What a shell script prints that must succeed in silence.
+    #[track_caller]
+    fn sh(&self, options: &[&str], script: &str) -> String {
+        let words = [options, &["--entrypoint", "", "app", "sh", "-c", script]].concat();
+        let output = self.run(&words);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{script}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_images_own_command_runs() {
+    in_each_role(|scratch| {
+        assert_eq!(text(&scratch.run(&["app"]).stdout), "hello world\n");
+        assert_eq!(text(&scratch.run(&["app", "you", "--help"]).stdout), "hello you --help\n");
+        assert_eq!(text(&scratch.run(&["--entrypoint", "pwd", "app"]).stdout), "/made\n");
+        let none = scratch.run(&["--entrypoint", "", "app"]);
+        assert_eq!(none.status.code(), Some(125));
+        let missing = scratch.run(&["no-such-image"]);
+        assert_eq!(missing.status.code(), Some(125));
+    });
+}
+
+#[test]
+fn environment_directory_and_streams() {
+    in_each_role(|scratch| {
+        fs::write(scratch.path("file"), "F=file\nA=file\n").unwrap();
+        let env = scratch.sh(&["--env-file", "file", "-e", "A=option", "-e", "HOME=/x"], "env");
+        for line in ["FROM=image", "F=file", "A=option", "HOME=/x", "HOSTNAME=layerutils"] {
+            assert!(env.lines().any(|found| found == line), "{line} in {env}");
+        }
+        assert_eq!(scratch.sh(&["-w", "new/one"], "pwd; echo $HOME"), "/made/new/one\n/root\n");
+        let mut tool = scratch.as_role(scratch.path("img-run"));
+        tool.args(["--entrypoint", "cat", "app"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = tool.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"through").unwrap();
+        assert_eq!(child.wait_with_output().unwrap().stdout, b"through");
+    });
+}
+
+#[test]
+fn changes_are_discarded_kept_or_refused() {
+    in_each_role(|scratch| {
+        assert_eq!(scratch.sh(&[], "echo x > /new; rm -r /srv; mkdir /srv; ls -A /srv"), "");
+        assert_eq!(scratch.sh(&[], "ls -d /new /srv 2>&1 | grep -c such"), "1\n");
+        scratch.sh(&["--upper", "up"], "echo x > /new");
+        let mut kept: Vec<_> = fs::read_dir(scratch.path("up"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        kept.sort();
+        // The working directory was made for the command.
+        assert_eq!(kept, ["made", "new"]);
+        let script = "touch /new 2>/dev/null || echo refused; touch /t/new && echo written";
+        let options = ["--read-only", "-w", "/", "--tmpfs", "/t:size=64k,mode=700"];
+        assert_eq!(scratch.sh(&options, script), "refused\nwritten\n");
+    });
+}
+
+#[test]
+fn volumes_follow_links_inside_and_only_there() {
+    in_each_role(|scratch| {
+        let shared = scratch.path("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::write(shared.join("data"), "data").unwrap();
+        if scratch.role == Role::User && is_root() {
+            chown(&shared, Some(USER), Some(USER)).unwrap();
+        }
+        let volume = format!("{}:/link/deep/er:ro", shared.display());
+        let script = "cat /etc/deep/er/data; touch /etc/deep/er/new 2>/dev/null || echo -ro";
+        assert_eq!(scratch.sh(&["-v", &volume], script), "data-ro\n");
+        let volume = format!("{}:/srv", shared.display());
+        scratch.sh(&["-v", &volume], "echo from inside > /srv/new");
+        assert_eq!(fs::read_to_string(shared.join("new")).unwrap(), "from inside\n");
+        let missing = scratch.run(&["-v", "/no/such:/x", "app"]);
+        assert_eq!(missing.status.code(), Some(125));
+        assert!(text(&missing.stderr).starts_with("img-run: /no/such: "), "{missing:?}");
+    });
+}
+
+#[test]
+fn users_are_the_images() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::Root {
+            let id = |user: &str| scratch.sh(&["-u", user], "id -u; id -g; id -G; echo $HOME");
+            assert_eq!(id("app"), "7\n8\n8 9\n/srv\n");
+            assert_eq!(id("app:more"), "7\n9\n9\n/srv\n");
+            assert_eq!(id("1234"), "1234\n0\n0\n/\n");
+        } else {
+            let refused = scratch.run(&["-u", "app", "app"]);
+            assert_eq!(refused.status.code(), Some(125));
+            assert!(text(&refused.stderr).contains("\nimg-run: hint: "), "{refused:?}");
+            assert_eq!(scratch.sh(&["-u", "0"], "id -u"), "0\n");
+        }
+        let unknown = scratch.run(&["-u", "nobody-here", "app"]);
+        let line = "img-run: no user \"nobody-here\" in the image's /etc/passwd\n";
+        assert_eq!((unknown.status.code(), text(&unknown.stderr)), (Some(125), line));
+    });
+}
+
+#[test]
+fn capabilities_are_dockers() {
+    in_each_role(|scratch| {
+        let script = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status";
+        let docker = "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\n\
+                      CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n\
+                      CapAmb:\t0000000000000000\nNoNewPrivs:\t";
+        assert_eq!(scratch.sh(&[], script), format!("{docker}0\n"));
+        assert_eq!(scratch.sh(&["--no-new-privs"], script), format!("{docker}1\n"));
+        let tried = "mount -t tmpfs t /srv 2>/dev/null || echo no mount; \
+                     echo 1 2>/dev/null > /proc/sys/kernel/panic || echo no sysctl; \
+                     echo x 2>/dev/null > /sys/power/state || echo no sysfs";
+        assert_eq!(scratch.sh(&[], tried), "no mount\nno sysctl\nno sysfs\n");
+    });
+}
+
+#[test]
+fn without_a_network_there_is_a_loopback() {
+    in_each_role(|scratch| {
+        let script = "ip -o link | grep -c .; ip -o link | grep -c 'lo: <LOOPBACK,UP'; \
+                      cat /etc/resolv.conf";
+        assert_eq!(scratch.sh(&["--network", "none"], script), "1\n1\n");
+    });
+}
+
+#[test]
+fn a_terminal_of_its_own() {
+    in_each_role(|scratch| {
+        let script = "tty; test -t 0 && test -t 1 && test -t 2 && echo all; exec 3</dev/tty && \
+                      echo controlling; exit 5";
+        let words = ["-t", "--entrypoint", "", "app", "sh", "-c", script];
+        let output = scratch.run(&words);
+        assert_eq!(text(&output.stdout), "/dev/pts/0\r\nall\r\ncontrolling\r\n", "{output:?}");
+        assert_eq!(output.status.code(), Some(5));
+    });
+}

@@ -105,9 +105,6 @@ pub enum Problem {
     /// A hard link to a directory.
     #[error("hard link to '{}', which is a directory", show(.0))]
     LinkToDirectory(Vec<u8>),
-    /// A hard link to a file that the same layer deletes.
-    #[error("hard link to '{}', which the layer itself deletes", show(.0))]
-    LinkTargetDeleted(Vec<u8>),
     /// A hard link into AUFS's store of link targets.
     #[error("hard link to '{}': AUFS's link store is not supported", show(.0))]
     LinkToAufs(Vec<u8>),

@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 
 use super::engine::{Engine, Parents};
 use super::error::{Problem, Tried as _};
-use crate::root::{self, DirId, Removed};
+use crate::root::{self, DirId};
 
 impl Engine<'_> {
     /// Hides the lower content called `name` below the directory `parents`.
@@ -14,7 +14,7 @@ impl Engine<'_> {
         if !self.is_touched(at, name) {
             return match self.records_deletions() {
                 true => self.write_whiteout(at, name),
-                false => self.delete(at, name),
+                false => self.clear(at, name).map(drop),
             };
         }
         // The layer has put something here itself. Of a directory the lower content
@@ -46,23 +46,11 @@ impl Engine<'_> {
             let fd = self.tree.fd(id).tried("open it")?;
             for name in root::names(fd.as_fd()).tried("list it")? {
                 if !self.is_touched(id, &name) {
-                    self.delete(id, &name)?;
+                    self.clear(id, &name)?;
                 } else if let Some(below) = self.tree.child(id, &name) {
                     pending.push(below);
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Removes a lower name, unless a hard link of this layer needs it.
-    fn delete(&mut self, at: DirId, name: &[u8]) -> Result<(), Problem> {
-        let removed = self.clear(at, name)?;
-        if removed != Removed::Nothing && self.links.names_lower(at, name) {
-            let mut target = self.tree.path(at);
-            target.push(b'/');
-            target.extend_from_slice(name);
-            return Err(Problem::LinkTargetDeleted(target));
         }
         Ok(())
     }

@@ -1,4 +1,8 @@
-//! Hard links: within the root, to what is there or to what is yet to come.
+//! Hard links: within the root, to what the layer has made, to what it is yet to
+//! make, or to what a lower layer has.
+//!
+//! Which of the last two is meant shows only at the end of the layer, so a link to
+//! anything that the layer has not made yet waits until then.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +11,6 @@ use rustix::io::Errno;
 
 use super::engine::{Engine, Parents};
 use super::error::{Error, Problem, Tried as _};
-use super::state::Names;
 use crate::layer::whiteout::{self, Basename};
 use crate::root::{self, DirId};
 use crate::tar::Entry;
@@ -21,8 +24,6 @@ const MAX_PASSES: usize = 40;
 pub(super) struct Links {
     /// By the name they will have, of which the last entry counts.
     waiting: BTreeMap<(DirId, Vec<u8>), Waiting>,
-    /// Lower files that the layer has given another name.
-    lower: Names,
 }
 
 /// A link whose target was not there when it came.
@@ -32,11 +33,13 @@ struct Waiting {
     target: Vec<u8>,
 }
 
-impl Links {
-    /// Whether a lower file is the target of a link.
-    pub(super) fn names_lower(&self, at: DirId, name: &[u8]) -> bool {
-        self.lower.contains(at, name)
-    }
+/// Whose files a link may name now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Targets {
+    /// Those of this layer.
+    Own,
+    /// All.
+    All,
 }
 
 /// What came of a link.
@@ -54,7 +57,7 @@ impl Engine<'_> {
         entry: &Entry,
         target: &[u8],
     ) -> Result<(), Problem> {
-        if self.link(at, name, target)? == Outcome::TargetMissing {
+        if self.link(at, name, target, Targets::Own)? == Outcome::TargetMissing {
             // What it replaces goes now, so that an entry for this name that is yet
             // to come is seen to be the last.
             self.clear(at, name)?;
@@ -75,7 +78,7 @@ impl Engine<'_> {
                     // A later entry took its place.
                     continue;
                 }
-                match self.link(at, &name, &link.target) {
+                match self.link(at, &name, &link.target, Targets::All) {
                     Ok(Outcome::Made) => {}
                     Ok(Outcome::TargetMissing) => {
                         self.links.waiting.insert((at, name), link);
@@ -93,7 +96,13 @@ impl Engine<'_> {
         }
     }
 
-    fn link(&mut self, at: DirId, name: &[u8], target: &[u8]) -> Result<Outcome, Problem> {
+    fn link(
+        &mut self,
+        at: DirId,
+        name: &[u8],
+        target: &[u8],
+        targets: Targets,
+    ) -> Result<Outcome, Problem> {
         let invalid = |source| Problem::TargetPath { target: target.to_vec(), source };
         let components = root::split(target).map_err(invalid)?;
         let Some((target_name, parents)) = components.split_last() else {
@@ -109,6 +118,9 @@ impl Engine<'_> {
         let Some(target_at) = self.parent(parents, Parents::Find)? else {
             return Ok(Outcome::TargetMissing);
         };
+        if targets == Targets::Own && !self.is_touched(target_at, target_name) {
+            return Ok(Outcome::TargetMissing);
+        }
         let target_fd = self.tree.fd(target_at).tried("open the directory of its target")?;
         // Looked at first, since what is in the way of the link is removed only for
         // a target that will do.
@@ -138,9 +150,6 @@ impl Engine<'_> {
             // No AT_SYMLINK_FOLLOW: a link may have a second name, too.
             rustix::fs::linkat(&target_fd, *target_name, fd, name, AtFlags::empty())
         })?;
-        if !self.is_touched(target_at, target_name) {
-            self.links.lower.insert(target_at, target_name);
-        }
         self.touched.insert(at, name);
         Ok(Outcome::Made)
     }

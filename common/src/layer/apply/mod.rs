@@ -12,7 +12,8 @@
 //!   epoch; a file in the place of a parent gives way. Links among the parents are
 //!   resolved within the root, as a chroot would.
 //! - Hard links may point forward, be absolute, and name symbolic links. One to a
-//!   file that its own layer deletes is an error, in whatever order.
+//!   file that its own layer deletes is an error, in whatever order; one to a file
+//!   that both a lower layer and its own have means its own.
 //! - Directory times are restored once, at the end: those of the layer, and those
 //!   of lower directories in which something changed.
 //! - Of two entries for one path the last counts.

@@ -1,0 +1,5 @@
+//! `layer-apply` through its binary, and its engine through the library.
+
+mod rules;
+mod security;
+mod support;

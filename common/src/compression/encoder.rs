@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use flate2::write::GzEncoder;
-use flate2::{Compression, GzBuilder};
+use flate2::Compression;
 
 use super::Format;
+use super::gzip::GzipWriter;
 
 /// What gzip(1), and every builder of images, takes where nothing is said.
 const GZIP_LEVEL: i32 = 6;
@@ -21,7 +21,7 @@ pub struct Encoder<W: Write> {
 
 enum State<W: Write> {
     None(W),
-    Gzip(GzEncoder<W>),
+    Gzip(Box<GzipWriter<W>>),
     Zstd(zstd::stream::write::Encoder<'static, W>),
 }
 
@@ -43,9 +43,8 @@ impl<W: Write> Encoder<W> {
             Format::None => State::None(stream),
             Format::Gzip => {
                 let level = check_level(format, level.unwrap_or(GZIP_LEVEL), 9)?;
-                // No time and no system: neither is the layer's.
-                let header = GzBuilder::new().mtime(0).operating_system(255);
-                State::Gzip(header.write(stream, Compression::new(level.unsigned_abs())))
+                let level = Compression::new(level.unsigned_abs());
+                State::Gzip(Box::new(GzipWriter::new(stream, level)?))
             }
             Format::Zstd => {
                 let level = check_level(format, level.unwrap_or(ZSTD_LEVEL), 19)?;

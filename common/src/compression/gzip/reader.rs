@@ -10,7 +10,7 @@ use std::io::{self, BufRead, Read};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 /// A multi-member gzip stream, decompressed.
-pub(super) struct GzipReader<B> {
+pub(in crate::compression) struct GzipReader<B> {
     stream: B,
     inflate: Decompress,
     /// Of the member's decompressed bytes.
@@ -33,12 +33,12 @@ const FLAG_COMMENT: u8 = 1 << 4;
 const FLAGS_RESERVED: u8 = 0b1110_0000;
 
 impl<B: BufRead> GzipReader<B> {
-    pub(super) fn new(stream: B) -> Self {
+    pub(in crate::compression) fn new(stream: B) -> Self {
         let (inflate, crc) = (Decompress::new(false), Crc::new());
         Self { stream, inflate, crc, phase: Phase::First }
     }
 
-    pub(super) fn into_inner(self) -> B {
+    pub(in crate::compression) fn into_inner(self) -> B {
         self.stream
     }
 

@@ -353,3 +353,7 @@ fn read_error(offset: u64, source: io::Error) -> Error {
 #[cfg(test)]
 #[path = "reader_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hostile_tests.rs"]
+mod hostile_tests;

@@ -111,3 +111,72 @@ pub(super) fn member() -> impl Strategy<Value = (Entry, Vec<u8>)> {
         },
     )
 }
+
+/// One raw header with its body, as the `tar` crate lays it out: for what our
+/// writer would never write.
+pub(super) struct Raw {
+    pub(super) header: ::tar::Header,
+    pub(super) body: Vec<u8>,
+}
+
+impl Raw {
+    /// A ustar header.
+    pub(super) fn ustar(typeflag: u8, name: &str, body: &[u8]) -> Self {
+        Self::with(::tar::Header::new_ustar(), typeflag, name, body)
+    }
+
+    /// A header of GNU's own format.
+    pub(super) fn gnu(typeflag: u8, name: &str, body: &[u8]) -> Self {
+        Self::with(::tar::Header::new_gnu(), typeflag, name, body)
+    }
+
+    /// An extended header of these records.
+    pub(super) fn pax(typeflag: u8, records: &[(&str, &[u8])]) -> Self {
+        let mut body = Vec::new();
+        for (keyword, value) in records {
+            super::records::push_record(&mut body, keyword.as_bytes(), value);
+        }
+        Self::ustar(typeflag, "PaxHeaders.0/x", &body)
+    }
+
+    fn with(mut header: ::tar::Header, typeflag: u8, name: &str, body: &[u8]) -> Self {
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkflag = [typeflag];
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(body.len() as u64);
+        Self { header, body: body.to_vec() }
+    }
+
+    /// The same with a field set.
+    pub(super) fn set(mut self, change: impl FnOnce(&mut ::tar::Header)) -> Self {
+        change(&mut self.header);
+        self
+    }
+
+    /// The blocks.
+    pub(super) fn bytes(mut self) -> Vec<u8> {
+        self.header.set_cksum();
+        let mut bytes = self.header.as_bytes().to_vec();
+        bytes.extend_from_slice(&self.body);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+}
+
+/// An archive of raw members.
+pub(super) fn raw(members: impl IntoIterator<Item = Raw>) -> Vec<u8> {
+    let mut bytes: Vec<u8> = members.into_iter().flat_map(Raw::bytes).collect();
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+/// What is wrong with an archive that has one member.
+pub(super) fn problem(archive: &[u8]) -> super::Problem {
+    match read_all(archive) {
+        Err(super::Error::Member { problem, .. }) => problem,
+        other => panic!("{other:?}"),
+    }
+}

@@ -19,6 +19,8 @@ pub(super) struct Body {
     stored_left: u64,
     padding: u64,
     sparse: Option<Sparse>,
+    /// How many segments [`Content::next_segment`] has told of.
+    told: usize,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Body {
             stored_left: len_bytes,
             padding: padding(len_bytes),
             sparse: None,
+            told: 0,
         }
     }
 
@@ -53,12 +56,13 @@ impl Body {
             stored_left: map.stored_bytes,
             padding: padding(map.stored_bytes),
             sparse: Some(Sparse { segments: map.segments, next: 0 }),
+            told: 0,
         }
     }
 
-    /// How much of the archive lies between the stream and the next header.
-    pub(super) fn left_in_archive(&self) -> u64 {
-        self.stored_left.saturating_add(self.padding)
+    /// What lies between here and the next header: unread content, and padding.
+    pub(super) fn left_in_archive(&self) -> (u64, u64) {
+        (self.stored_left, self.padding)
     }
 
     fn segment(&self) -> Option<Segment> {
@@ -126,8 +130,8 @@ impl<'a, R: BufRead> Content<'a, R> {
         self.body.sparse.is_some()
     }
 
-    /// Goes to the next segment of data, past the hole before it and past what is
-    /// unread of the segment before that. `None` where only a hole is left, or
+    /// Goes to the next segment of data, past what is unread of the last one that
+    /// this gave, and past the hole between. `None` where only a hole is left, or
     /// nothing. What is read next is the segment, then the hole after it: take no
     /// more than [`Segment::len_bytes`].
     ///
@@ -136,28 +140,23 @@ impl<'a, R: BufRead> Content<'a, R> {
     /// # Errors
     /// Those of reading.
     pub fn next_segment(&mut self) -> io::Result<Option<Segment>> {
-        if let Run::Data(left) = self.body.run() {
-            let inside = match self.body.segment() {
-                Some(segment) => segment.offset < self.body.position,
-                None => self.body.position > 0,
-            };
-            if inside {
-                let skipped = self.source.skip(left)?;
-                self.body.advance(skipped, true);
-                if skipped < left {
-                    return Err(self.truncated());
-                }
+        let next = |body: &Body| body.sparse.as_ref().map_or(0, |sparse| sparse.next);
+        if let (Run::Data(left), true) = (self.body.run(), self.body.told > next(self.body)) {
+            let skipped = self.source.skip(left)?;
+            self.body.advance(skipped, true);
+            if skipped < left {
+                return Err(self.truncated());
             }
         }
-        if let Run::Hole(len) = self.body.run() {
-            if self.body.segment().is_none() {
-                return Ok(None);
-            }
+        if let (Run::Hole(len), true) = (self.body.run(), self.body.segment().is_some()) {
             self.body.advance(len, false);
         }
         Ok(match self.body.run() {
             Run::Data(0) | Run::Hole(_) => None,
-            Run::Data(len_bytes) => Some(Segment { offset: self.body.position, len_bytes }),
+            Run::Data(len_bytes) => {
+                self.body.told = next(self.body) + 1;
+                Some(Segment { offset: self.body.position, len_bytes })
+            }
         })
     }
 

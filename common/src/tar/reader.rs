@@ -67,8 +67,8 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// Accepts an archive that stops between two members without an
-    /// end-of-archive marker, as all peers do.
+    /// Accepts an archive that stops after a member's content, without an
+    /// end-of-archive marker, as docker does; umoci writes such layers.
     ///
     /// By default that is an error: in a pipe, it is all that tells a complete
     /// layer from one whose writer died. Whoever verifies a digest needs no marker.
@@ -311,9 +311,16 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn skip_body(&mut self) -> Result<(), Error> {
-        let left = self.body.left_in_archive();
+        let (stored, padding) = self.body.left_in_archive();
         self.body = Body::default();
-        self.skip(left)
+        self.skip(stored)?;
+        let skipped = self.source.skip(padding).map_err(|source| self.read_error(source))?;
+        // Who does not close a Go writer leaves out the last padding with the marker.
+        if skipped == padding || (skipped == 0 && self.end == End::Optional) {
+            Ok(())
+        } else {
+            Err(self.fail(Problem::Truncated))
+        }
     }
 
     fn skip(&mut self, len: u64) -> Result<(), Error> {

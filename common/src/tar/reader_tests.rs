@@ -15,12 +15,22 @@ fn one_zero_block_ends_an_archive() {
 
 #[test]
 fn an_archive_without_a_marker_is_truncated_unless_a_digest_vouches_for_it() {
-    for len in [0, 1024] {
-        let bytes = &archive(&[file("a", b"x")])[..len];
-        let error = read_all(bytes).unwrap_err();
-        assert!(error.to_string().contains("end-of-archive"), "{error}");
-        let mut reader = Reader::new(bytes, Limits::default()).without_end_marker();
-        while reader.next_entry().unwrap().is_some() {}
+    let whole = archive(&[file("a", b"x")]);
+    let vouched = |len: usize| {
+        let mut reader = Reader::new(&whole[..len], Limits::default()).without_end_marker();
+        while reader.next_entry()?.is_some() {}
+        Ok::<_, crate::tar::Error>(())
+    };
+    // Nothing at all, all but the marker, and, as umoci leaves it, not even padding.
+    for len in [0, 1024, 513] {
+        let error = read_all(&whole[..len]).unwrap_err().to_string();
+        let expected = if len == 513 { "truncated" } else { "end-of-archive marker" };
+        assert!(error.contains(expected), "{error}");
+        vouched(len).unwrap();
+    }
+    // A header, content, or padding in part is never the end.
+    for len in [1, 511, 512, 514, 1023, 1025] {
+        assert!(vouched(len).is_err(), "{len}");
     }
 }
 

@@ -240,3 +240,7 @@ pub(super) fn push_gnu_block(map: &mut MapBuilder, block: &Block) -> Result<bool
     push_gnu(map, extended.sparse())?;
     Ok(extended.isextended != [0])
 }
+
+#[cfg(test)]
+#[path = "sparse_tests.rs"]
+mod tests;

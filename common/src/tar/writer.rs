@@ -232,29 +232,35 @@ fn header(path: &[u8], entry: &Entry) -> (Block, Beyond) {
         } else {
             put_octal(&mut ustar.size, entry.len_bytes);
         }
-        if let Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } = entry.kind {
-            put_octal(&mut ustar.dev_major, u64::from(major));
-            put_octal(&mut ustar.dev_minor, u64::from(minor));
-        }
+        let (major, minor) = match entry.kind {
+            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+                (major, minor)
+            }
+            _ => (0, 0),
+        };
+        put_octal(&mut ustar.dev_major, u64::from(major));
+        put_octal(&mut ustar.dev_minor, u64::from(minor));
     }
     (seal(header), beyond)
 }
 
 /// The header of an extended header: nothing but the name and length varies.
 fn records_header(path: &[u8], len_bytes: usize) -> Block {
-    let trimmed = path.strip_suffix(b"/").unwrap_or(path);
-    let base = trimmed.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let directory = trimmed.get(..trimmed.len() - base.len()).unwrap_or_default();
-    let name = [directory, b"PaxHeaders.0/", base].concat();
+    let base = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let directory = path.get(..path.len() - base.len()).unwrap_or_default();
+    let mut name = [directory, b"PaxHeaders.0/", base].concat();
+    name.retain(u8::is_ascii);
+    name.truncate(100);
+    let end = name.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
     let mut header = blank(b'x');
     if let Some(ustar) = header.as_ustar_mut() {
-        put_string(&mut ustar.name, &name);
+        put_string(&mut ustar.name, name.get(..end).unwrap_or_default());
         put_octal(&mut ustar.size, len_bytes as u64);
     }
     seal(header)
 }
 
-/// A ustar header with nothing in it, every number 0.
+/// A ustar header with nothing in it, every number that all types have 0.
 fn blank(typeflag: u8) -> ::tar::Header {
     let mut header = ::tar::Header::new_ustar();
     if let Some(ustar) = header.as_ustar_mut() {
@@ -263,9 +269,6 @@ fn blank(typeflag: u8) -> ::tar::Header {
             put_octal(field, 0);
         }
         for field in [&mut ustar.size, &mut ustar.mtime] {
-            put_octal(field, 0);
-        }
-        for field in [&mut ustar.dev_major, &mut ustar.dev_minor] {
             put_octal(field, 0);
         }
     }
@@ -337,3 +340,7 @@ fn put_base_256(field: &mut [u8], number: u64) {
 const fn octal_limit(len: usize) -> u64 {
     (1 << (3 * (len - 1))) - 1
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

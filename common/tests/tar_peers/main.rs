@@ -10,10 +10,12 @@ mod tamper;
 mod tree;
 
 use std::ffi::OsStr;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
+use common::compression::{Decoder, Format};
 use common::tar::{Kind, Writer};
 use common::time::Timestamp;
 use proptest::prelude::*;
@@ -123,6 +125,44 @@ fn we_read_what_the_peers_write() {
             }
         }
     }
+}
+
+/// What Go's archive/tar writes, and with it docker, containerd and umoci, is what
+/// we write of the same members: equal layers have equal digests.
+#[test]
+fn go_writes_the_bytes_that_we_write() {
+    if !installed("umoci") {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    tree::plant(scratch.path());
+    let umoci = |args: &[&str]| {
+        let mut command = Command::new("umoci");
+        judge::filter(command.args(args).current_dir(scratch.path()), b"").unwrap()
+    };
+    umoci(&["init", "--layout", "image"]);
+    umoci(&["new", "--image", "image:a"]);
+    umoci(&["insert", "--rootless", "--image", "image:a", "t", "/"]);
+    let blobs = std::fs::read_dir(scratch.path().join("image/blobs/sha256")).unwrap();
+    let layers: Vec<Vec<u8>> = blobs
+        .map(|blob| Decoder::new(std::fs::File::open(blob.unwrap().path()).unwrap()).unwrap())
+        .filter(|decoder| decoder.format() == Format::Gzip)
+        .map(|mut decoder| {
+            let mut layer = Vec::new();
+            decoder.read_to_end(&mut layer).unwrap();
+            layer
+        })
+        .collect();
+    let [layer] = &layers[..] else { panic!("{} layers", layers.len()) };
+    // umoci leaves out the end-of-archive marker, and the padding before it.
+    let mut whole = layer.clone();
+    whole.resize(layer.len().next_multiple_of(512) + 1024, 0);
+    let members = ours(&whole).unwrap();
+    assert!(members.len() > 12);
+    let rewritten = archive(&members);
+    let differs = layer.iter().zip(&rewritten).position(|(a, b)| a != b);
+    assert_eq!(differs.map(|at| at / 512 * 512), None, "the block that differs");
+    assert_eq!(whole.len(), rewritten.len());
 }
 
 /// Compares member by member, so that a difference can be read.

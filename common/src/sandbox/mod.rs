@@ -26,6 +26,7 @@ mod parent;
 mod plan;
 mod privileges;
 mod process;
+mod seccomp;
 mod signals;
 mod stub;
 mod terminal;

@@ -16,7 +16,7 @@ use super::command::{Network, Privileges, Root, Terminal, Writable};
 use super::error::Trying as _;
 use super::plan::Plan;
 use super::user::{self, User};
-use super::{Error, privileges};
+use super::{Error, privileges, seccomp};
 use crate::cli::{Status, signal};
 
 /// Where programs are looked for if the environment names no PATH (docker's).
@@ -39,6 +39,11 @@ pub(super) fn main(
             .trying(|| "cannot take the terminal".into())?;
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    // Before the privilege goes that it takes.
+    if let Err(error) = seccomp::confine() {
+        let line = crate::cli::Failure::from(error).line();
+        channel.report(&Report::Warning(format!("{line}: the command can make any system call")));
+    }
     privileges::become_user(user, plan.ids)?;
     // After the change of user, which clears it.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))

@@ -7,6 +7,7 @@ pub mod close_range;
 pub mod fork;
 pub mod loopback;
 pub mod mount_attr;
+pub mod seccomp;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

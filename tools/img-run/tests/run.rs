@@ -257,6 +257,17 @@ fn capabilities_are_dockers() {
 }
 
 #[test]
+fn system_calls_are_filtered_as_docker_filters_them() {
+    in_each_role(|scratch| {
+        let script = "grep Seccomp: /proc/self/status; unshare -U true 2>&1 || echo no namespace; \
+                      sh -c 'exit 3' || echo $?";
+        let expected = "Seccomp:\t2\nunshare: unshare(0x10000000): Operation not permitted\n\
+                        no namespace\n3\n";
+        assert_eq!(scratch.sh(&[], script), expected);
+    });
+}
+
+#[test]
 fn without_a_network_there_is_a_loopback() {
     in_each_role(|scratch| {
         let script = "ip -o link | grep -c .; ip -o link | grep -c 'lo: <LOOPBACK,UP'; \

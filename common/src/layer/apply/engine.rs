@@ -47,6 +47,8 @@ pub(super) struct Engine<'a> {
     pub(super) touched: Names,
     /// Whiteouts that were written, in overlay form.
     pub(super) whiteouts: Names,
+    /// Devices for whiteouts were refused: files with marks stand in for them.
+    pub(super) marks_whiteouts: bool,
     pub(super) links: link::Links,
     pub(super) summary: Summary,
     /// The parent of the last entry: entries come by directory.
@@ -63,6 +65,7 @@ impl<'a> Engine<'a> {
             directories: Vec::new(),
             touched: Names::default(),
             whiteouts: Names::default(),
+            marks_whiteouts: false,
             links: link::Links::default(),
             summary: Summary::default(),
             last_parent: None,
@@ -171,7 +174,7 @@ impl<'a> Engine<'a> {
                 Walk::Found(id) => break id,
                 Walk::Missing { at: above, name } => {
                     let below = self.look_below(above, &name)?;
-                    if let Some(lower::Found::Link(target)) = &below {
+                    if let Some(lower::Found::Link(_, target)) = &below {
                         at = root::follow(above, target, &mut ahead).tried("resolve its path")?;
                         continue;
                     }

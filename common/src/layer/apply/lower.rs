@@ -21,8 +21,8 @@ use crate::time::Timestamp;
 /// What the layers below have under a name.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A link, with its target.
-    Link(Vec<u8>),
+    /// A link, with its attributes and its target.
+    Link(Box<Entry>, Vec<u8>),
     /// A directory, with its attributes.
     Directory(Box<Entry>),
     /// Anything else, in the directory where it lies.
@@ -81,14 +81,7 @@ impl Engine<'_> {
         match self.look_below(at, name)? {
             None => return Ok(false),
             Some(Found::Directory(_)) => return Err(Problem::LinkToDirectory(name.to_vec())),
-            Some(Found::Link(target)) => {
-                // Its attributes are those of any link: nobody can tell.
-                let entry = Entry {
-                    kind: Kind::Symlink { target: target.clone() },
-                    ..plain_entry(Kind::Fifo, self.ourselves)
-                };
-                self.put_symlink(at, name, &entry, &target)?;
-            }
+            Some(Found::Link(entry, target)) => self.put_symlink(at, name, &entry, &target)?,
             Some(Found::Other { entry, file: Some(source) }) => {
                 let mode = Mode::from_raw_mode(entry.mode & 0o777);
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
@@ -144,7 +137,8 @@ fn leaf(at: &OwnedFd, name: &[u8], form: &Form) -> Result<Seen, Errno> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Symlink => {
             let target = rustix::fs::readlinkat(at, name, Vec::new())?.into_bytes();
-            return Ok(Seen::Found(Found::Link(target)));
+            let entry = entry_of(&stat, Kind::Symlink { target: target.clone() });
+            return Ok(Seen::Found(Found::Link(Box::new(entry), target)));
         }
         FileType::CharacterDevice if stat.st_rdev == 0 => return Ok(Seen::Hidden),
         FileType::CharacterDevice => Kind::CharDevice { major, minor },
@@ -178,27 +172,19 @@ fn has_mark(fd: &OwnedFd, name: &[u8], value: Option<&[u8]>) -> Result<bool, Err
     Ok(false)
 }
 
-fn plain_entry(kind: Kind, (uid, gid): (u32, u32)) -> Entry {
+fn entry_of(stat: &Stat, kind: Kind) -> Entry {
     Entry {
         path: Vec::new(),
         kind,
-        mode: 0o777,
-        uid,
-        gid,
-        mtime: Timestamp::EPOCH,
-        len_bytes: 0,
-        xattrs: Xattrs::new(),
-    }
-}
-
-fn entry_of(stat: &Stat, kind: Kind) -> Entry {
-    Entry {
         mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
         mtime: Timestamp {
             seconds: stat.st_mtime,
             nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
         },
-        ..plain_entry(kind, (stat.st_uid, stat.st_gid))
+        len_bytes: 0,
+        xattrs: Xattrs::new(),
     }
 }
 

@@ -20,22 +20,27 @@ impl Engine<'_> {
         }
     }
 
-    /// Writes a whiteout: the device 0:0 or, where devices cannot be made, an empty
-    /// file that is marked (Linux 6.7).
+    /// Writes a whiteout: the device 0:0, which anyone may make since Linux 5.8, or,
+    /// where that is refused, an empty file that is marked (Linux 6.7).
     pub(super) fn write_whiteout(&mut self, at: DirId, name: &[u8]) -> Result<(), Problem> {
         let Some(namespace) = self.namespace() else { return Ok(()) };
         // In an opaque directory there is nothing left to hide.
         if self.directory(at).opaque || self.whiteouts.contains(at, name) {
             return Ok(());
         }
-        let device = self.make(at, name, "create a whiteout", |fd| {
-            match rustix::fs::mknodat(fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
-                Ok(()) => Ok(true),
-                Err(Errno::PERM) => Ok(false),
-                Err(error) => Err(error),
-            }
-        })?;
-        if !device {
+        if !self.marks_whiteouts {
+            let made =
+                self.make(at, name, "create a whiteout", |fd| {
+                    match rustix::fs::mknodat(fd, name, FileType::CharacterDevice, Mode::empty(), 0)
+                    {
+                        Ok(()) => Ok(true),
+                        Err(Errno::PERM) => Ok(false),
+                        Err(error) => Err(error),
+                    }
+                })?;
+            self.marks_whiteouts = !made;
+        }
+        if self.marks_whiteouts {
             self.write_marked_whiteout(at, name, namespace)?;
         }
         self.whiteouts.insert(at, name);

@@ -130,3 +130,63 @@ fn an_error_in_the_tree_ends_the_reading_of_a_long_stream() {
     let error = apply_stream(&root, stream, &options()).unwrap_err();
     assert!(matches!(error, Error::Entry { .. }), "{error:?}");
 }
+
+#[test]
+fn marked_files_are_whiteouts_where_devices_are_refused() {
+    use super::engine::Engine;
+    use super::{Form, Namespace};
+    let base = layer(&[
+        ("etc/gone", Kind::File, ""),
+        ("etc/kept", Kind::File, ""),
+        ("opaque/gone", Kind::File, ""),
+        ("top", Kind::File, ""),
+    ]);
+    let upper = layer(&[
+        ("etc/.wh.gone", Kind::File, ""),
+        ("opaque/.wh.gone", Kind::File, ""),
+        ("opaque/.wh..wh..opq", Kind::File, ""),
+        ("etc/new", Kind::File, ""),
+        (".wh.top", Kind::File, ""),
+    ]);
+    let form = Form::Overlay { namespace: Namespace::User, lowers: Vec::new() };
+    let options = Options { form, ..options() };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, layer) in [("base", base), ("upper", upper)] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let root = Root::open(&folder.path().join(name)).unwrap();
+        let mut engine = Engine::new(&root, &options);
+        engine.marks_whiteouts = true;
+        let mut reader = crate::tar::Reader::new(&layer[..], options.limits);
+        while let Some(entry) = reader.next_entry().unwrap() {
+            engine.entry(&entry, &mut reader.content()).unwrap();
+        }
+        engine.finish().unwrap();
+    }
+    let mark = |path: &str, name: &str| {
+        let mut value = [0_u8; 8];
+        let path = folder.path().join("upper").join(path);
+        let len = rustix::fs::lgetxattr(path, name, &mut value[..]).unwrap();
+        value[..len].to_vec()
+    };
+    assert_eq!(mark("etc/gone", "user.overlay.whiteout"), b"y");
+    assert_eq!(mark("etc", "user.overlay.opaque"), b"x");
+    assert_eq!(mark("opaque", "user.overlay.opaque"), b"y");
+    assert!(!exists(folder.path().join("upper/opaque/gone")));
+
+    // What the kernel makes of them, where it lets us mount.
+    fs::create_dir(folder.path().join("mnt")).unwrap();
+    let script = "mount -t overlay -o userxattr,lowerdir=upper:base overlay mnt || exit 77; \
+                  cd mnt && find . | sort";
+    let unshare = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .current_dir(folder.path())
+        .env("LC_ALL", "C")
+        .output();
+    match unshare {
+        Ok(output) if output.status.success() => {
+            let seen = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(seen, ".\n./etc\n./etc/kept\n./etc/new\n./opaque\n");
+        }
+        other => eprintln!("SKIPPED: cannot mount an overlay here: {other:?}"),
+    }
+}

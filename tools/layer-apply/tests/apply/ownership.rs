@@ -1,0 +1,158 @@
+//! Owners kept and dropped; what an ordinary user can do. Run as root, which sends
+//! an ordinary user ahead.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::process::{Command, Output};
+
+use crate::support::{Archive, Scratch, Way, feed, has_program, is_root, member, run, tool};
+
+/// Nobody's user and group.
+const USER: u32 = 65534;
+
+/// A scratch folder that belongs to an ordinary user, or nothing where none can be had.
+fn scratch() -> Option<Scratch> {
+    if !is_root("acting as another user") || !has_program("setpriv") {
+        return None;
+    }
+    let scratch = Scratch::new(Way::Tool);
+    let folder = scratch.beside("");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(scratch.root(), Some(USER), Some(USER)).unwrap();
+    Some(scratch)
+}
+
+/// The tool, run by the ordinary user.
+fn as_user(scratch: &Scratch, arguments: &[&str], layer: &Archive) -> Output {
+    let mut command = Command::new("setpriv");
+    command
+        .args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"])
+        .arg(tool().get_program())
+        .args(arguments)
+        .arg(scratch.root())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    feed(&mut command, &layer.bytes())
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn an_ordinary_user_keeps_all_files_for_himself_and_is_told_once() {
+    let Some(scratch) = scratch() else { return };
+    fs::write(scratch.path("null"), "in the way").unwrap();
+    let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let layer = Archive::new()
+        .with(member("root", b'0').owner(0, 0).mode(0o4755).content("x"))
+        .with(member("other", b'0').owner(1, 1).xattr("security.capability", capability))
+        .with(member("mine", b'0').owner(USER, USER))
+        .with(member("null", b'3').owner(0, 0).device(1, 3))
+        .with(member("loop", b'4').owner(0, 0).device(7, 0))
+        .with(member("fifo", b'6').owner(USER, USER))
+        .with(member("made/x", b'0').owner(USER, USER));
+    let output = as_user(&scratch, &[], &layer);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        errors(&output),
+        "layer-apply: warning: owners of 2 entries not kept\n\
+         layer-apply: warning: 2 devices left out: making a device takes root\n\
+         layer-apply: warning: extended attribute security.capability of 1 entry not kept: \
+         that takes a privilege\n"
+    );
+    assert_eq!(scratch.names(), ["fifo", "made/", "made/x", "mine", "other", "root"]);
+    let stat = scratch.stat("root");
+    assert_eq!((stat.uid(), stat.mode() & 0o7777), (USER, 0o4755));
+    assert!(scratch.stat("fifo").file_type().is_fifo());
+}
+
+#[test]
+fn an_ordinary_user_who_insists_on_owners_is_refused() {
+    let Some(scratch) = scratch() else { return };
+    for (layer, words) in [
+        (Archive::new().with(member("x", b'0').owner(0, 0)), "x: cannot give it to 0:0"),
+        (
+            Archive::new().with(member("x", b'3').owner(USER, USER).device(1, 3)),
+            "x: cannot make a device",
+        ),
+    ] {
+        let output = as_user(&scratch, &["--same-owner"], &layer);
+        assert_eq!(output.status.code(), Some(2));
+        let errors = errors(&output);
+        assert!(
+            errors.starts_with(&format!("layer-apply: {words}: Operation not permitted")),
+            "{errors}"
+        );
+        assert!(errors.contains("\nlayer-apply: hint: --no-same-owner "), "{errors}");
+    }
+}
+
+#[test]
+fn directories_that_keep_their_owner_out_are_entered_all_the_same() {
+    let Some(scratch) = scratch() else { return };
+    let mine = |path: &str, typeflag| member(path, typeflag).owner(USER, USER);
+    let lower = Archive::new()
+        .with(mine("ro", b'5').mode(0o555))
+        .with(mine("ro/old", b'0'))
+        .with(mine("ro/sub", b'5').mode(0o500))
+        .with(mine("ro/sub/old", b'0'))
+        .with(mine("shut", b'5').mode(0))
+        .with(mine("shut/in", b'5').mode(0o111))
+        .with(mine("shut/in/old", b'0'))
+        .with(mine("gone", b'5').mode(0o500))
+        .with(mine("gone/sub", b'5').mode(0))
+        .with(mine("gone/sub/x", b'0'));
+    let upper = Archive::new()
+        .with(mine("ro/new", b'0'))
+        .with(mine("ro/old", b'0').content("upper"))
+        .with(mine("ro/sub/.wh.old", b'0'))
+        .with(mine("shut/in/new", b'0'))
+        .with(mine(".wh.gone", b'0'));
+    for layer in [lower, upper] {
+        let output = as_user(&scratch, &[], &layer);
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(
+        scratch.names(),
+        ["ro/", "ro/new", "ro/old", "ro/sub/", "shut/", "shut/in/", "shut/in/new", "shut/in/old"]
+    );
+    for (path, mode) in [("ro", 0o555), ("ro/sub", 0o500), ("shut", 0), ("shut/in", 0o111)] {
+        let stat = scratch.stat(path);
+        assert_eq!((stat.mode() & 0o7777, stat.mtime()), (mode, crate::support::MTIME), "{path}");
+    }
+}
+
+#[test]
+fn root_may_keep_all_files_for_himself() {
+    if !is_root("owning what others own") {
+        return;
+    }
+    let scratch = Scratch::new(Way::Tool);
+    let layer = Archive::new().with(member("x", b'0').owner(1, 1));
+    let root = scratch.root();
+    let output = run(&["--no-same-owner".as_ref(), root.as_os_str()], &layer.bytes());
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((scratch.stat("x").uid(), scratch.stat("x").gid()), (0, 0));
+    // The last of the two options counts.
+    let arguments = ["--no-same-owner".as_ref(), "--same-owner".as_ref(), root.as_os_str()];
+    assert!(run(&arguments, &layer.bytes()).status.success());
+    assert_eq!(scratch.stat("x").uid(), 1);
+}
+
+#[test]
+fn the_mask_of_permission_bits_is_of_no_consequence() {
+    let scratch = Scratch::new(Way::Tool);
+    let layer = Archive::new()
+        .with(member("d", b'5').mode(0o777))
+        .with(member("d/x", b'0').mode(0o666))
+        .with(member("d/p", b'6').mode(0o666))
+        .file("implicit/x", "");
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(tool().get_program());
+    let output = feed(command.arg(scratch.root()), &layer.bytes());
+    assert!(output.status.success(), "{output:?}");
+    for (path, mode) in [("d", 0o777), ("d/x", 0o666), ("d/p", 0o666), ("implicit", 0o755)] {
+        assert_eq!(scratch.stat(path).mode() & 0o7777, mode, "{path}");
+    }
+}

@@ -90,8 +90,12 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(base: Option<&Path>, is_ignored: bool) -> Self {
-        Self { dir: base.map(|base| base.join("build")), is_ignored }
+    /// Below `base`, for one store: another does not have the layers.
+    pub(crate) fn new(base: Option<&Path>, store: &Path, is_ignored: bool) -> Self {
+        use std::os::unix::ffi::OsStrExt as _;
+        let store = fs::canonicalize(store).unwrap_or_else(|_| store.to_owned());
+        let store = Digest::of(store.as_os_str().as_bytes());
+        Self { dir: base.map(|base| base.join("build").join(store.short())), is_ignored }
     }
 
     /// What came of the step before, if the store still has it.
@@ -166,7 +170,7 @@ pub(crate) fn difference(before: &Record, now: &Record) -> String {
         }
     }
     match changed.is_empty() {
-        true => "nothing differs: the result is gone".into(),
+        true => "nothing differs, but there is no result".into(),
         false => changed.join("; "),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Error {
     InvalidPath { path: Vec<u8>, source: common::root::InvalidPath },
     #[error("{}: a layer cannot hold a name that begins with '.wh.'", show(.0))]
     ReservedName(Vec<u8>),
+    #[error("{}: a hard link to nothing", show(.0))]
+    LinkToNothing(Vec<u8>),
     #[error("layer {layer}")]
     Layer { layer: Digest, source: std::io::Error },
     #[error("DiffID mismatch: expected {expected}, got {actual}")]

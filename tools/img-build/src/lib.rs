@@ -73,11 +73,13 @@ fn plan(cli: &Cli) -> Result<Builder, Failure> {
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
     let platform = cli.platform.clone().unwrap_or_else(Platform::host);
     let cache_dir = cache_dir();
-    let identity = format!("{}\n{label}", cli.context.to_string_lossy());
+    let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
+    let identity = format!("{}\n{label}", context_dir.display());
+    let store = cli.store.create()?;
     Ok(Builder {
-        store: Arc::new(cli.store.create()?),
         location: cli.store.clone(),
-        cache: Cache::new(cache_dir.as_deref(), cli.no_cache),
+        cache: Cache::new(cache_dir.as_deref(), store.path(), cli.no_cache),
+        store: Arc::new(store),
         cache_dir,
         context,
         file,

@@ -1,8 +1,10 @@
 //! From a finished stage to an image: config, manifest, names, archive.
 
-use common::image::{BASE_DIGEST, Destination, Image, Layer, Opener, Reference};
+use std::sync::Arc;
+
+use common::image::{BASE_DIGEST, Destination, Image, Layer};
 use common::oci::{Descriptor, History, Manifest, media_type};
-use common::store::{Location, Name, Store};
+use common::store::{Name, Store};
 use common::time::Timestamp;
 
 use crate::error::Error;
@@ -83,7 +85,7 @@ pub(crate) fn deliver(
     image: &Descriptor,
     names: &[Name],
     destination: Option<&Destination>,
-    store: &Store,
+    store: &Arc<Store>,
 ) -> Result<(), Error> {
     // Named before it is written: then the one thing that can still fail leaves
     // a whole image behind, and nothing half-made.
@@ -91,14 +93,8 @@ pub(crate) fn deliver(
         store.tag(names, image)?;
     }
     if let Some(destination) = destination {
-        let opened = open(image, store)?;
+        let opened = Image::made_from(None, Arc::clone(store), image)?;
         destination.write(&opened, names)?;
     }
     Ok(())
-}
-
-fn open(image: &Descriptor, store: &Store) -> Result<Image, Error> {
-    let location = Location::at(store.path().to_owned());
-    let reference = Reference::Store(image.digest.to_string());
-    Ok(Opener::new(&location, None).open(&reference)?)
 }

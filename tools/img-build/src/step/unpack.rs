@@ -74,11 +74,10 @@ impl Copying<'_> {
             let mut at = self.target.resolve(&join(&below), Last::Followed)?;
             self.make(&at)?;
             at.push(last);
-            let node = match &member.entry.kind {
-                tar::Kind::HardLink { target } => self.linked(&top, target, path)?,
-                _ => node(member, archive),
-            };
-            self.replace(node, &at)?;
+            match &member.entry.kind {
+                tar::Kind::HardLink { target } => self.link(&top, target, &at)?,
+                _ => self.replace(node(member, archive), &at)?,
+            }
         }
         Ok(())
     }
@@ -94,22 +93,27 @@ impl Copying<'_> {
         self.place(&node, at)
     }
 
-    /// The file that an earlier member made.
-    fn linked(&mut self, top: &Names, target: &[u8], path: &[u8]) -> Result<Node, Error> {
+    /// Another name for the file that an earlier member made.
+    fn link(&mut self, top: &Names, target: &[u8], at: &Names) -> Result<(), Error> {
         split(target).map_err(|source| Error::InvalidPath { path: target.to_vec(), source })?;
         let below = [top.clone(), components(target).collect()].concat();
         let names = self.target.resolve(&join(&below), Last::NotFollowed)?;
         let group = self.target.new_group();
-        let missing = || Error::Other(format!("{}: link to nothing", common::name::show(path)));
-        let mut node = self.target.get(&names).cloned().ok_or_else(missing)?;
-        if let Kind::File(file) = &mut node.kind {
-            if file.group.is_none() {
-                file.group = Some(group);
-                self.target.put(&names, node.clone());
-                self.changed.insert(names);
-            }
+        let Some(mut node) = self.target.get(&names).filter(|node| !node.is_directory()).cloned()
+        else {
+            return Err(Error::LinkToNothing(join(at)));
+        };
+        if self.target.get(at).is_some_and(Node::is_directory) {
+            return Err(Error::FileOverDirectory(join(at)));
         }
-        Ok(node)
+        if let Kind::File(file) = &mut node.kind {
+            file.group.get_or_insert(group);
+        }
+        for names in [&names, at] {
+            self.target.put(names, node.clone());
+            self.changed.insert(names.clone());
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,208 @@
+//! RUN: as root and as an ordinary user, with a busybox that needs no libraries.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
+
+mod support;
+
+use support::{Bench, busybox, skip};
+
+const BASE: &str = "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\nCOPY nonce /nonce\n";
+
+/// The benches of everybody who can build here.
+fn benches() -> Vec<Bench> {
+    let Some(busybox) = busybox() else {
+        skip("no static busybox (busybox-static)");
+        return Vec::new();
+    };
+    let bench = || {
+        let bench = Bench::new();
+        std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
+        bench
+    };
+    let mut benches = vec![bench()];
+    if nix::unistd::geteuid().is_root() {
+        match bench().for_user() {
+            Some(user) => benches.push(user),
+            None => skip("no setpriv: not tried as an ordinary user"),
+        }
+    }
+    benches
+}
+
+#[test]
+fn commands_change_the_image() {
+    for bench in benches() {
+        // An ordinary user has no other user to become.
+        let user = if bench.is_user() { "0" } else { "5:6" };
+        let image = bench.build(&format!(
+            "{BASE}ARG V=1 W\nENV E=\"two words\"\nWORKDIR /w\nRUN echo \"$V $E\" > f && pwd >> f && rm /nonce\nRUN [\"sh\", \"-c\", \"chmod 600 /w/f\"]\nSHELL [\"/bin/sh\", \"-e\", \"-c\"]\nRUN cat /w/f > g\nUSER {user}\nRUN true\n"
+        ));
+        let count = image.layers.len();
+        assert_eq!(
+            image.list(count - 3),
+            [
+                "f 0000 0:0 .wh.nonce \"\"",
+                "d 0755 0:0 w/",
+                "f 0644 0:0 w/f \"1 two words\\n/w\\n\"",
+            ]
+        );
+        assert_eq!(
+            image.list(count - 2),
+            ["d 0755 0:0 w/", "f 0600 0:0 w/f \"1 two words\\n/w\\n\""]
+        );
+        assert_eq!(
+            image.list(count - 1),
+            ["d 0755 0:0 w/", "f 0644 0:0 w/g \"1 two words\\n/w\\n\""]
+        );
+        let history = image.history();
+        assert_eq!(
+            history[history.len() - 6..],
+            [
+                "+ RUN |2 V=1 W= /bin/sh -c echo \"$V $E\" > f && pwd >> f && rm /nonce # buildkit",
+                "+ RUN |2 V=1 W= sh -c chmod 600 /w/f # buildkit",
+                "- SHELL [/bin/sh -e -c]",
+                "+ RUN |2 V=1 W= /bin/sh -e -c cat /w/f > g # buildkit",
+                &format!("- USER {user}"),
+                "- RUN |2 V=1 W= /bin/sh -e -c true # buildkit",
+            ]
+        );
+    }
+}
+
+#[test]
+fn failures_are_named_and_leave_nothing() {
+    for bench in benches() {
+        let before = cache_scratch(&bench);
+        for (command, status) in
+            [("exit 3", "exited with status 3"), ("kill -9 $$", "was killed by signal 9")]
+        {
+            let message = bench.fail(&format!("{BASE}RUN echo out; echo err >&2; {command}"));
+            assert_eq!(
+                message,
+                format!(
+                    "img-build: | out\nimg-build: | err\nimg-build: Containerfile:5: RUN {status}\n"
+                )
+            );
+        }
+        let message = bench.fail(&format!("{BASE}RUN [\"/nothing\"]"));
+        assert!(message.starts_with("img-build: Containerfile:5: RUN: "), "{message}");
+        assert_eq!(cache_scratch(&bench), before);
+    }
+}
+
+/// What steps leave in the cache of an ordinary user while they run.
+fn cache_scratch(bench: &Bench) -> Vec<String> {
+    let entries = std::fs::read_dir(bench.path("home/.cache/layerutils/build"));
+    let names = entries.into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with('.'))
+        .collect()
+}
+
+#[test]
+fn heredocs_are_scripts() {
+    for bench in benches() {
+        let image = bench.build(&format!(
+            "{BASE}RUN <<EOF\necho one > /one\necho two >> /one\nEOF\nRUN <<-'X'\n\t#!/bin/sh\n\techo $0 > /two\n\tX\nRUN cat <<A > /a && cat <<B > /b\n$HOME\nA\nb\nB\n"
+        ));
+        let count = image.layers.len();
+        assert_eq!(image.list(count - 3), ["f 0644 0:0 one \"one\\ntwo\\n\""]);
+        assert_eq!(image.list(count - 2), ["f 0644 0:0 two \"/dev/pipes/X\\n\""]);
+        let last = image.list(count - 1);
+        assert_eq!(last[1], "f 0644 0:0 b \"b\\n\"");
+    }
+}
+
+#[test]
+fn mounts_are_there_for_one_command() {
+    for bench in benches() {
+        bench.write("src/f", "from the context");
+        bench.write("key", "secret value");
+        std::fs::create_dir_all(bench.path("home")).unwrap();
+        let containerfile = format!(
+            "{BASE}RUN mkdir /out\nFROM scratch AS other\nCOPY src/f /other\nFROM scratch\nCOPY busybox /bin/busybox\nCOPY --from=0 /bin /bin\nRUN --mount=target=/src,source=src --mount=type=bind,from=other,source=other,target=/o,rw --mount=type=tmpfs,target=/t --mount=type=secret,id=k --mount=type=secret,id=k,env=KEY --mount=type=secret,id=none mkdir /out; cp /src/f /out/f; cp /o /out/o; echo x > /o; echo x > /t/x; touch /src/no || echo \"$KEY\" | cmp - /run/secrets/k | head -c 4 > /out/s\nRUN ls /src /t /run/secrets 2>/dev/null | wc -l > /out/left\n"
+        );
+        let secret = format!("id=k,src={}", bench.path("ctx/key").display());
+        let image = bench.build_with(&containerfile, &["--secret", &secret]);
+        let list = image.list(image.layers.len() - 2);
+        assert!(list.contains(&"f 0644 0:0 out/f \"from the context\"".to_owned()), "{list:?}");
+        assert!(list.contains(&"f 0644 0:0 out/o \"from the context\"".to_owned()), "{list:?}");
+        let left = image.last();
+        assert_eq!(left.last().unwrap(), "f 0644 0:0 out/left \"0\\n\"", "{left:?}");
+        for layer in &image.layers {
+            let found = layer.windows(12).any(|window| window == b"secret value");
+            assert!(!found, "the secret is in a layer");
+        }
+    }
+}
+
+#[test]
+fn a_cache_mount_outlives_the_build_and_not_the_command() {
+    for bench in benches() {
+        let id = bench.path("").display().to_string();
+        let run = format!(
+            "RUN --mount=type=cache,id={id},target=/c,sharing=locked cat /c/f > /n 2>/dev/null; echo x >> /c/f; wc -l < /c/f > /n"
+        );
+        let image = bench.build(&format!("{BASE}{run}"));
+        assert_eq!(image.last(), ["f 0644 0:0 n \"1\\n\""]);
+        let image = bench.build_with(&format!("{BASE}{run}"), &["--no-cache"]);
+        assert_eq!(image.last(), ["f 0644 0:0 n \"2\\n\""]);
+    }
+}
+
+#[test]
+fn no_network_is_none() {
+    for bench in benches() {
+        let list = "cat /proc/net/dev | grep -c : > /n";
+        let image = bench.build(&format!("{BASE}RUN --network=none {list}"));
+        assert_eq!(image.last(), ["f 0644 0:0 n \"1\\n\""]);
+        let image = bench.build_with(&format!("{BASE}RUN {list}"), &["--network", "none"]);
+        assert_eq!(image.last(), ["f 0644 0:0 n \"1\\n\""]);
+        bench.write("Containerfile", &format!("{BASE}RUN --network=host {list}"));
+        let built = bench.run(&["--network", "none", "ctx"], b"");
+        assert_eq!(built.status, 2);
+        assert!(built.stderr.contains("--network=host"), "{}", built.stderr);
+    }
+}
+
+#[test]
+fn owners_that_nobody_changed_are_kept_for_any_user() {
+    for bench in benches() {
+        bench.write("a", "A");
+        let image =
+            bench.build(&format!("{BASE}COPY --chown=33:44 a /d/\nRUN echo more >> /d/a\n"));
+        assert_eq!(image.last(), ["d 0755 33:44 d/", "f 0644 33:44 d/a \"Amore\\n\""]);
+    }
+}
+
+#[test]
+fn what_a_command_depends_on_decides_about_its_result() {
+    for bench in benches() {
+        let hits = |text: &str, arguments: &[&str]| {
+            bench.write("Containerfile", &format!("{BASE}{text}"));
+            *bench.hits(arguments).last().unwrap()
+        };
+        let text = "ARG V=1\nENV E=1\nRUN echo $V $E";
+        assert!(!hits(text, &[]));
+        assert!(hits(text, &[]));
+        assert!(hits("ARG V=1\nENV E=1\nRUN    echo $V $E  ", &[]));
+        assert!(hits("ARG V=1\nENV E=1\nLABEL x=y\nRUN echo $V $E", &[]));
+        assert!(hits(text, &["--build-arg", "http_proxy=http://p"]));
+        assert!(hits(text, &["--build-arg", "undeclared=1"]));
+        assert!(!hits(text, &["--build-arg", "V=2"]));
+        assert!(!hits("ARG V=1\nENV E=2\nRUN echo $V $E", &[]));
+        assert!(!hits("ARG V=1\nENV E=1\nRUN echo $E $V", &[]));
+        if !bench.is_user() {
+            assert!(!hits("ARG V=1\nENV E=1\nUSER 1\nRUN echo $V $E", &[]));
+        }
+        assert!(!hits("ARG V=1\nENV E=1\nRUN --network=none echo $V $E", &[]));
+        assert!(!hits("ARG V=1\nENV E=1\nCOPY <<X /x\nX\nRUN echo $V $E", &[]));
+        let mount = "RUN --mount=target=/m,source=m true";
+        bench.write("m/f", "1");
+        assert!(!hits(mount, &[]));
+        assert!(hits(mount, &[]));
+        bench.write("m/f", "2");
+        assert!(!hits(mount, &[]));
+    }
+}

@@ -135,6 +135,27 @@ pub fn was_copied_up(xattrs: &Xattrs, namespace: Namespace) -> bool {
     namespace.get(xattrs, b"origin").is_some()
 }
 
+/// How many names an inode has in the merged tree where the mount keeps the links
+/// of lower files (`index=on`): `upper_links` and `lower_links` are those of its
+/// inodes in either tree. `None` where nothing is noted, or not understood.
+#[must_use]
+pub fn merged_links(
+    xattrs: &Xattrs,
+    namespace: Namespace,
+    upper_links: u32,
+    lower_links: Option<u32>,
+) -> Option<u32> {
+    // fs/overlayfs/util.c, ovl_set_nlink_common: "U+1", "L-1".
+    let text = std::str::from_utf8(namespace.get(xattrs, b"nlink")?).ok()?;
+    let mut characters = text.trim_end_matches('\0').chars();
+    let links = match characters.next()? {
+        'U' => upper_links,
+        'L' => lower_links?,
+        _ => return None,
+    };
+    links.checked_add_signed(characters.as_str().parse().ok()?)
+}
+
 /// The attribute among `xattrs` that makes what an overlay mount shows differ from
 /// what is stored, if there is one.
 #[must_use]
@@ -186,6 +207,19 @@ mod tests {
         let marks = DirectoryMarks::of(&all, Namespace::Auto);
         assert!(marks.holds_xwhiteouts && !marks.opaque);
         assert!(DirectoryMarks::of(&all, Namespace::User).opaque);
+    }
+
+    #[test]
+    fn merged_links_are_relative_to_either_tree() {
+        let links = |text| {
+            let all = xattrs(&[("trusted.overlay.nlink", text)]);
+            super::merged_links(&all, Namespace::Auto, 4, Some(9))
+        };
+        assert_eq!(links("U-1"), Some(3));
+        assert_eq!(links("U+1"), Some(5));
+        assert_eq!(links("L-2"), Some(7));
+        assert_eq!(links("X"), None);
+        assert_eq!(links("U-9"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod support;
 use common::layer::diff::{ContentPolicy, Options, Parents};
 use proptest::prelude::*;
 use support::model::{make, tree, two_trees};
-use support::snapshot::snapshot;
+use support::snapshot::{compare, snapshot};
 use support::{apply_to, diff, members};
 
 fn scratch() -> tempfile::TempDir {
@@ -40,7 +40,8 @@ proptest! {
             make(&before, &copy);
             let layer = diff(Some(&lower), &upper, &Options { parents, ..options() });
             apply_to(&copy, &layer);
-            prop_assert_eq!(snapshot(&copy), snapshot(&upper), "{:?}", members(&layer));
+            let differences = compare(&snapshot(&copy), &snapshot(&upper));
+            prop_assert!(differences.is_empty(), "{:#?} {:?}", differences, members(&layer));
         }
     }
 
@@ -52,7 +53,8 @@ proptest! {
         std::fs::create_dir(&copy).unwrap();
         let layer = diff(None, &upper, &options());
         apply_to(&copy, &layer);
-        prop_assert_eq!(snapshot(&copy), snapshot(&upper), "{:?}", members(&layer));
+        let differences = compare(&snapshot(&copy), &snapshot(&upper));
+            prop_assert!(differences.is_empty(), "{:#?} {:?}", differences, members(&layer));
     }
 
     #[test]

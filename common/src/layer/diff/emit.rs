@@ -70,7 +70,7 @@ impl Emitter<'_> {
             State::Deleted => (node::whiteout_entry(self.beside(item, &item.name)), None),
             State::Opaque => (node::whiteout_entry(self.below(whiteout::OPAQUE)), None),
             State::Present { node, differences, .. } => {
-                let link = item.link.map(|id| self.plan_path(id));
+                let link = item.link.map(|id| self.plan.path(id));
                 let path = match self.path.as_slice() {
                     b"" => b"./".to_vec(),
                     path => path.to_vec(),
@@ -107,17 +107,6 @@ impl Emitter<'_> {
         let mut path = self.path.clone();
         push_name(&mut path, name);
         path
-    }
-
-    /// The path of any item.
-    fn plan_path(&self, mut id: ItemId) -> Vec<u8> {
-        let mut names = Vec::new();
-        while let Some(item) = self.plan.items().get(id).filter(|_| id != Plan::ROOT) {
-            names.push(item.name.as_slice());
-            id = item.parent;
-        }
-        names.reverse();
-        names.join(&b'/')
     }
 
     fn content(&mut self, item: &Item, node: &Node) -> Result<FileContent, Error> {

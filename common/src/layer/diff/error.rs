@@ -75,6 +75,16 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// A file that the mount shows under more names than the upper directory has.
+    #[error(
+        "{}: has more names in the mount than in the upper directory (index=on): \
+         compare the mounted tree instead",
+        show(.path)
+    )]
+    HiddenNames {
+        /// The file.
+        path: Vec<u8>,
+    },
     /// Where the changes went to.
     #[error(transparent)]
     Sink(SinkError),

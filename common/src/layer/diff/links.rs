@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) upper: (InodeId, u32),
     /// Whether the upper inode can only have names that are visited.
     pub(super) is_complete: bool,
+    /// How many names overlay says it has in the merged tree.
+    pub(super) merged_links: Option<u32>,
     /// The inode in the lower tree where the name itself did not change.
     pub(super) unchanged_from: Option<(InodeId, u32)>,
 }
@@ -54,6 +56,16 @@ impl Links {
                 link.unchanged_from.is_some_and(|(id, links)| seen(&lower, id) < links);
             upper_missing || lower_missing
         })
+    }
+
+    /// The first name of an inode that overlay says has more names than were met.
+    pub(super) fn hidden(&self) -> Option<ItemId> {
+        let mut seen: HashMap<InodeId, u32> = HashMap::new();
+        for link in &self.names {
+            *seen.entry(link.upper.0).or_default() += 1;
+        }
+        let hides = |link: &&Link| link.merged_links > seen.get(&link.upper.0).copied();
+        self.names.iter().find(hides).map(|link| link.item)
     }
 
     /// Tells the plan which names to record, and how.
@@ -131,7 +143,13 @@ mod tests {
         for (item, &(upper, lower)) in names.iter().enumerate() {
             let unchanged_from = lower.map(|lower| (inode(lower), 2));
             let upper = (inode(upper), 2);
-            links.push(Link { item, upper, is_complete: false, unchanged_from });
+            links.push(Link {
+                item,
+                upper,
+                is_complete: false,
+                merged_links: None,
+                unchanged_from,
+            });
         }
         links
     }

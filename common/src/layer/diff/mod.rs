@@ -108,6 +108,9 @@ fn plan(lower: &Lower, upper: &Stack, options: &Options) -> Result<Plan, Error> 
         walked = walk::walk(lower, upper, options, Same::Walked)?;
     }
     let mut plan = walked.plan;
+    if let Some(item) = walked.links.hidden() {
+        return Err(Error::HiddenNames { path: upper.label(0, &plan.path(item)) });
+    }
     walked.links.resolve(&mut plan);
     plan.choose_parents(options.parents);
     Ok(plan)

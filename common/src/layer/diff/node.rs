@@ -25,6 +25,8 @@ pub(super) struct Node {
     xattrs: Xattrs,
     /// Whether overlay noted that it comes from a lower directory.
     pub(super) copied_up: bool,
+    /// How many names overlay says it has, those in lower directories included.
+    pub(super) merged_links: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +40,14 @@ enum NodeKind {
 }
 
 impl Node {
-    /// Reads what was found at `path`. A socket has no node.
+    /// Reads what was found at `path`; the same name's inode in the lower tree has
+    /// `lower_links` names. A socket has no node.
     pub(super) fn read(
         stack: &Stack,
         found: &Found,
         path: &[u8],
         options: &Options,
+        lower_links: Option<u32>,
     ) -> Result<Self, Error> {
         let label = || stack.label(found.layer, path);
         let (at, name) = (found.place.directory(), found.place.name());
@@ -51,17 +55,19 @@ impl Node {
             Some(xattrs) => xattrs.clone(),
             None => inode::xattrs(at, name).map_err(|errno| Error::read(label(), errno))?,
         };
-        let copied_up = match stack.form() {
+        let (copied_up, merged_links) = match stack.form() {
             Form::Plain => {
                 if let Some(name) = telling(&xattrs, options) {
                     return Err(Error::OverlayXattr { path: label(), name });
                 }
-                false
+                (false, None)
             }
             Form::Overlay(namespace) => {
                 let copied_up = overlay::was_copied_up(&xattrs, namespace);
+                let links = found.inode.links;
+                let merged = overlay::merged_links(&xattrs, namespace, links, lower_links);
                 namespace.strip(&mut xattrs);
-                copied_up
+                (copied_up, merged)
             }
         };
         let inode = found.inode;
@@ -104,7 +110,7 @@ impl Node {
             Precision::Nanoseconds => inode.mtime,
             Precision::Seconds => Timestamp::from_seconds(inode.mtime.seconds),
         };
-        Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up })
+        Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links })
     }
 
     /// Whether it is a directory.

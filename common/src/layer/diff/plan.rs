@@ -105,6 +105,17 @@ impl Plan {
         &self.items
     }
 
+    /// The path of an item.
+    pub(super) fn path(&self, mut id: ItemId) -> Vec<u8> {
+        let mut names = Vec::new();
+        while let Some(item) = self.items.get(id).filter(|_| id != Self::ROOT) {
+            names.push(item.name.as_slice());
+            id = item.parent;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+
     /// Tells an item, whether or not it is known to have changed.
     pub(super) fn mark(&mut self, id: ItemId) {
         if let Some(item) = self.items.get_mut(id) {

@@ -124,7 +124,7 @@ impl Walk<'_> {
         let is_root = self.frames.is_empty();
         if !is_root && self.passes_over_mount(&upper, lower.as_ref()) {
             if lower.is_none() && is_directory {
-                let node = Node::read(self.upper, &upper, &self.path, self.options)?;
+                let node = self.read(&upper, None)?;
                 self.push(
                     name,
                     State::Present { node, is_new: true, differences: Differences::NONE },
@@ -141,7 +141,7 @@ impl Walk<'_> {
             self.walked.skipped = true;
             if is_root {
                 // The root's item is there in every plan.
-                let node = Node::read(self.upper, &upper, &self.path, self.options)?;
+                let node = self.read(&upper, None)?;
                 let differences = Differences::NONE;
                 self.push(name, State::Present { node, is_new: false, differences });
             }
@@ -150,7 +150,7 @@ impl Walk<'_> {
         if is_same && !is_directory && upper.inode.links == 1 {
             return Ok(());
         }
-        let node = Node::read(self.upper, &upper, &self.path, self.options)?;
+        let node = self.read(&upper, lower.as_ref())?;
         let differences = match (&lower, self.lower) {
             (Some(_), _) if is_same => Some(Differences::NONE),
             (Some(lower), Lower::Known(stack)) => {
@@ -169,6 +169,7 @@ impl Walk<'_> {
         if is_unchanged && !is_directory && !may_be_link {
             return Ok(());
         }
+        let merged_links = node.merged_links.filter(|_| upper.layer == 0);
         let state = State::Present {
             node,
             is_new: differences.is_none(),
@@ -185,9 +186,14 @@ impl Walk<'_> {
                 .filter(|_| is_unchanged)
                 .map(|lower| (lower.inode.id, lower.inode.links));
             let upper = (upper.inode.id, upper.inode.links);
-            self.walked.links.push(Link { item, upper, is_complete, unchanged_from });
+            self.walked.links.push(Link { item, upper, is_complete, merged_links, unchanged_from });
         }
         if is_directory { self.enter(item, &upper, lower.as_ref()) } else { Ok(()) }
+    }
+
+    fn read(&self, upper: &Found, lower: Option<&Found>) -> Result<Node, Error> {
+        let lower_links = lower.map(|lower| lower.inode.links);
+        Node::read(self.upper, upper, &self.path, self.options, lower_links)
     }
 
     fn push(&mut self, name: Vec<u8>, state: State) -> ItemId {
@@ -221,7 +227,7 @@ impl Walk<'_> {
         if lower.inode.kind == FileType::Socket {
             return Ok(Differences::TYPE);
         }
-        let lower_node = Node::read(stack, lower, &self.path, self.options)?;
+        let lower_node = Node::read(stack, lower, &self.path, self.options, None)?;
         let mut differences = node.differences(&lower_node);
         if !differences.is_empty() || !node.is_file() || node.inode.len_bytes == 0 {
             return Ok(differences);

@@ -30,11 +30,24 @@ impl std::fmt::Debug for Seen {
             self.owner,
             self.mtime,
             self.device,
-            String::from_utf8_lossy(&self.content),
+            String::from_utf8_lossy(&self.content[..self.content.len().min(20)]),
             self.xattrs,
             self.first_name
         )
     }
+}
+
+/// What differs between two trees, a line for each name.
+pub(crate) fn compare(
+    one: &BTreeMap<PathBuf, Seen>,
+    other: &BTreeMap<PathBuf, Seen>,
+) -> Vec<String> {
+    let names: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| one.get(*name) != other.get(*name))
+        .map(|name| format!("{name:?}: {:?}, not {:?}", one.get(name), other.get(name)))
+        .collect()
 }
 
 /// Reads a tree.

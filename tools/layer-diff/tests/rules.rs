@@ -1,0 +1,344 @@
+//! One rule of a correct comparison a test, on small trees.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::layer::diff::{
+    ContentPolicy, Error, Options, Owner, Parents, Pattern, Precision, Reason, Sockets, XattrRules,
+};
+use common::tar::{Entry, Kind, Limits, Reader};
+use common::time::Timestamp;
+use support::{changes, diff, is_root, members, try_diff};
+
+/// Trees `a` and `b`: what `before` makes, and what `after` makes of a copy of it.
+struct Trees {
+    scratch: tempfile::TempDir,
+}
+
+impl Trees {
+    fn new(before: &str, after: &str) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let script = format!(
+            "mkdir a; cd a; {before}\n find . -exec touch -h -d '2020-01-02 03:04:05.25' {{}} +; \
+             cd ..; cp -a a b; cd b; {after}"
+        );
+        let status = Command::new("bash").arg("-ec").arg(script).current_dir(&scratch).status();
+        assert!(status.unwrap().success());
+        Self { scratch }
+    }
+
+    fn a(&self) -> PathBuf {
+        self.scratch.path().join("a")
+    }
+
+    fn b(&self) -> PathBuf {
+        self.scratch.path().join("b")
+    }
+
+    /// All changes but that of the root.
+    fn changes(&self, options: &Options) -> Vec<String> {
+        let mut all = changes(Some(&self.a()), &self.b(), options);
+        all.retain(|line| !line.starts_with("C  ") && line != "C");
+        all
+    }
+
+    fn layer(&self, options: &Options) -> Vec<u8> {
+        diff(Some(&self.a()), &self.b(), options)
+    }
+
+    fn error(&self, options: &Options) -> Error {
+        try_diff(Some(&self.a()), &self.b(), options).unwrap_err()
+    }
+}
+
+fn entries(layer: &[u8]) -> Vec<Entry> {
+    let mut reader = Reader::new(layer, Limits::default());
+    std::iter::from_fn(|| reader.next_entry().unwrap()).collect()
+}
+
+fn changes_of(before: &str, after: &str) -> Vec<String> {
+    Trees::new(before, after).changes(&Options::default())
+}
+
+#[test]
+fn every_kind_of_metadata_is_compared() {
+    for (after, expected) in [
+        ("chmod 600 f", "C f mode"),
+        ("touch -d '2020-01-02 03:04:05.250000001' f", "C f mtime"),
+        ("setfattr -n user.x -v 1 f; touch -d '2020-01-02 03:04:05.25' f", "C f xattrs"),
+        ("echo longer >f; touch -d '2020-01-02 03:04:05.25' f", "C f size"),
+        ("ln -sf u l; touch -h -d '2020-01-02 03:04:05.25' l", "C l target"),
+        ("chmod 700 d", "C d mode"),
+    ] {
+        assert_eq!(changes_of("echo x >f; ln -s t l; mkdir d", after), [expected], "{after}");
+    }
+}
+
+#[test]
+fn owners_and_devices_are_compared() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root changes owners and makes devices");
+        return;
+    }
+    let before = "echo x >f; mknod n c 1 3";
+    assert_eq!(changes_of(before, "chown 0:7 f"), ["C f owner"]);
+    let after = "rm n; mknod n c 1 5; touch -d '2020-01-02 03:04:05.25' n";
+    assert_eq!(changes_of(before, after), ["C n device"]);
+    assert_eq!(changes_of(before, "setcap cap_net_raw=ep f"), ["C f xattrs"]);
+}
+
+#[test]
+fn content_decides_where_times_are_whole_seconds() {
+    let same_second = "echo y >f; touch -d '2020-01-02 03:04:05' f ../a/f";
+    let trees = Trees::new("echo x >f", same_second);
+    assert_eq!(trees.changes(&Options::default()), ["C f content"]);
+    let never = Options { content: ContentPolicy::Never, ..Options::default() };
+    assert_eq!(trees.changes(&never), [""; 0]);
+    let same_instant = "echo y >f; touch -d '2020-01-02 03:04:05.25' f";
+    let trees = Trees::new("echo x >f", same_instant);
+    assert_eq!(trees.changes(&Options::default()), [""; 0]);
+    let always = Options { content: ContentPolicy::Always, ..Options::default() };
+    assert_eq!(trees.changes(&always), ["C f content"]);
+}
+
+#[test]
+fn seconds_are_compared_and_recorded_as_seconds() {
+    let trees =
+        Trees::new("echo x >f; echo y >g", "touch -d '2020-01-02 03:04:05.75' f; echo z >>g");
+    let options = Options { precision: Precision::Seconds, ..Options::default() };
+    assert_eq!(trees.changes(&options).len(), 1);
+    assert!(entries(&trees.layer(&options)).iter().all(|entry| entry.mtime.nanoseconds == 0));
+}
+
+#[test]
+fn a_deleted_directory_is_one_whiteout_with_a_fixed_header() {
+    let layer = Trees::new("mkdir -p d/e; echo x >d/e/f", "rm -r d").layer(&Options::default());
+    let whiteouts: Vec<_> =
+        entries(&layer).into_iter().filter(|entry| entry.path != b"./").collect();
+    let [whiteout] = whiteouts.as_slice() else { panic!("{whiteouts:?}") };
+    assert_eq!(whiteout.path, b".wh.d");
+    assert_eq!((&whiteout.kind, whiteout.mode, whiteout.len_bytes), (&Kind::File, 0, 0));
+    assert_eq!((whiteout.uid, whiteout.gid, whiteout.mtime), (0, 0, Timestamp::EPOCH));
+}
+
+#[test]
+fn a_change_of_type_is_one_entry_and_no_whiteout() {
+    let lines =
+        changes_of("mkdir d; echo x >d/f; echo y >g", "rm -r d g; echo d >d; mkdir g; : >g/n");
+    assert_eq!(lines, ["C d type", "C g type", "A g/n"]);
+}
+
+#[test]
+fn parents_of_a_change_are_recorded() {
+    let before = "mkdir -p p/q; echo x >p/q/f";
+    let trees = Trees::new(before, "echo y >>p/q/f");
+    assert_eq!(trees.changes(&Options::default())[..2], ["C p", "C p/q"]);
+    let options = Options { parents: Parents::Changed, ..Options::default() };
+    assert_eq!(members(&trees.layer(&options)), ["p/q/f"]);
+}
+
+#[test]
+fn a_directory_whose_time_alone_changed_is_recorded() {
+    assert_eq!(changes_of("mkdir d", ": >d/f; rm d/f"), ["C d mtime"]);
+}
+
+#[test]
+fn order_is_by_bytes_with_whiteouts_first() {
+    let before = "mkdir a; : >a/z; : >a/b; : >y";
+    let layer = Trees::new(before, "rm a/z y; : >a/a; : >a.b; : >a-b; mkdir a/c; : >a/c/d");
+    let expected =
+        ["./", ".wh.y", "a/", "a/.wh.z", "a/a", "a/c/", "a/c/d", "a-b", "a.b"].map(str::to_owned);
+    assert_eq!(members(&layer.layer(&Options::default())), expected);
+}
+
+#[test]
+fn a_changed_inode_brings_all_of_its_names() {
+    let lines = changes_of("echo x >f; ln f g; ln f h; : >i", "echo y >>g; ln -f i h");
+    assert_eq!(lines, ["C f mtime,size", "C g mtime,size", "C h size", "C i links"],);
+}
+
+#[test]
+fn a_new_name_of_an_old_file_is_recorded_with_its_content() {
+    let layer = Trees::new("echo x >f", "ln f e").layer(&Options::default());
+    assert_eq!(members(&layer), ["./", "e", "f = e"]);
+}
+
+#[test]
+fn a_directory_that_both_trees_share_is_not_entered() {
+    let trees = Trees::new("mkdir d; echo x >d/f", ":");
+    // Nothing in it can be wrong if nobody looks.
+    fs::write(trees.a().join("d/.wh.f"), "").unwrap();
+    let layer = diff(Some(&trees.a()), &trees.a(), &Options::default());
+    assert_eq!(layer, [0; 1024]);
+}
+
+#[test]
+fn reserved_names_are_refused_by_name() {
+    for after in [": >d/.wh.x", "mkdir d/.wh..wh..opq"] {
+        let error = Trees::new("mkdir d", after).error(&Options::default());
+        assert!(matches!(error, Error::ReservedName { .. }), "{error}");
+        assert!(error.to_string().contains("b/d/.wh."), "{error}");
+    }
+}
+
+#[test]
+fn sockets_are_left_out_and_told() {
+    let trees = Trees::new("echo x >was", "rm was");
+    let _socket = UnixListener::bind(trees.b().join("socket")).unwrap();
+    let _instead = UnixListener::bind(trees.b().join("was")).unwrap();
+    let (layer, summary) = try_diff(Some(&trees.a()), &trees.b(), &Options::default()).unwrap();
+    assert_eq!(members(&layer), ["./", ".wh.was"]);
+    assert_eq!(summary.passed_over.len(), 2);
+    assert!(summary.passed_over.iter().all(|one| one.reason == Reason::Socket));
+    let strict = Options { sockets: Sockets::Refuse, ..Options::default() };
+    assert!(matches!(trees.error(&strict), Error::Socket { .. }));
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_that_names_it() {
+    let trees = Trees::new(":", "mkdir d; echo x >d/f");
+    rustix::fs::chmod(trees.b().join("d/f"), rustix::fs::Mode::empty()).unwrap();
+    rustix::fs::chmod(trees.scratch.path(), rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+    // Root reads everything; a user of no files does not.
+    let mut command = match is_root() {
+        true => {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=54321", "--clear-groups", env!("CARGO_BIN_EXE_layer-diff")]);
+            command
+        }
+        false => Command::new(env!("CARGO_BIN_EXE_layer-diff")),
+    };
+    let output = command.arg(trees.a()).arg(trees.b()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if text.contains("setpriv") || text.contains("failed to execute") {
+        eprintln!("SKIPPED: an ordinary user cannot run the tool here: {text}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("b/d/f: Permission denied"), "{text}");
+}
+
+#[test]
+fn overlay_whiteouts_and_attributes_do_not_pass_for_files() {
+    let trees = Trees::new("mkdir d", "setfattr -n user.overlay.opaque -v y d");
+    let error = trees.error(&Options::default());
+    assert!(matches!(error, Error::OverlayXattr { .. }), "{error}");
+    let mut xattrs = XattrRules::default();
+    xattrs.push(b"!user.overlay.*");
+    assert_eq!(trees.changes(&Options { xattrs, ..Options::default() }), [""; 0]);
+    if is_root() {
+        let error = Trees::new(":", "mknod w c 0 0").error(&Options::default());
+        assert!(matches!(error, Error::WhiteoutDevice { .. }), "{error}");
+    }
+}
+
+#[test]
+fn times_are_clamped_and_never_raised() {
+    let trees = Trees::new(":", "touch -d @10 old; touch -d @99 new");
+    let options = Options { clamp_mtime: Some(Timestamp::from_seconds(50)), ..Options::default() };
+    let times: Vec<_> = entries(&trees.layer(&options))
+        .into_iter()
+        .filter(|entry| entry.kind == Kind::File)
+        .map(|entry| entry.mtime.seconds)
+        .collect();
+    assert_eq!(times, [50, 10]);
+}
+
+#[test]
+fn owners_are_replaced_in_both_trees() {
+    let trees = Trees::new("echo x >f", "echo y >g");
+    let options = Options { owner: Owner::Fixed { uid: 7, gid: 8 }, ..Options::default() };
+    assert_eq!(trees.changes(&options), ["A g"]);
+    assert!(entries(&trees.layer(&options)).iter().all(|e| (e.uid, e.gid) == (7, 8)));
+}
+
+#[test]
+fn excluded_names_are_neither_added_nor_deleted() {
+    let trees = Trees::new("mkdir c; : >c/x; : >k.o", "rm -r c; rm k.o; : >n.o; mkdir s; : >s/t");
+    let exclude = [&b"*.o"[..], b"/c", b"s/t"].map(Pattern::new).to_vec();
+    assert_eq!(trees.changes(&Options { exclude, ..Options::default() }), ["A s"]);
+}
+
+#[test]
+fn mounts_below_the_tree_are_passed_over() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root mounts");
+        return;
+    }
+    let trees = Trees::new("mkdir m; : >m/below; : >f", "mkdir new");
+    let script = "mount -t tmpfs none b/m; : >b/m/above; mount -t tmpfs none b/new; : >b/new/x
+        : >source; mount --bind source b/f
+        exec \"$0\" --list a b";
+    let run = |extra: &[&str]| {
+        let output = Command::new("unshare")
+            .args(["-m", "sh", "-ec", &format!("{script} {}", extra.join(" "))])
+            .arg(env!("CARGO_BIN_EXE_layer-diff"))
+            .current_dir(trees.scratch.path())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (out, err) = run(&[]);
+    assert_eq!(out, "C /\nA /new\n");
+    for name in ["b/m", "b/new", "b/f"] {
+        assert!(err.contains(&format!("warning: {name}: mount point left out")), "{err}");
+    }
+    assert_eq!(run(&["--one-file-system"]), ("C /\nA /new\n".to_owned(), String::new()));
+    let (out, err) = run(&["--one-file-system=no"]);
+    for line in ["A /m/above", "D /m/below", "A /new/x", "C /f"] {
+        assert!(out.lines().any(|one| one == line), "{line}: {out}");
+    }
+    assert_eq!(err, "");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_an_error() {
+    use common::layer::diff::{Change, Sink, SinkError, trees};
+    use std::io::Read as _;
+    /// Changes the file between two reads of it.
+    struct Meddler<'a>(&'a Path, &'a dyn Fn(&Path));
+    impl Sink for Meddler<'_> {
+        fn change(&mut self, mut change: Change<'_>) -> Result<(), SinkError> {
+            let mut byte = [0];
+            if change.content.read(&mut byte)? == 1 {
+                (self.1)(self.0);
+                std::io::copy(&mut change.content, &mut std::io::sink())?;
+            }
+            Ok(())
+        }
+    }
+    let append = |path: &Path| {
+        let mut text = fs::read(path).unwrap();
+        text.push(b'+');
+        fs::write(path, text).unwrap();
+    };
+    let truncate = |path: &Path| fs::write(path, "").unwrap();
+    let overwrite = |path: &Path| fs::write(path, "three").unwrap();
+    let actions: [&dyn Fn(&Path); 3] = [&append, &truncate, &overwrite];
+    for action in actions {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("f");
+        fs::write(&file, "seven").unwrap();
+        let result = trees(None, scratch.path(), &Options::default(), &mut Meddler(&file, action));
+        assert!(matches!(result, Err(Error::Unstable { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn modes_have_no_type_bits_and_gnu_tar_reads_all() {
+    let trees = Trees::new(":", "mkdir d; echo x >d/f; ln d/f d/g; ln -s f d/l; mkfifo d/p");
+    let layer = trees.layer(&Options::default());
+    assert!(entries(&layer).iter().all(|entry| entry.mode <= 0o7777));
+    let path = trees.scratch.path().join("layer.tar");
+    fs::write(&path, layer).unwrap();
+    let output = Command::new("tar").arg("-tf").arg(&path).env("LC_ALL", "C").output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "./\nd/\nd/f\nd/g\nd/l\nd/p\n");
+}

@@ -1,0 +1,134 @@
+//! The program itself: what it prints where, and with which status.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn layer_diff(at: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_layer-diff"))
+        .args(arguments)
+        .current_dir(at)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap()
+}
+
+fn trees() -> tempfile::TempDir {
+    let scratch = tempfile::tempdir().unwrap();
+    let script = "mkdir -p a/d b/d; echo x >a/gone; echo y >b/d/new; : >b/esc\x1b; \
+                  touch -d @100.5 a a/d b; touch -d @200.25 b/d b/d/new b/esc*";
+    let status = Command::new("sh").args(["-ec", script]).current_dir(&scratch).status();
+    assert!(status.unwrap().success());
+    fs::write(scratch.path().join("b").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    Command::new("touch").args(["-d", "@100.5", "b"]).current_dir(&scratch).status().unwrap();
+    scratch
+}
+
+#[test]
+fn the_list_is_docker_diffs() {
+    let scratch = trees();
+    let output = layer_diff(scratch.path(), &["--list", "a", "b"]);
+    assert_eq!(output.stdout, b"C /\nD /gone\nC /d\nA /d/new\nA /esc\x1b\nA /\xff\n");
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    let output = layer_diff(scratch.path(), &["--list", "-0", "a", "b"]);
+    assert_eq!(output.stdout, b"C /\0D /gone\0C /d\0A /d/new\0A /esc\x1b\0A /\xff\0");
+}
+
+#[test]
+fn json_says_all_of_a_change() {
+    let scratch = trees();
+    let output = layer_diff(scratch.path(), &["--json", "--owner=0:0", "a", "b"]);
+    let objects: Vec<serde_json::Value> = output
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(objects[1], serde_json::json!({"kind": "deleted", "path": "/gone"}));
+    let expected = serde_json::json!({"kind": "added", "path": "/d/new", "type": "file",
+        "mode": "0644", "uid": 0, "gid": 0, "size": 2, "mtime": "1970-01-01T00:03:20.25Z"});
+    assert_eq!(objects[3], expected);
+    assert_eq!(objects[2]["differs"], serde_json::json!(["mtime"]));
+    assert_eq!(objects[5]["path_base64"], "L/8=");
+}
+
+#[test]
+fn the_status_tells_of_changes_only_when_asked() {
+    let scratch = trees();
+    let status = |arguments: &[&str]| layer_diff(scratch.path(), arguments).status.code();
+    assert_eq!(status(&["a", "b"]), Some(0));
+    assert_eq!(status(&["--exit-code", "a", "b"]), Some(1));
+    assert_eq!(status(&["--exit-code", "a", "a"]), Some(0));
+    assert_eq!(status(&["--exit-code", "--list", "a", "b"]), Some(1));
+    assert_eq!(status(&["a", "missing"]), Some(2));
+}
+
+#[test]
+fn compression_changes_the_stream_and_not_the_layer() {
+    let scratch = trees();
+    let plain = layer_diff(scratch.path(), &["a", "b"]).stdout;
+    for (format, program) in [("gzip", "gzip"), ("zstd", "zstd")] {
+        let file = format!("layer.{format}");
+        let output =
+            layer_diff(scratch.path(), &["-v", "--compress", format, "-o", &file, "a", "b"]);
+        assert!(output.status.success() && output.stdout.is_empty());
+        let diff_id = common::digest::Digest::of(&plain).to_string();
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&diff_id));
+        let inflated =
+            Command::new(program).args(["-dc", &file]).current_dir(&scratch).output().unwrap();
+        assert_eq!(inflated.stdout, plain);
+    }
+}
+
+#[test]
+fn a_failure_leaves_the_old_file() {
+    let scratch = trees();
+    fs::write(scratch.path().join("out"), "old").unwrap();
+    fs::write(scratch.path().join("b/.wh.bad"), "").unwrap();
+    let output = layer_diff(scratch.path(), &["-o", "out", "a", "b"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(text, "layer-diff: b/.wh.bad: a layer cannot hold a name that begins with '.wh.'\n");
+    assert_eq!(fs::read(scratch.path().join("out")).unwrap(), b"old");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn options_that_make_no_sense_together_are_refused() {
+    let scratch = trees();
+    for arguments in [
+        &["--overlay", "a", "b"][..],
+        &["--lower", "a", "b"],
+        &["--level", "3", "a"],
+        &["--level", "12", "--compress", "gzip", "a"],
+        &["-0", "a"],
+        &["--list", "--json", "a"],
+        &["--list", "--compress", "gzip", "a"],
+        &["a", "b", "c"],
+        &[],
+        &["--owner", "me", "a"],
+    ] {
+        let output = layer_diff(scratch.path(), arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("--help") && output.stdout.is_empty(), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn source_date_epoch_is_a_bound() {
+    let scratch = trees();
+    let output = Command::new(env!("CARGO_BIN_EXE_layer-diff"))
+        .args(["--json", "a", "b"])
+        .current_dir(&scratch)
+        .env("SOURCE_DATE_EPOCH", "150")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("1970-01-01T00:02:30Z") && text.contains("1970-01-01T00:01:40.5Z"));
+    assert!(!text.contains("1970-01-01T00:03:20"));
+}

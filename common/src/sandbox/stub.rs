@@ -19,7 +19,7 @@ use super::Error;
 use super::error::Trying as _;
 use super::inside::{self, Located, Missing};
 use super::plan::{Plan, SourcePlan};
-use crate::mount::upper::copy_attributes;
+use crate::mount::upper::{copy_attributes, copy_xattrs};
 
 /// What a mount point must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,29 +178,6 @@ pub(super) fn make_directory_at(root: BorrowedFd<'_>, path: &[u8]) -> Result<(),
         Located::Found(_) => Ok(()),
         Located::Missing(missing) => create(&missing, Shape::Directory).trying(about),
     }
-}
-
-/// Copies what else a directory carries (ACLs, `user.*`), but for overlayfs's own
-/// marks. A file system that takes none is no failure.
-fn copy_xattrs(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
-    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let from = openat(from, ".", flags, Mode::empty())?;
-    let to = openat(to, ".", flags, Mode::empty())?;
-    let mut names = vec![0; 65_536];
-    let Ok(len) = flistxattr(&from, &mut names) else { return Ok(()) };
-    for name in names.get(..len).unwrap_or_default().split(|byte| *byte == 0) {
-        let ours = name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
-        if name.is_empty() || ours {
-            continue;
-        }
-        let mut value = vec![0; 65_536];
-        if let Ok(len) = fgetxattr(&from, name, &mut value) {
-            let value = value.get(..len).unwrap_or_default();
-            let _ = fsetxattr(&to, name, value, XattrFlags::empty());
-        }
-    }
-    Ok(())
 }
 
 /// Mount points made in a directory, to be removed.

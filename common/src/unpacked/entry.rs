@@ -9,15 +9,18 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 use super::Error;
 use crate::cli::{cleanup, message};
 use crate::digest::{DiffId, Digest};
 use crate::layer::apply::{self, Namespace, Ownership, apply_stream};
+use crate::mount::upper::{copy_attributes, copy_xattrs};
 use crate::root::{self, Root};
 
 /// How long the kernel is given to write by itself before we ask it to.
@@ -117,12 +120,16 @@ impl Entry {
             },
             ..apply::Options::default()
         };
-        let applied = apply_stream(&open(&tree)?, stream, &options)
+        let root = open(&tree)?;
+        set_time(root.as_fd(), UNDESCRIBED).map_err(Error::file(&tree, about))?;
+        let applied = apply_stream(&root, stream, &options)
             .map_err(|error| Error::Layer { diff_id: diff_id.clone(), source: Box::new(error) })?;
         if applied.diff_id != *diff_id {
             let expected = diff_id.clone();
             return Err(Error::OtherLayer { expected, found: applied.diff_id });
         }
+        let lower = below.last().map(open).transpose()?;
+        inherit_root(root.as_fd(), lower.as_ref()).map_err(Error::file(&tree, about))?;
         for line in applied.summary.not_kept.lines() {
             message::verbose(format_args!("layer {diff_id}: {line}"));
         }
@@ -143,6 +150,32 @@ impl Entry {
     fn remove(&self, name: &str) -> Result<(), Error> {
         remove(&self.layers, name)
             .map_err(Error::file(&self.layers.join(name), "cannot remove what is left of it"))
+    }
+}
+
+/// The time of a root that its layer does not describe.
+const UNDESCRIBED: (i64, i64) = (1, 987_654_321);
+
+fn set_time(root: BorrowedFd<'_>, (tv_sec, ns): (i64, i64)) -> io::Result<()> {
+    let time = Timespec { tv_sec, tv_nsec: ns as _ };
+    let times = Timestamps { last_access: time, last_modification: time };
+    Ok(rustix::fs::utimensat(root, ".", &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Gives a root that its layer does not describe what the one below has: the
+/// topmost layer's is what an overlay shows. Applying puts the root's time back, so
+/// that the mark tells.
+fn inherit_root(root: BorrowedFd<'_>, lower: Option<&Root>) -> io::Result<()> {
+    let stat = rustix::fs::fstat(root)?;
+    if (stat.st_mtime as i64, stat.st_mtime_nsec as i64) != UNDESCRIBED {
+        return Ok(());
+    }
+    match lower {
+        Some(lower) => {
+            copy_attributes(lower.as_fd(), root)?;
+            copy_xattrs(lower.as_fd(), root)
+        }
+        None => set_time(root, (0, 0)),
     }
 }
 

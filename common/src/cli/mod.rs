@@ -31,12 +31,10 @@ use crate::{sandbox, stream};
 /// Help and version go to standard output; everything else that this prints
 /// goes to standard error, each line beginning with the tool's name.
 pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Failure>) -> ExitCode {
-    // The one place that reads argv.
-    #[allow(clippy::disallowed_methods)]
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = arguments();
     // A sandbox begins with this binary executed anew: before any thread is started.
     if sandbox::is_child(arguments.first().map(OsString::as_os_str)) {
-        return sandbox::child_main();
+        return sandbox::child_main(arguments.first().map(OsString::as_os_str));
     }
     let mut command = with_one_help(command());
     message::set_tool(command.get_name());
@@ -53,6 +51,14 @@ pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Fai
 fn with_one_help(command: Command) -> Command {
     let help = Arg::new("help").short('h').long("help").help("Print help");
     command.disable_help_flag(true).arg(help.action(ArgAction::HelpShort))
+}
+
+/// The arguments as they were given, the tool's name first.
+#[must_use]
+pub fn arguments() -> Vec<OsString> {
+    // The one place that reads argv.
+    #[allow(clippy::disallowed_methods)]
+    std::env::args_os().collect()
 }
 
 /// The one `match` from an outcome to a status.

@@ -21,6 +21,8 @@ const LONGEST: usize = 32 * 1024;
 /// From the sandbox to its caller.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
+    /// The user namespace is there: its ids are to be mapped now.
+    WantsIds,
     /// Something the user should know, though it goes on.
     Warning(String),
     /// What is being done, for `--verbose`.
@@ -42,6 +44,13 @@ pub(super) enum Report {
     Exited(u8),
     /// The command was killed by this signal.
     Killed(i32),
+}
+
+/// From the caller to a process in a new user namespace.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    /// The ids are mapped.
+    IdsMapped,
 }
 
 /// One end.

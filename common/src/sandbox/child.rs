@@ -22,22 +22,26 @@ use super::error::Trying as _;
 use super::plan::Plan;
 use super::signals::{Arrived, Signals};
 use super::stub::Stubs;
-use super::{Error, ids, init, process};
+use super::{Error, ids, init, process, users};
 use crate::mount::work::Work;
 use crate::sys::{close_range, fork};
 
 /// How a process knows that it is a supervisor.
 pub(super) const ARGV0: &str = "layerutils-sandbox";
 
-/// Whether this process was started to be a sandbox's supervisor.
+/// Whether this process was started by this module and not by a user.
 #[must_use]
 pub fn is_child(argv0: Option<&OsStr>) -> bool {
-    argv0.is_some_and(|name| name == ARGV0)
+    argv0.is_some_and(|name| name == ARGV0 || name == users::ARGV0)
 }
 
-/// The supervisor's life. Its standard input is the channel to the caller.
+/// The life of a process that [`is_child`] tells. Its standard input is the channel
+/// to the caller.
 #[must_use]
-pub fn child_main() -> ExitCode {
+pub fn child_main(argv0: Option<&OsStr>) -> ExitCode {
+    if argv0.is_some_and(|name| name == users::ARGV0) {
+        return users::child_main();
+    }
     let Ok(channel) = io::stdin().as_fd().try_clone_to_owned().map(Channel::new) else {
         return ExitCode::FAILURE;
     };

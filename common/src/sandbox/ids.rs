@@ -31,7 +31,7 @@ fn write(file: &str, text: &str) -> Result<(), Error> {
         .trying(|| format!("cannot write /proc/self/{file}"))
 }
 
-fn explain(errno: nix::Error) -> Error {
+pub(super) fn explain(errno: nix::Error) -> Error {
     let hint = match errno {
         nix::Error::EPERM => {
             "user namespaces are refused: by a container's seccomp filter, by \

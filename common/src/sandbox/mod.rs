@@ -32,6 +32,7 @@ mod stub;
 mod terminal;
 mod tree;
 mod user;
+mod users;
 
 pub use child::{child_main, is_child};
 pub use command::{
@@ -39,3 +40,4 @@ pub use command::{
     Writable,
 };
 pub use error::Error;
+pub use users::again as again_with_many_ids;

@@ -91,6 +91,8 @@ fn listen(channel: &Channel) -> Result<Option<Exit>, Error> {
                 let fd = fd.ok_or_else(|| Error::new("the terminal got lost"))?;
                 relay = Some(Relay::start(fd).trying(|| "cannot connect the terminal".into())?);
             }
+            // A sandbox maps its own.
+            Report::WantsIds => {}
             Report::Warning(text) => message::warning(text),
             Report::Verbose(text) => message::verbose(text),
             // The first failure is the cause of those that follow.

@@ -77,6 +77,10 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) no_new_privs: bool,
 
+    /// As an ordinary user, have the image's users and groups as subordinate ids
+    #[arg(long)]
+    pub(crate) map_users: bool,
+
     /// Choose from an image for several platforms
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,

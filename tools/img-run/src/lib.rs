@@ -9,7 +9,7 @@ use cli::Cli;
 use common::cli::{Failure, Status};
 use common::image::{self, Reference};
 use common::mount::{Overlay, Upper};
-use common::sandbox::{Command, Error, Privileges, Root, Terminal, Writable};
+use common::sandbox::{Command, Error, Privileges, Root, Terminal, Writable, again_with_many_ids};
 use common::unpacked::Cache;
 
 /// The arguments, for parsing and for completions.
@@ -25,6 +25,11 @@ pub fn command() -> clap::Command {
 /// Whatever keeps it from doing all that was asked.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
+    if cli.map_users {
+        if let Some(status) = again_with_many_ids()? {
+            return Ok(status);
+        }
+    }
     // A tool that runs a command leaves the low statuses to it.
     let command = plan(cli).map_err(|failure| failure.with_status(Status::RUNNER_FAILED))?;
     Ok(command.run().map_err(Error::into_failure)?.status())

@@ -23,6 +23,8 @@ enum Role {
 struct Scratch {
     dir: tempfile::TempDir,
     role: Role,
+    /// The ordinary user's ids.
+    ids: (u32, u32),
 }
 
 fn is_root() -> bool {
@@ -33,21 +35,39 @@ fn copy(from: &str, to: &Path) {
     assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
 
-/// Runs `test` as root and as an ordinary user, as far as that can be had.
-fn in_each_role(test: impl Fn(&Scratch)) {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| {
+/// A static busybox.
+fn busybox() -> Option<&'static str> {
+    let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| {
         Command::new(path).arg("--list").output().is_ok_and(|output| output.status.success())
     });
-    let Some(busybox) = busybox else {
+    if found.is_none() {
         eprintln!("SKIPPED: no busybox (Debian: busybox-static)");
-        return;
-    };
+    }
+    found
+}
+
+/// The ids of a user of this machine that has subordinate ones.
+fn subordinate_user() -> Option<(u32, u32)> {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (passwd, subuid, subgid) = (read("/etc/passwd"), read("/etc/subuid"), read("/etc/subgid"));
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let prefix = format!("{}:", fields.first()?);
+        let has = |table: &str| table.lines().any(|line| line.starts_with(&prefix));
+        (has(&subuid) && has(&subgid))
+            .then_some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    })
+}
+
+/// Runs `test` as root and as an ordinary user, as far as that can be had.
+fn in_each_role(test: impl Fn(&Scratch)) {
+    let Some(busybox) = busybox() else { return };
     if is_root() {
-        test(&Scratch::new(Role::Root, busybox));
+        test(&Scratch::new(Role::Root, busybox, (0, 0)));
     } else {
         eprintln!("SKIPPED as root: this process is not root");
     }
-    let scratch = Scratch::new(Role::User, busybox);
+    let scratch = Scratch::new(Role::User, busybox, (USER, USER));
     let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
     match probe {
         Ok(output) if output.status.success() => test(&scratch),
@@ -56,10 +76,10 @@ fn in_each_role(test: impl Fn(&Scratch)) {
 }
 
 impl Scratch {
-    fn new(role: Role, busybox: &str) -> Self {
+    fn new(role: Role, busybox: &str, ids: (u32, u32)) -> Self {
         let dir = tempfile::Builder::new().prefix("img-run-test.").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let scratch = Self { dir, role };
+        let scratch = Self { dir, role, ids };
         copy(env!("CARGO_BIN_EXE_img-run"), &scratch.path("img-run"));
         let base = scratch.path("base");
         for name in ["bin", "etc", "srv"] {
@@ -78,7 +98,7 @@ impl Scratch {
         symlink("/etc", base.join("link")).unwrap();
         scratch.store(&base);
         if role == Role::User && is_root() {
-            chown(scratch.dir.path(), Some(USER), Some(USER)).unwrap();
+            chown(scratch.dir.path(), Some(ids.0), Some(ids.1)).unwrap();
         }
         scratch
     }
@@ -119,7 +139,7 @@ impl Scratch {
     fn as_role(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = if self.role == Role::User && is_root() {
             let mut command = Command::new("setpriv");
-            let ids = [format!("--reuid={USER}"), format!("--regid={USER}")];
+            let ids = [format!("--reuid={}", self.ids.0), format!("--regid={}", self.ids.1)];
             command.args(ids).args(["--clear-groups", "--"]).arg(program);
             command
         } else {
@@ -286,4 +306,30 @@ fn a_terminal_of_its_own() {
         assert_eq!(text(&output.stdout), "/dev/pts/0\r\nall\r\ncontrolling\r\n", "{output:?}");
         assert_eq!(output.status.code(), Some(5));
     });
+}
+
+#[test]
+fn subordinate_ids_keep_the_owners_of_files() {
+    let (Some(busybox), true) = (busybox(), is_root()) else {
+        eprintln!("SKIPPED: this process is not root, to become a user with subordinate ids");
+        return;
+    };
+    let Some(ids) = subordinate_user() else {
+        eprintln!("SKIPPED: nobody in /etc/subuid and /etc/subgid (useradd makes one)");
+        return;
+    };
+    let scratch = Scratch::new(Role::User, busybox, ids);
+    let script = "id -u; touch /mine; busybox chown 7:8 /mine; stat -c %u:%g /mine; exit 4";
+    let run = |user: &str| {
+        scratch.run(&["--map-users", "-u", user, "--entrypoint", "", "app", "sh", "-c", script])
+    };
+    let root = run("0");
+    assert_eq!((root.status.code(), text(&root.stdout)), (Some(4), "0\n7:8\n"), "{root:?}");
+    assert_eq!(text(&run("app").stdout).lines().next(), Some("7"));
+    let none = Scratch::new(Role::User, busybox, (USER, USER));
+    let refused = none.run(&["--map-users", "app"]);
+    assert_eq!(refused.status.code(), Some(125));
+    assert!(text(&refused.stderr).contains("no subordinate ids for 54322"), "{refused:?}");
+    // What belongs to subordinate ids is removed by root.
+    drop(scratch);
 }

@@ -54,6 +54,10 @@ pub(crate) struct Cli {
     #[arg(long, requires = "upper")]
     volatile: bool,
 
+    /// As an ordinary user, have the command's users and groups as subordinate ids
+    #[arg(long, conflicts_with = "unmount")]
+    pub(crate) map_users: bool,
+
     /// Unmount the union at a mount point
     #[arg(long, conflicts_with_all = ["image", "at", "upper", "print", "command"])]
     unmount: bool,
@@ -130,6 +134,9 @@ impl Cli {
         } else {
             Some(Goal::Command(self.command))
         };
+        if self.map_users && matches!(goal, Some(Goal::Point(_))) && !self.print {
+            return Err(Failure::usage("--map-users is for a command: see '-- COMMAND'"));
+        }
         if operands.is_empty() && self.image.is_none() {
             return Err(Failure::usage("no layers: name an image, or directories, base first"));
         }

@@ -11,6 +11,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Action, Cli, Goal};
 use common::cli::{Failure, Status};
 use common::mount::{self, Overlay};
+use common::sandbox;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -23,7 +24,15 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// Whatever keeps it from doing all that was asked.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
-    match Cli::from_arg_matches(matches)?.action()? {
+    let cli = Cli::from_arg_matches(matches)?;
+    let map_users = cli.map_users;
+    let action = cli.action()?;
+    if map_users {
+        if let Some(status) = sandbox::again_with_many_ids()? {
+            return Ok(status);
+        }
+    }
+    match action {
         Action::Unmount(point) => {
             mount::unmount_union(&point)?;
             Ok(Status::DONE)

@@ -1,0 +1,190 @@
+//! A whole tool run again as root of many ids: the user's own, and subordinate ones.
+//!
+//! With subuid(5) and newuidmap(1) an ordinary user gets a user namespace in which
+//! files can belong to whom a layer says. The tool executes itself in it, and from
+//! there on has nothing to know of it: it is root, may mount, and owns its ids.
+//! What it writes is owned by subordinate ids on the disk, so whatever reads that
+//! later must be run in the same way.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::ExitCode;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Pid, dup2_stdin, setsid};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::channel::{Channel, Reply, Report};
+use super::command::Exit;
+use super::error::Trying as _;
+use super::plan::Bytes;
+use crate::cli::{Failure, Status, signal};
+use crate::mount;
+
+/// How a process knows that it is to become the tool again.
+pub(super) const ARGV0: &str = "layerutils-users";
+
+/// The tool's arguments, on their way.
+#[derive(Debug, Serialize, Deserialize)]
+struct Arguments(Vec<Bytes>);
+
+/// Runs this tool again, with its arguments, as root of a user namespace with the
+/// caller's subordinate ids, and passes its status on. `None`: this process is root
+/// of its ids already.
+///
+/// # Errors
+/// There are no subordinate ids, or the system refuses the namespace.
+pub fn again() -> Result<Option<Status>, Failure> {
+    if mount::can_mount() {
+        return Ok(None);
+    }
+    let exit = run(crate::cli::arguments()).map_err(Error::into_failure)?;
+    Ok(Some(exit.status()))
+}
+
+fn run(arguments: Vec<OsString>) -> Result<Exit, Error> {
+    let ranges = Ranges::of_caller()?;
+    let (channel, theirs) = Channel::pair().trying(|| "cannot make a socket".into())?;
+    let stdin = io::stdin().as_fd().try_clone_to_owned().trying(|| "standard input".into())?;
+    let mut process = std::process::Command::new("/proc/self/exe");
+    process.arg0(ARGV0).stdin(theirs);
+    let mut child = process.spawn().trying(|| "cannot start the tool again".into())?;
+    drop(process);
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
+    let _forwarding = signal::forward_to(pid);
+    let arguments = Arguments(arguments.iter().map(Bytes::new).collect());
+    let started = channel
+        .send_plan(&arguments, &[stdin])
+        .trying(|| "cannot hand the arguments over".into())
+        .and_then(|()| oversee(&channel, &ranges, pid));
+    drop(channel);
+    let status = child.wait().trying(|| "cannot wait for the tool".into())?;
+    started?;
+    Ok(match std::os::unix::process::ExitStatusExt::signal(&status) {
+        Some(number) => Exit::Signal(number),
+        None => Exit::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+    })
+}
+
+/// Maps the ids when it is time, and hears of failures. The channel closes when the
+/// tool itself takes over.
+fn oversee(channel: &Channel, ranges: &Ranges, pid: Pid) -> Result<(), Error> {
+    while let Some((report, _)) = channel.receive().trying(|| "the tool's report".into())? {
+        match report {
+            Report::WantsIds => {
+                ranges.map(pid)?;
+                channel.send(&Reply::IdsMapped).trying(|| "cannot answer".into())?;
+            }
+            Report::Failed { what, hint } => return Err(Error::Inside { what, hint }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The new process, up to the moment it becomes the tool. Its standard input is the
+/// channel to the caller.
+pub(super) fn child_main() -> ExitCode {
+    let Ok(channel) = io::stdin().as_fd().try_clone_to_owned().map(Channel::new) else {
+        return ExitCode::FAILURE;
+    };
+    let Err(error) = become_tool(&channel);
+    channel.fail(error);
+    ExitCode::FAILURE
+}
+
+fn become_tool(channel: &Channel) -> Result<std::convert::Infallible, Error> {
+    let (arguments, mut descriptors): (Arguments, Vec<OwnedFd>) =
+        channel.receive_plan().trying(|| "cannot receive the arguments".into())?;
+    let stdin = descriptors.pop().ok_or_else(|| Error::new("no standard input"))?;
+    dup2_stdin(stdin).trying(|| "standard input".into())?;
+    // Signals of the terminal reach the caller, who passes them on: once.
+    let _ = setsid();
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(super::ids::explain)?;
+    channel.report(&Report::WantsIds);
+    match channel.receive().trying(|| "the caller's answer".into())? {
+        Some((Reply::IdsMapped, _)) => {}
+        None => return Err(Error::new("the caller has gone")),
+    }
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .trying(|| "cannot tie the tool to its caller".into())?;
+    rustix::thread::set_thread_groups(&[]).trying(|| "cannot leave the caller's groups".into())?;
+    signal::reset_in_child();
+    let mut arguments = arguments.0.into_iter().map(|bytes| bytes.path().into_os_string());
+    let mut tool = std::process::Command::new("/proc/self/exe");
+    tool.arg0(arguments.next().unwrap_or_default()).args(arguments);
+    Err(Error::system("cannot execute the tool again", tool.exec()))
+}
+
+/// Subordinate ids: where they start, and how many there are.
+#[derive(Debug)]
+struct Ranges {
+    users: (u32, u32),
+    groups: (u32, u32),
+}
+
+impl Ranges {
+    fn of_caller() -> Result<Self, Error> {
+        let uid = nix::unistd::getuid();
+        let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+        let number = uid.to_string();
+        let names: Vec<&str> = name.iter().map(String::as_str).chain([number.as_str()]).collect();
+        let range = |path: &str| {
+            let table = std::fs::read_to_string(path).unwrap_or_default();
+            find(&table, &names).ok_or_else(|| {
+                let what = format!("no subordinate ids for {} in {path}", number);
+                Error::new(what).with_hint(
+                    "have root give you some: usermod --add-subuids 100000-165535 \
+                     --add-subgids 100000-165535 USER",
+                )
+            })
+        };
+        Ok(Self { users: range("/etc/subuid")?, groups: range("/etc/subgid")? })
+    }
+
+    fn map(&self, pid: Pid) -> Result<(), Error> {
+        let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
+        for (program, own, (start, count)) in
+            [("newuidmap", uid, self.users), ("newgidmap", gid, self.groups)]
+        {
+            let numbers = [0, own, 1, 1, start, count].map(|number| number.to_string());
+            let output =
+                std::process::Command::new(program).arg(pid.to_string()).args(numbers).output();
+            let output = output.map_err(|error| {
+                Error::system(program, error).with_hint("install it (Debian: uidmap)")
+            })?;
+            if !output.status.success() {
+                let text = String::from_utf8_lossy(&output.stderr);
+                return Err(Error::new(format!("{program}: {}", text.trim())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first range of subuid(5) that one of `names` has.
+fn find(table: &str, names: &[&str]) -> Option<(u32, u32)> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, start, count) = (fields.next()?, fields.next()?, fields.next()?);
+        let range = (start.trim().parse().ok()?, count.trim().parse().ok()?);
+        (names.contains(&name) && range.1 > 0).then_some(range)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn ranges_are_found_by_name_or_number() {
+        let table = "# x\nann:100000:65536\n1001:200000:10\nbad:x:1\nnone:5:0\n";
+        assert_eq!(find(table, &["ann", "7"]), Some((100_000, 65_536)));
+        assert_eq!(find(table, &["bob", "1001"]), Some((200_000, 10)));
+        assert_eq!(find(table, &["bad"]), None);
+        assert_eq!(find(table, &["none"]), None);
+    }
+}

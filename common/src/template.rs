@@ -141,11 +141,21 @@ fn evaluate(operand: &Operand, functions: &[Function], object: &Map<String, Valu
     show(&value)
 }
 
+/// As Go prints a value.
 fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "<no value>".into(),
-        other => go_json(other),
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(show).collect();
+            format!("[{}]", values.join(" "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}:{}", show(value))).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -337,6 +347,7 @@ mod tests {
             ("{{truncate .ID 3}}{{\"}}|\"}}", "abc}}|"),
             ("x {{- .ID -}} y", "xabcdefy"),
             ("{{json .In.K}}{{/* note */}}", "[1]"),
+            ("{{.In}} {{.In.K}} {{.In.No}}", "map[K:[1]] [1] <no value>"),
             ("raw", "raw"),
             ("table", "abcdef\t1.98MB"),
             ("table {{.Size}}", "1.98MB"),

@@ -1,5 +1,6 @@
 //! The layout on disk: opened, made, locked, its index replaced.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -194,12 +195,24 @@ impl Store {
         &self,
         remove: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let _lock = lock(&self.dir, BLOBS_LOCK, FlockArg::LockExclusive)?;
-        remove()
+        let _lock = match self.adding.get() {
+            // What this very store was adding must not keep it waiting for itself.
+            Some(held) => {
+                held.relock(FlockArg::LockExclusive)
+                    .map_err(|errno| Error::io(self.dir.join(BLOBS_LOCK))(errno.into()))?;
+                None
+            }
+            None => Some(lock(&self.dir, BLOBS_LOCK, FlockArg::LockExclusive)?),
+        };
+        let removed = remove();
+        if let Some(held) = self.adding.get() {
+            let _ = held.relock(FlockArg::LockShared);
+        }
+        removed
     }
 
     /// From here on, until the store is closed, nobody removes blobs.
-    fn hold_blobs(&self) -> Result<(), Error> {
+    pub(super) fn hold_blobs(&self) -> Result<(), Error> {
         if self.adding.get().is_none() {
             let held = lock(&self.dir, BLOBS_LOCK, FlockArg::LockShared)?;
             let _ = self.adding.set(held);
@@ -279,6 +292,13 @@ fn holds_only_ours(dir: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Whether this is what a writer that was killed left behind: our prefix, but no lock.
+pub(super) fn is_leftover(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(".layerutils-")
+        && ![NEW_INDEX_FILE, INDEX_LOCK, BLOBS_LOCK].contains(&name.as_ref())
 }
 
 fn missing(error: &io::Error) -> bool {

@@ -15,10 +15,12 @@
 //! the store or elsewhere, for [`crate::image`].
 
 mod blob;
+mod check;
 mod layout;
 mod location;
 mod name;
 mod names;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +32,7 @@ pub use layout::Store;
 pub(crate) use layout::read_checked;
 pub use location::{Location, cache_dir};
 pub use name::{InvalidName, Name};
+pub use reach::{Pruned, Pruning};
 
 use crate::digest::Digest;
 use crate::oci;

@@ -5,12 +5,17 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::thread;
 
-use super::{Error, Name, Store};
+use super::{Error, Name, Pruning, Store};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, media_type};
 
+/// A config that is told apart by `text`.
+fn config(text: &str) -> Vec<u8> {
+    format!("{{\"author\":\"{text}\"}}").into_bytes()
+}
+
 fn image(store: &Store, text: &str) -> Descriptor {
-    let (digest, len) = store.put(text.as_bytes()).unwrap();
+    let (digest, len) = store.put(&config(text)).unwrap();
     let config = Descriptor::new(media_type::CONFIG, digest, len);
     let manifest = Manifest::new(config, Vec::new()).to_bytes().unwrap();
     let (digest, len) = store.put(&manifest).unwrap();
@@ -111,7 +116,7 @@ fn names_move_and_what_loses_its_name_stays_by_digest() {
     assert_eq!(store.resolve(&one.digest.to_string()).unwrap().digest, one.digest);
     assert_eq!(store.resolve(one.digest.short()).unwrap().digest, one.digest);
     assert_eq!(
-        store.resolve(Digest::of(b"1").short()).unwrap().digest,
+        store.resolve(Digest::of(&config("1")).short()).unwrap().digest,
         one.digest,
         "by its config"
     );
@@ -189,4 +194,61 @@ fn a_hostile_index_is_an_error() {
         assert!(store.tag(&[name("a")], &image(&store, "1")).is_err());
         assert_eq!(fs::read(folder.path().join("index.json")).unwrap(), text.as_bytes());
     }
+}
+
+#[test]
+fn pruning_keeps_what_names_reach_and_checking_finds_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let (kept, lost) = (image(&store, "kept"), image(&store, "lost"));
+    store.tag(&[name("kept")], &kept).unwrap();
+    store.add(&lost).unwrap();
+    store.put(b"stray").unwrap();
+    fs::write(folder.path().join("blobs/sha256/notes.txt"), "").unwrap();
+    drop(store);
+    let problems = |store: &Store| {
+        let mut problems = Vec::new();
+        store.check(|error| problems.push(error.to_string())).unwrap();
+        problems
+    };
+    let store = Store::open(folder.path()).unwrap();
+    let told = store.prune(Pruning::Tell).unwrap();
+    assert_eq!((told.images.as_slice(), told.blobs.len()), (&[lost.digest.clone()][..], 3));
+    assert!(store.contains(&lost));
+    assert_eq!(store.prune(Pruning::Remove).unwrap(), told);
+    store.put(b"stray").unwrap();
+    assert_eq!(store.prune(Pruning::Remove).unwrap().len_bytes(), 5, "not kept by its own lock");
+    assert_eq!((store.contains(&kept), store.contains(&lost)), (true, false));
+    assert_eq!(store.blobs().unwrap().len(), 2);
+    assert!(folder.path().join("blobs/sha256/notes.txt").is_file());
+    assert_eq!(names(&store), ["kept:latest"]);
+
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(problems(&store), Vec::<String>::new());
+    let damaged = store.blob_path(&Digest::of(&config("kept")));
+    fs::write(&damaged, "KEPT").unwrap();
+    assert_eq!(problems(&store).len(), 1);
+    fs::remove_file(&damaged).unwrap();
+    assert_eq!(problems(&store), [format!("blob {} is missing", Digest::of(&config("kept")))]);
+    fs::remove_file(store.blob_path(&kept.digest)).unwrap();
+    assert_eq!(problems(&store).len(), 1);
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    assert!(store.prune(Pruning::Remove).is_err(), "what the image needs is not known");
+}
+
+#[test]
+fn pruning_waits_for_those_who_add() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let added = image(&store, "new");
+    let dir = folder.path();
+    thread::scope(|scope| {
+        let pruned = scope.spawn(move || Store::open(dir).unwrap().prune(Pruning::Remove).unwrap());
+        thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!pruned.is_finished());
+        store.tag(&[name("new")], &added).unwrap();
+        drop(store);
+        assert_eq!(pruned.join().unwrap(), super::Pruned::default());
+    });
 }

@@ -1,6 +1,7 @@
 //! Sizes, ages and columns in docker's words (github.com/docker/go-units, docker/cli's
 //! formatter, Go's text/tabwriter), so that a table reads as people know it.
 
+use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::time::Timestamp;
@@ -54,6 +55,31 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
         () => format!("{} years", hours / 24 / 365),
     };
     format!("{duration} ago")
+}
+
+/// Times up to 2000-01-01 are placeholders of reproducible builds, not times.
+const FIRST_REAL_TIME: i64 = 946_684_800;
+
+/// The [`age`] of what may have no time, or a placeholder for one: `N/A`, as docker
+/// has it.
+#[must_use]
+pub fn since(then: Option<Timestamp>, now: Timestamp) -> String {
+    match then {
+        Some(then) if then.seconds > FIRST_REAL_TIME => age(then, now),
+        _ => "N/A".into(),
+    }
+}
+
+/// RFC 3339 in the local time zone, whole seconds, or `N/A`.
+#[must_use]
+pub fn local_time(time: Option<Timestamp>) -> String {
+    let time = time.and_then(|time| jiff::Timestamp::from_second(time.seconds).ok());
+    let Some(time) = time else { return "N/A".into() };
+    let offset = TimeZone::system().to_offset(time);
+    match offset.is_zero() {
+        true => time.to_string(),
+        false => time.display_with_offset(offset).to_string(),
+    }
 }
 
 /// Columns that a character takes: docker counts two for the wide ones of East Asia

@@ -79,6 +79,15 @@ pub(super) fn by_platform(
     }
 }
 
+/// The image, or all that its index has.
+pub(super) fn all(source: &Source, image: &Descriptor) -> Result<Vec<Descriptor>, Error> {
+    let mut offered = Vec::new();
+    match collect(source, image, &mut offered, 0)? {
+        true => Ok(offered),
+        false => Ok(vec![image.clone()]),
+    }
+}
+
 /// Collects the images of an index, at all depths; false if `image` is a manifest itself.
 fn collect(
     source: &Source,

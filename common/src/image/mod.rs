@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use destination::{Destination, InvalidDestination};
-pub use open::{Opener, open};
+pub use open::{Opener, all, open};
 pub use reference::{InvalidReference, Reference};
 pub use size::Sizes;
 use source::Source;

@@ -89,6 +89,19 @@ impl<'a> Opener<'a> {
     }
 }
 
+/// The images that a descriptor in a store's index stands for: one, or one for each
+/// platform of which something is there.
+///
+/// # Errors
+/// Documents that are missing or malformed.
+pub fn all(store: &Arc<Store>, image: &Descriptor) -> Result<Vec<Image>, Error> {
+    let source = Source::Store(Arc::clone(store));
+    let names = || image.ref_name().map(str::to_owned).into_iter().collect();
+    let there = |below: &&Descriptor| store.contains(below);
+    let images = choose::all(&source, image)?;
+    images.iter().filter(there).map(|below| manifest(source.clone(), below, names())).collect()
+}
+
 /// Opens one image: see [`Opener`].
 ///
 /// # Errors

@@ -32,6 +32,7 @@ pub use layout::Store;
 pub(crate) use layout::read_checked;
 pub use location::{Location, cache_dir};
 pub use name::{InvalidName, Name};
+pub use names::Removed;
 pub use reach::{Pruned, Pruning};
 
 use crate::digest::Digest;
@@ -111,6 +112,14 @@ pub enum Error {
         prefix: String,
         /// How many.
         count: usize,
+    },
+    /// A digest that would take several names away.
+    #[error("{digest} has several names: {}", crate::name::show(.names))]
+    SeveralNames {
+        /// Which image.
+        digest: Digest,
+        /// Its names.
+        names: String,
     },
     /// A text that is not a name.
     #[error(transparent)]

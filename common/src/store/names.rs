@@ -1,10 +1,20 @@
 //! Names in the index: given, taken away, found.
 
-use super::{Error, Name, Store};
+use super::{Error, Name, Pruning, Store};
+use crate::digest::Digest;
 use crate::oci::{Descriptor, Document, Index, REF_NAME};
 
 /// Where containerd and BuildKit put the whole name, beside the tag in [`REF_NAME`].
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// What was taken out of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// A name.
+    Name(String),
+    /// An image without a name.
+    Image(Digest),
+}
 
 impl Store {
     /// Puts `image` into the index without a name, so that its digest finds it.
@@ -43,16 +53,38 @@ impl Store {
         })
     }
 
-    /// Takes a name away; the image that had it. It leaves the index with its last name.
+    /// Takes a name away, or by its digest an image that has one name or none; says
+    /// what was taken. An image leaves the index with its last name.
     ///
     /// # Errors
-    /// No image of this name; an index that cannot be read or written.
-    pub fn untag(&self, name: &str) -> Result<Descriptor, Error> {
-        self.update(|index| {
-            let stored = stored_name(index, name).ok_or_else(|| self.no_image(name))?;
-            let at = index.manifests.iter().position(|image| image.ref_name() == Some(&stored));
-            at.map(|at| index.manifests.remove(at)).ok_or_else(|| self.no_image(name))
-        })
+    /// No such image; a digest whose image has several names; an index that cannot be
+    /// read or written.
+    pub fn remove(&self, text: &str, pruning: Pruning) -> Result<Removed, Error> {
+        match pruning {
+            Pruning::Remove => self.update(|index| self.take_out(index, text)),
+            Pruning::Tell => self.take_out(&mut self.index()?, text),
+        }
+    }
+
+    fn take_out(&self, index: &mut Index, text: &str) -> Result<Removed, Error> {
+        if let Some(name) = stored_name(index, text) {
+            index.manifests.retain(|image| image.ref_name() != Some(&name));
+            return Ok(Removed::Name(name));
+        }
+        let found = self.find_digest(index, text)?;
+        let same = |image: &&Descriptor| image.digest == found.digest;
+        let names: Vec<&str> =
+            index.manifests.iter().filter(same).filter_map(Descriptor::ref_name).collect();
+        let removed = match names.as_slice() {
+            [] => Removed::Image(found.digest.clone()),
+            [name] => Removed::Name((*name).to_owned()),
+            several => {
+                let names = several.join(", ");
+                return Err(Error::SeveralNames { digest: found.digest, names });
+            }
+        };
+        index.manifests.retain(|image| image.digest != found.digest);
+        Ok(removed)
     }
 
     /// Finds an image by what a user typed: a name, a digest, or an unambiguous
@@ -66,6 +98,10 @@ impl Store {
             let named = index.manifests.iter().find(|image| image.ref_name() == Some(&name));
             return named.cloned().ok_or_else(|| self.no_image(text));
         }
+        self.find_digest(&index, text)
+    }
+
+    fn find_digest(&self, index: &Index, text: &str) -> Result<Descriptor, Error> {
         let Some(prefix) = digest_prefix(text) else {
             // It cannot be a digest: say what is wrong with it as a name.
             text.parse::<Name>()?;
@@ -73,7 +109,7 @@ impl Store {
         };
         let mut found = matching(&index.manifests, prefix);
         if found.is_empty() {
-            found = self.matching_below(&index, prefix);
+            found = self.matching_below(index, prefix);
         }
         match (found.len(), found.pop()) {
             (1, Some(image)) => Ok(image),

@@ -49,12 +49,23 @@ impl Store {
     /// A named image whose documents cannot be read: it is not known then what it
     /// needs, and nothing is removed.
     pub fn prune(&self, pruning: Pruning) -> Result<Pruned, Error> {
+        self.prune_without(&[], pruning)
+    }
+
+    /// As [`Store::prune`], as if nothing had these names.
+    ///
+    /// # Errors
+    /// As [`Store::prune`].
+    pub fn prune_without(&self, names: &[String], pruning: Pruning) -> Result<Pruned, Error> {
+        let stays = |image: &Descriptor| {
+            image.ref_name().is_some_and(|name| !names.iter().any(|other| other == name))
+        };
         self.exclusively(|| {
             let mut pruned = Pruned::default();
             let mut named = self.index()?;
             named.manifests.retain(|image| {
-                let keep = image.ref_name().is_some();
-                if !keep {
+                let keep = stays(image);
+                if !keep && image.ref_name().is_none() {
                     pruned.images.push(image.digest.clone());
                 }
                 keep
@@ -67,16 +78,16 @@ impl Store {
             }
             pruned.leftovers = self.leftovers()?;
             if pruning == Pruning::Remove {
-                self.remove(&pruned)?;
+                self.sweep(&pruned, stays)?;
             }
             Ok(pruned)
         })
     }
 
-    fn remove(&self, pruned: &Pruned) -> Result<(), Error> {
+    fn sweep(&self, pruned: &Pruned, stays: impl Fn(&Descriptor) -> bool) -> Result<(), Error> {
         // First the index: a crash then leaves blobs too many, never too few.
         self.update(|index| {
-            index.manifests.retain(|image| image.ref_name().is_some());
+            index.manifests.retain(&stays);
             Ok::<(), Error>(())
         })?;
         let paths = pruned.blobs.keys().map(|digest| self.blob_path(digest));

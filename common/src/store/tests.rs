@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::thread;
 
-use super::{Error, Name, Pruning, Store};
+use super::{Error, Name, Pruning, Removed, Store};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, media_type};
 
@@ -124,9 +124,23 @@ fn names_move_and_what_loses_its_name_stays_by_digest() {
     assert!(matches!(store.resolve("nope"), Err(Error::NoImage { .. })));
     assert!(matches!(store.resolve("No Pe"), Err(Error::Name(_))));
 
-    store.untag("app").unwrap();
-    assert!(matches!(store.untag("app"), Err(Error::NoImage { .. })));
+    assert!(matches!(
+        store.remove(&two.digest.to_string(), Pruning::Remove),
+        Err(Error::SeveralNames { .. })
+    ));
+    assert_eq!(store.remove("app", Pruning::Tell).unwrap(), Removed::Name("app:latest".into()));
+    assert_eq!(store.remove("app", Pruning::Remove).unwrap(), Removed::Name("app:latest".into()));
+    assert!(matches!(store.remove("app", Pruning::Remove), Err(Error::NoImage { .. })));
     assert_eq!(names(&store), ["-", "app:1"]);
+    assert_eq!(
+        store.remove(one.digest.short(), Pruning::Remove).unwrap(),
+        Removed::Image(one.digest)
+    );
+    assert_eq!(
+        store.remove(two.digest.short(), Pruning::Remove).unwrap(),
+        Removed::Name("app:1".into())
+    );
+    assert_eq!(names(&store), Vec::<String>::new());
 }
 
 #[test]

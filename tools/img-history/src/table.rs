@@ -6,7 +6,6 @@ use common::human;
 use common::name;
 use common::template::Format;
 use common::time::{self, Timestamp};
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::cli::Cli;
@@ -16,8 +15,6 @@ const FIELDS: [&str; 6] = ["ID", "CreatedSince", "CreatedAt", "CreatedBy", "Size
 const DEFAULT: &str = "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}";
 /// The width to which docker cuts commands.
 const COMMAND_WIDTH: usize = 45;
-/// Times up to 2000-01-01 are placeholders of reproducible builds, not times.
-const FIRST_REAL_TIME: i64 = 946_684_800;
 
 /// How histories are to be shown.
 pub(crate) struct Table {
@@ -83,7 +80,7 @@ impl Table {
         let values = [
             self.id(step.image.as_ref()),
             self.since(step),
-            created_at(step),
+            human::local_time(step.entry.created_time()),
             self.created_by(step),
             self.size(step),
             self.comment(step),
@@ -100,11 +97,8 @@ impl Table {
     }
 
     fn since(&self, step: &Step) -> String {
-        match step.entry.created_time() {
-            _ if !self.human => created_at(step),
-            Some(created) if created.seconds > FIRST_REAL_TIME => human::age(created, self.now),
-            _ => "N/A".into(),
-        }
+        let created = step.entry.created_time();
+        if self.human { human::since(created, self.now) } else { human::local_time(created) }
     }
 
     fn created_by(&self, step: &Step) -> String {
@@ -143,17 +137,5 @@ impl Table {
             harmless += part.get(text.len()..).unwrap_or_default();
         }
         harmless
-    }
-}
-
-/// RFC 3339 in the local time zone, whole seconds, as docker writes it.
-fn created_at(step: &Step) -> String {
-    let Some(created) = step.entry.created_time() else { return "N/A".into() };
-    let Ok(created) = jiff::Timestamp::from_second(created.seconds) else { return "N/A".into() };
-    let zone = TimeZone::system();
-    let offset = zone.to_offset(created);
-    match offset.is_zero() {
-        true => created.to_string(),
-        false => created.display_with_offset(offset).to_string(),
     }
 }

@@ -1,0 +1,39 @@
+//! The arguments of `img-inspect`. No I/O here.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use common::cli::OutputOptions;
+use common::oci::Platform;
+use common::store::Location;
+
+/// Show what an image says of itself
+#[derive(Debug, Parser)]
+#[command(name = "img-inspect", version)]
+pub(crate) struct Cli {
+    /// Images: names, digests, oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<OsString>,
+
+    /// Show the manifest's own bytes
+    #[arg(long, conflicts_with_all = ["config", "format"])]
+    pub(crate) raw: bool,
+
+    /// Show the config's own bytes
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) config: bool,
+
+    /// Show by a template with docker's fields
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+
+    /// The platform to take from an image for several
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) location: Location,
+
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}

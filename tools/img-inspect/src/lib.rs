@@ -1,0 +1,81 @@
+//! `img-inspect`: show what an image says of itself.
+
+mod cli;
+mod shape;
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status, message};
+use common::image::{Image, InvalidReference, Opener, Reference, Sizes};
+use common::stream::{self, Output, Payload};
+use common::template::Format;
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    cli::Cli::command()
+}
+
+/// Runs the tool on parsed arguments.
+///
+/// # Errors
+/// Whatever keeps it from doing all that was asked. An image that cannot be shown does
+/// not keep the others from it.
+///
+/// # Streams
+/// Reads an archive from standard input for `-`; writes standard output.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = cli::Cli::from_arg_matches(matches)?;
+    stream::at_most_one_standard(cli.images.iter().map(OsString::as_os_str))?;
+    let mut output = Output::standard(Payload::Text)?;
+    let format =
+        cli.format.as_deref().map(|text| Format::parse(text, "{{json .}}", &shape::FIELDS));
+    let format =
+        format.transpose().map_err(|error| Failure::usage(format!("--format: {error}")))?;
+    if format.as_ref().is_some_and(Format::is_table) {
+        return Err(Failure::usage("--format: an image is not a table"));
+    }
+    let mut opener = Opener::new(&cli.location, cli.platform.clone());
+    let sizes = Sizes::default();
+    let mut status = Status::DONE;
+    let mut objects = Vec::new();
+    let mut bytes = Vec::new();
+    for operand in &cli.images {
+        let shown = open(&mut opener, operand).and_then(|(reference, image)| {
+            match &format {
+                _ if cli.raw => bytes.extend_from_slice(&image.manifest_bytes),
+                _ if cli.config => bytes.extend_from_slice(&image.config_bytes),
+                format => {
+                    let object =
+                        shape::of(&image, &sizes).map_err(|error| error.about(&reference))?;
+                    match format {
+                        Some(format) => {
+                            bytes.extend_from_slice((format.line(&object) + "\n").as_bytes())
+                        }
+                        None => objects.push(object),
+                    }
+                }
+            }
+            Ok(())
+        });
+        if let Err(failure) = shown {
+            message::failure(&failure);
+            status = Status::FAILED;
+        }
+    }
+    if format.is_none() && !cli.raw && !cli.config {
+        bytes = serde_json::to_vec_pretty(&objects)?;
+        bytes.push(b'\n');
+    }
+    output.write_all(&bytes).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    Ok(status)
+}
+
+fn open(opener: &mut Opener<'_>, operand: &OsStr) -> Result<(Reference, Image), Failure> {
+    let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
+    let image = opener.open(&reference).map_err(|error| error.about(&reference))?;
+    Ok((reference, image))
+}

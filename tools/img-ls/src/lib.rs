@@ -1,0 +1,81 @@
+//! `img-ls`: list the images of the store.
+
+mod cli;
+mod rows;
+mod table;
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status, message};
+use common::store::{Error, Store};
+use common::stream::{self, Output, Payload};
+
+use self::cli::Cli;
+use self::rows::Row;
+use self::table::Table;
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    // Docker's -q: more than the silence that it is elsewhere.
+    cli::Cli::command()
+        .mut_arg("quiet", |quiet| quiet.short('q').help("Show image IDs only, and no progress"))
+}
+
+/// Runs the tool on parsed arguments.
+///
+/// # Errors
+/// Whatever keeps it from doing all that was asked. An image that cannot be read does
+/// not keep the others from being listed.
+///
+/// # Streams
+/// Writes standard output.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = Cli::from_arg_matches(matches)?;
+    let mut output = Output::standard(Payload::Text)?;
+    let table = Table::new(&cli, output.is_terminal())?;
+    let store = match cli.location.open() {
+        // A store that is not there has no images, and nothing wrong with it.
+        Err(Error::Missing(_)) if cli.names.is_empty() => None,
+        opened => Some(Arc::new(opened?)),
+    };
+    if cli.check {
+        output.commit()?;
+        return store.map_or(Ok(Status::DONE), |store| check(&store));
+    }
+    let (rows, mut status) = match &store {
+        Some(store) => rows::of(store)?,
+        None => (Vec::new(), Status::DONE),
+    };
+    let rows = selected(&cli, rows, &mut status);
+    let text = if cli.json { rows.iter().map(Row::json_line).collect() } else { table.of(&rows) };
+    output.write_all(text.as_bytes()).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    Ok(status)
+}
+
+/// The rows that the operands ask for, all without operands.
+fn selected(cli: &Cli, rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
+    if cli.names.is_empty() {
+        return rows;
+    }
+    for name in &cli.names {
+        if !rows.iter().any(|row| row.is_called(name)) {
+            message::failure(&Failure::new(format!("{name}: no such image")));
+            *status = Status::FAILED;
+        }
+    }
+    rows.into_iter().filter(|row| cli.names.iter().any(|name| row.is_called(name))).collect()
+}
+
+/// Tells of each thing that is wrong with the store.
+fn check(store: &Store) -> Result<Status, Failure> {
+    let mut status = Status::DONE;
+    store.check(|error| {
+        message::failure(&error.into());
+        status = Status::NEGATIVE;
+    })?;
+    Ok(status)
+}

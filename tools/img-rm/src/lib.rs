@@ -1,0 +1,73 @@
+//! `img-rm`: remove images from the store.
+
+mod cli;
+
+use std::io::Write as _;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status, message};
+use common::human;
+use common::store::{Error, Pruning, Removed, Store};
+use common::stream::{self, Output, Payload};
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    cli::Cli::command()
+}
+
+/// Runs the tool on parsed arguments.
+///
+/// # Errors
+/// Whatever keeps it from doing all that was asked. An image that cannot be removed
+/// does not keep the others.
+///
+/// # Streams
+/// Writes what is removed to standard output, one a line.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = cli::Cli::from_arg_matches(matches)?;
+    let mut output = Output::standard(Payload::Text)?;
+    let pruning = if cli.dry_run { Pruning::Tell } else { Pruning::Remove };
+    let store = match cli.location.open() {
+        // There is nothing to prune in a store that is not there.
+        Err(Error::Missing(_)) if cli.images.is_empty() => return Ok(Status::DONE),
+        opened => opened?,
+    };
+    let mut status = Status::DONE;
+    let mut removed = Vec::new();
+    let mut names = Vec::new();
+    for image in &cli.images {
+        match store.remove(image, pruning) {
+            Ok(Removed::Name(name)) => {
+                removed.push(name.clone());
+                names.push(name);
+            }
+            Ok(Removed::Image(digest)) => removed.push(digest.to_string()),
+            Err(error) => {
+                message::failure(&error.into());
+                status = Status::FAILED;
+            }
+        }
+    }
+    if cli.prune {
+        removed.extend(prune(&store, &names, pruning)?);
+    }
+    let end = if cli.null { '\0' } else { '\n' };
+    for line in removed {
+        write!(output, "{line}{end}").map_err(stream::Error::StandardOutput)?;
+    }
+    output.commit()?;
+    Ok(status)
+}
+
+/// Removes what no name reaches, and says which blobs that were.
+fn prune(store: &Store, names: &[String], pruning: Pruning) -> Result<Vec<String>, Failure> {
+    let pruned = store.prune_without(names, pruning)?;
+    let verb = if pruning == Pruning::Tell { "would free" } else { "freed" };
+    message::verbose(format!(
+        "{verb} {} in {} blobs",
+        human::size(pruned.len_bytes()),
+        pruned.blobs.len()
+    ));
+    Ok(pruned.blobs.keys().map(ToString::to_string).collect())
+}

@@ -237,6 +237,7 @@ fn pruning_keeps_what_names_reach_and_checking_finds_damage() {
     assert!(folder.path().join("blobs/sha256/notes.txt").is_file());
     assert_eq!(names(&store), ["kept:latest"]);
 
+    drop(store);
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(problems(&store), Vec::<String>::new());
     let damaged = store.blob_path(&Digest::of(&config("kept")));

@@ -1,6 +1,7 @@
 //! The arguments of `img-commit`. No I/O here.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use common::cli::OutputOptions;
@@ -40,8 +41,16 @@ pub(crate) struct Cli {
     #[arg(short = 'o', long = "output", value_name = "DEST")]
     pub(crate) destination: Option<OsString>,
 
+    /// Take the layer from DIR, the upper directory of an overlay mount
+    #[arg(long, value_name = "DIR", conflicts_with = "layer")]
+    pub(crate) upper: Option<PathBuf>,
+
+    /// With --upper: a lower directory of the mount; repeatable, base first
+    #[arg(long = "lower", value_name = "DIR", requires = "upper")]
+    pub(crate) lowers: Vec<PathBuf>,
+
     /// Add no layer, only configuration
-    #[arg(long, conflicts_with_all = ["layer", "compress"])]
+    #[arg(long, conflicts_with_all = ["layer", "upper", "compress"])]
     pub(crate) config_only: bool,
 
     /// Say in the history what made the layer [default: the parent's command]

@@ -1,17 +1,24 @@
-//! A layer's way from a stream into the store: inflated, checked to be a tar archive,
-//! hashed, perhaps compressed again, in one pass.
+//! A layer's way into the store, in one pass: from a stream, inflated and checked to be
+//! a tar archive, or from an upper directory; hashed, and perhaps compressed.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
-use common::cli::Failure;
+use common::cli::{Failure, message};
 use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
 use common::image::Sizes;
+use common::layer::diff::{self, Change, LayerWriter, Sink, SinkError};
+use common::name::show;
 use common::oci::{Descriptor, media_type};
 use common::progress::Progress;
 use common::store::{BlobWriter, Store};
-use common::stream::Input;
+use common::stream::{self, Input, Payload};
 use common::tar;
+use common::time;
+
+use crate::cli::Cli;
 
 /// A layer in the store.
 pub(crate) struct Layer {
@@ -19,35 +26,150 @@ pub(crate) struct Layer {
     pub(crate) diff_id: DiffId,
 }
 
-/// Stores the layer that `input` gives. None if it changes nothing: docker adds no
+/// Where a layer comes from.
+pub(crate) enum Source<'c> {
+    /// A tar archive, compressed or not.
+    Stream(Input),
+    /// An overlay's upper directory, and its lower ones if they are known.
+    Upper(&'c Path, Vec<&'c Path>),
+    /// There is to be none.
+    Nothing,
+}
+
+impl<'c> Source<'c> {
+    /// What the arguments name, opened.
+    pub(crate) fn new(cli: &'c Cli) -> Result<Self, Failure> {
+        let operand = match (&cli.upper, cli.config_only) {
+            (Some(upper), _) => {
+                return Ok(Self::Upper(upper, cli.lowers.iter().map(PathBuf::as_path).collect()));
+            }
+            (None, true) => return Ok(Self::Nothing),
+            (None, false) => cli.layer.as_deref().unwrap_or(OsStr::new("-")),
+        };
+        stream::at_most_one_standard([cli.parent.as_os_str(), operand])?;
+        Ok(Self::Stream(Input::open(operand, Payload::Binary)?))
+    }
+}
+
+/// Stores the layer that `source` gives. None if it changes nothing: docker adds no
 /// layer then either.
-pub(crate) fn store(input: Input, format: Format, store: &Store) -> Result<Option<Layer>, Failure> {
+pub(crate) fn store(
+    source: Source<'_>,
+    format: Format,
+    store: &Store,
+) -> Result<Option<Layer>, Failure> {
+    match source {
+        Source::Nothing => Ok(None),
+        Source::Stream(input) => from_stream(input, format, store),
+        Source::Upper(upper, lowers) => from_upper(upper, &lowers, format, store),
+    }
+}
+
+/// The layer that `layer-diff --overlay` would write.
+fn from_upper(
+    upper: &Path,
+    lowers: &[&Path],
+    format: Format,
+    store: &Store,
+) -> Result<Option<Layer>, Failure> {
+    let options = diff::Options {
+        clamp_mtime: time::source_date_epoch()?,
+        owner: diff::Owner::of_caller(),
+        ..diff::Options::default()
+    };
+    let mut sink = Counting { layer: LayerWriter::new(Stored::new(format, store)?), size: 0 };
+    let summary = match diff::overlay(upper, lowers, &options, &mut sink) {
+        Err(error @ diff::Error::LowerNeeded { .. }) => {
+            return Err(
+                Failure::from(error).hint("name the lower directories with --lower, base first")
+            );
+        }
+        told => told?,
+    };
+    for one in &summary.passed_over {
+        message::warning(format_args!("{}: left out: no layer can hold it", show(&one.path)));
+    }
+    if summary.is_empty() {
+        return Ok(None);
+    }
+    sink.layer.finish()?.finish(sink.size).map(Some)
+}
+
+/// Adds up what the files of a layer hold.
+struct Counting<W> {
+    layer: LayerWriter<W>,
+    size: u64,
+}
+
+impl<W: Write> Sink for Counting<W> {
+    fn change(&mut self, change: Change<'_>) -> Result<(), SinkError> {
+        if change.entry.kind == tar::Kind::File {
+            self.size = self.size.saturating_add(change.entry.len_bytes);
+        }
+        self.layer.change(change)
+    }
+}
+
+/// The layer that a stream holds.
+fn from_stream(input: Input, format: Format, store: &Store) -> Result<Option<Layer>, Failure> {
     let label = input.label();
     let progress = Progress::bytes(&label, input.len_bytes());
-    let about = |error: io::Error| Failure::about(&label, error);
-    let plain = Decoder::new(progress.reading(input)).map_err(about)?;
-    let stored = Encoder::new(store.writer()?, format, None).map_err(about)?;
-    // Plain, the blob's digest is the DiffID.
-    let hasher = (format != Format::None).then(|| Hasher::new(Algorithm::Sha256));
-    let mut tee = Tee { from: plain, to: stored, hasher, len_bytes: 0, failed: None };
-    let size = match content_size(&mut tee) {
-        Ok(Some(size)) => size,
-        Ok(None) => return Ok(None),
-        Err(error) => return Err(refusal(&label, tee, error)),
-    };
-    let in_store = |error| Failure::about("store", error);
-    let (digest, len_bytes) = tee.to.finish().map_err(in_store)?.commit()?;
-    let diff_id = tee.hasher.map_or_else(|| digest.clone(), Hasher::finish);
-    let diff_id = DiffId(diff_id);
-    // It is known now, and img-history need not read the layer for it.
-    Sizes::default().put(&diff_id, size);
-    let media_type = match format {
-        Format::Gzip => media_type::LAYER_GZIP,
-        Format::Zstd => media_type::LAYER_ZSTD,
-        _ => media_type::LAYER,
-    };
-    let descriptor = Descriptor::new(media_type, digest, len_bytes);
-    Ok(Some(Layer { descriptor, diff_id }))
+    let plain =
+        Decoder::new(progress.reading(input)).map_err(|error| Failure::about(&label, error))?;
+    let mut tee = Tee { from: plain, to: Stored::new(format, store)?, failed: None };
+    match content_size(&mut tee) {
+        Ok(Some(size)) => tee.to.finish(size).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(refusal(&label, tee, error)),
+    }
+}
+
+/// An uncompressed layer being written into the store.
+struct Stored<'s> {
+    encoder: Encoder<BlobWriter<'s>>,
+    format: Format,
+    /// None where the layer is stored plain: the blob's digest is the DiffID then.
+    hasher: Option<Hasher>,
+    len_bytes: u64,
+}
+
+impl<'s> Stored<'s> {
+    fn new(format: Format, store: &'s Store) -> Result<Self, Failure> {
+        let encoder = Encoder::new(store.writer()?, format, None);
+        let encoder = encoder.map_err(|error| Failure::about("store", error))?;
+        let hasher = (format != Format::None).then(|| Hasher::new(Algorithm::Sha256));
+        Ok(Self { encoder, format, hasher, len_bytes: 0 })
+    }
+
+    /// Puts the layer in its place; `size` is what its files hold in bytes.
+    fn finish(self, size: u64) -> Result<Layer, Failure> {
+        let blob = self.encoder.finish().map_err(|error| Failure::about("store", error))?;
+        let (digest, len_bytes) = blob.commit()?;
+        let diff_id = DiffId(self.hasher.map_or_else(|| digest.clone(), Hasher::finish));
+        // It is known now, and img-history need not read the layer for it.
+        Sizes::default().put(&diff_id, size);
+        let media_type = match self.format {
+            Format::Gzip => media_type::LAYER_GZIP,
+            Format::Zstd => media_type::LAYER_ZSTD,
+            _ => media_type::LAYER,
+        };
+        Ok(Layer { descriptor: Descriptor::new(media_type, digest, len_bytes), diff_id })
+    }
+}
+
+impl Write for Stored<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.encoder.write_all(buffer)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(buffer);
+        }
+        self.len_bytes += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
+    }
 }
 
 /// Reads a whole archive and adds up what its files hold, in bytes; none if there is
@@ -65,15 +187,11 @@ fn content_size(stream: &mut impl Read) -> Result<Option<u64>, tar::Error> {
 }
 
 /// What to tell of a stream that is no layer.
-fn refusal(
-    label: &str,
-    tee: Tee<impl Read, Encoder<BlobWriter<'_>>>,
-    error: tar::Error,
-) -> Failure {
+fn refusal(label: &str, tee: Tee<impl Read, Stored<'_>>, error: tar::Error) -> Failure {
     if let Some(error) = tee.failed {
         return Failure::about("store", error);
     }
-    if tee.len_bytes == 0 && !matches!(error, tar::Error::Read { .. }) {
+    if tee.to.len_bytes == 0 && !matches!(error, tar::Error::Read { .. }) {
         let hint = "to change the configuration alone, use --config-only";
         return Failure::new(format!("{label}: empty input, not a layer")).hint(hint);
     }
@@ -84,8 +202,6 @@ fn refusal(
 struct Tee<R, W> {
     from: R,
     to: W,
-    hasher: Option<Hasher>,
-    len_bytes: u64,
     /// Why writing failed, which the reader could only tell as its own failure.
     failed: Option<io::Error>,
 }
@@ -93,12 +209,7 @@ struct Tee<R, W> {
 impl<R: Read, W: Write> Read for Tee<R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.from.read(buffer)?;
-        let bytes = buffer.get(..len).unwrap_or_default();
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        self.len_bytes += len as u64;
-        if let Err(error) = self.to.write_all(bytes) {
+        if let Err(error) = self.to.write_all(buffer.get(..len).unwrap_or_default()) {
             self.failed = Some(error);
             return Err(io::Error::other("cannot write what was read"));
         }

@@ -7,7 +7,7 @@ mod cli;
 mod config;
 mod layer;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use common::digest::Digest;
 use common::image::{BASE_DIGEST, Destination, Image, InvalidReference, Reference};
 use common::oci::{Descriptor, ImageConfig, Manifest, Platform, media_type};
 use common::store::Store;
-use common::stream::{self, Input, Output, Payload};
+use common::stream::{self, Output, Payload};
 use common::time;
 
 use self::cli::Cli;
-use self::layer::Layer;
+use self::layer::{Layer, Source};
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -54,7 +54,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 struct Plan<'c> {
     cli: &'c Cli,
     parent: Option<Image>,
-    layer: Option<Input>,
+    layer: Source<'c>,
     /// The child's, but for its layer and the history of it.
     config: ImageConfig,
     destination: Option<Destination>,
@@ -66,15 +66,7 @@ impl<'c> Plan<'c> {
         if let Some(destination) = &destination {
             destination.check()?;
         }
-        let from_input = OsString::from("-");
-        let layer_operand = match cli.config_only {
-            true => None,
-            false => Some(cli.layer.as_deref().unwrap_or(&from_input)),
-        };
-        let operands = [Some(cli.parent.as_os_str()), layer_operand];
-        stream::at_most_one_standard(operands.into_iter().flatten())?;
-        let layer =
-            layer_operand.map(|operand| Input::open(operand, Payload::Binary)).transpose()?;
+        let layer = Source::new(cli)?;
         let parent = parent(cli)?;
         let before = match &parent {
             Some(parent) => parent.config.child(),
@@ -120,10 +112,7 @@ impl<'c> Plan<'c> {
     fn make(mut self, store: &Store) -> Result<Descriptor, Failure> {
         let mut layers: Vec<Descriptor> =
             self.parent.iter().flat_map(|parent| parent.manifest.layers.clone()).collect();
-        let layer = match self.layer.take() {
-            Some(input) => layer::store(input, self.cli.compress.into(), store)?,
-            None => None,
-        };
+        let layer = layer::store(self.layer, self.cli.compress.into(), store)?;
         let empty_layer = layer.is_none();
         if let Some(Layer { descriptor, diff_id }) = layer {
             layers.push(descriptor);

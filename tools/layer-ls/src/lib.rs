@@ -1,0 +1,102 @@
+//! `layer-ls`: list what layers hold.
+
+mod cli;
+mod list;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status, message};
+use common::compression::Decoder;
+use common::progress::Progress;
+use common::stream::{self, Input, Output, Payload};
+use common::tar::{Limits, Reader};
+
+use cli::Cli;
+use list::{Form, Total};
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the tool on parsed arguments. A layer that cannot be read is told of, and
+/// the others are listed.
+///
+/// # Errors
+/// Whatever keeps it from listing anything.
+///
+/// # Streams
+/// Reads standard input where no layer is named, and writes to standard output.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = Cli::from_arg_matches(matches)?;
+    stream::at_most_one_standard(cli.layers.iter().map(OsString::as_os_str))?;
+    let form = match (cli.long, cli.json) {
+        (true, _) => Form::Long,
+        (_, true) => Form::Json,
+        _ => Form::Names { end: if cli.null { 0 } else { b'\n' } },
+    };
+    let layers = match cli.layers.is_empty() {
+        true => vec![OsString::from("-")],
+        false => cli.layers,
+    };
+    let mut output = Output::standard(Payload::Text)?;
+    let mut status = Status::DONE;
+    for (index, layer) in layers.iter().enumerate() {
+        if form == Form::Long && layers.len() > 1 {
+            let separator = if index > 0 { "\n" } else { "" };
+            let label = common::name::show_path(layer);
+            writeln!(output, "{separator}{label}:").map_err(stream::Error::StandardOutput)?;
+        }
+        match list_layer(layer, form, &mut output) {
+            Ok(()) => {}
+            Err(Problem::Output(error)) => return Err(stream::Error::StandardOutput(error).into()),
+            Err(Problem::Layer(failure)) => {
+                message::failure(&failure);
+                status = Status::FAILED;
+            }
+        }
+    }
+    output.commit()?;
+    Ok(status)
+}
+
+/// Why a layer is not listed: of its own, or because nothing can be printed.
+enum Problem {
+    Layer(Failure),
+    Output(std::io::Error),
+}
+
+fn list_layer(layer: &OsString, form: Form, output: &mut Output) -> Result<(), Problem> {
+    let input =
+        Input::open(layer, Payload::Binary).map_err(|error| Problem::Layer(error.into()))?;
+    let label = input.label();
+    let bad = |error: &dyn std::error::Error| Problem::Layer(about(&label, error));
+    let progress = Progress::bytes(&label, input.len_bytes());
+    let decoder = Decoder::new(progress.reading(input)).map_err(|error| bad(&error))?;
+    let mut reader = Reader::new(decoder, Limits::default());
+    let is_terminal = output.is_terminal();
+    let mut total = Total::default();
+    while let Some(entry) = reader.next_entry().map_err(|error| bad(&error))? {
+        list::write(output, &entry, form, is_terminal).map_err(Problem::Output)?;
+        total.add(&entry);
+    }
+    let decoder = reader.finish().map_err(|error| bad(&error))?;
+    decoder.into_inner().finish().map_err(|error| bad(&error))?;
+    if form == Form::Long {
+        writeln!(output, "{total}").map_err(Problem::Output)?;
+    }
+    Ok(())
+}
+
+fn about(label: &str, error: &dyn std::error::Error) -> Failure {
+    let mut text = format!("{label}: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    Failure::new(text)
+}

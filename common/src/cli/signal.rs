@@ -15,6 +15,9 @@ use crate::sys;
 /// The process that gets our signals, 0 for none.
 static COMMAND: AtomicI32 = AtomicI32::new(0);
 
+/// The last signal that was passed on, 0 for none.
+static PASSED_ON: AtomicI32 = AtomicI32::new(0);
+
 /// Whether a signal is ending us: whatever fails from then on is its doing.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -44,6 +47,7 @@ pub(super) fn install() {
                     die_of(signal);
                 }
                 pid => {
+                    PASSED_ON.store(signal as i32, Ordering::SeqCst);
                     let _ = kill(Pid::from_raw(pid), signal);
                 }
             }
@@ -77,6 +81,15 @@ pub struct Forwarding(());
 impl Drop for Forwarding {
     fn drop(&mut self) {
         COMMAND.store(0, Ordering::SeqCst);
+    }
+}
+
+/// Dies of a signal that a command got in our stead, everything undone first: for a
+/// tool to which the command was a step, and not all that it is for.
+pub fn die_if_passed_on() {
+    if let Ok(signal) = Signal::try_from(PASSED_ON.load(Ordering::SeqCst)) {
+        cleanup::run_all();
+        die_of(signal);
     }
 }
 

@@ -63,6 +63,10 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) no_cache: bool,
 
+    /// Read all files of the context, also those that seem to be as they were
+    #[arg(long)]
+    pub(crate) rehash: bool,
+
     /// Say of each step whether it came from the cache, and why not
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) explain: bool,

@@ -9,7 +9,7 @@ use common::name::show_path;
 use common::stream::{self, Input, Payload};
 
 use crate::cli::Cli;
-use crate::context::{Context, Source};
+use crate::context::{Context, Hashed, Source};
 use crate::error::Error;
 use crate::tree::{Kind, Last, Tree, of_archive};
 
@@ -35,7 +35,7 @@ pub(crate) struct Inputs {
 ///
 /// # Streams
 /// Reads standard input for `-`.
-pub(crate) fn open(cli: &Cli) -> Result<Inputs, Error> {
+pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
     let operands = [Some(cli.context.as_os_str()), cli.file.as_deref()];
     stream::at_most_one_standard(operands.into_iter().flatten())?;
     if stream::is_standard(&cli.context) {
@@ -46,11 +46,15 @@ pub(crate) fn open(cli: &Cli) -> Result<Inputs, Error> {
     if !metadata.is_dir() {
         return Err(Error::File { path: dir, source: io::ErrorKind::NotADirectory.into() });
     }
+    let hashed = match cli.rehash {
+        true => Hashed::forgotten(cache, &dir),
+        false => Hashed::load(cache, &dir),
+    };
     let path = match cli.file.as_deref() {
         Some(file) if stream::is_standard(file) => {
             let input = Input::open(file, Payload::Text)?;
             let text = read(input, Path::new("standard input"))?;
-            let context = Context::new(Source::Directory(dir), None);
+            let context = Context::new(Source::Directory(dir, hashed), None);
             return Ok(Inputs { text, label: "standard input".into(), context });
         }
         Some(file) => PathBuf::from(file),
@@ -63,7 +67,7 @@ pub(crate) fn open(cli: &Cli) -> Result<Inputs, Error> {
         Some(_) => show_path(&path).to_string(),
         None => path.file_name().map(|name| show_path(name).to_string()).unwrap_or_default(),
     };
-    let context = Context::new(Source::Directory(dir), Some(ignore.into()));
+    let context = Context::new(Source::Directory(dir, hashed), Some(ignore.into()));
     Ok(Inputs { text, label, context })
 }
 

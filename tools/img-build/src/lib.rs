@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod cli;
+mod codec;
 mod context;
 mod error;
 mod glob;
@@ -55,6 +56,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
     let mut builder = plan(&cli)?;
     let state = builder.build(cli.target.as_deref()).map_err(failure)?;
+    builder.context.save();
     let image = result::assemble(state, &labels, builder.now, &builder.store)?;
     result::deliver(&image, &cli.names, destination.as_ref(), &builder.store)?;
     if !destination.as_ref().is_some_and(Destination::is_standard) {
@@ -68,11 +70,11 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 /// Opens and checks everything; nothing is built yet.
 fn plan(cli: &Cli) -> Result<Builder, Failure> {
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
-    let input::Inputs { text, label, context } = input::open(cli)?;
+    let cache_dir = cache_dir();
+    let input::Inputs { text, label, context } = input::open(cli, cache_dir.as_deref())?;
     let file = Containerfile::parse(&text)
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
     let platform = cli.platform.clone().unwrap_or_else(Platform::host);
-    let cache_dir = cache_dir();
     let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
     let identity = format!("{}\n{label}", context_dir.display());
     let store = cli.store.create()?;

@@ -126,3 +126,35 @@ fn a_result_whose_layer_is_gone_is_made_again() {
     let again = bench.run(&["ctx"], b"").stdout;
     assert_eq!(bench.image(again.trim()).layers.len(), 2);
 }
+
+#[test]
+fn files_that_did_not_change_are_not_read_again() {
+    let bench = bench();
+    // Younger files are not trusted to tell.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    bench.run(&["ctx"], b"");
+    let reads = |arguments: &[&str]| {
+        let words = bench.words(&[arguments, &["ctx"]].concat());
+        let trace = bench.path("trace");
+        let traced = Command::new("strace")
+            .args(["-f", "-e", "trace=openat2", "-o"])
+            .arg(&trace)
+            .args(words)
+            .env_clear()
+            .envs(&bench.env)
+            .current_dir(bench.dir.path())
+            .output();
+        let traced = match traced {
+            Ok(output) if output.status.success() => fs::read_to_string(&trace).unwrap(),
+            _ => return None,
+        };
+        Some(traced.lines().filter(|line| line.contains("\"d/sub/g\"")).count())
+    };
+    let Some(cached) = reads(&[]) else { return support::skip("no strace") };
+    assert_eq!(cached, 0);
+    assert!(reads(&["--rehash"]).unwrap() > 0);
+    assert!(bench.hits(&[])[0]);
+    // A change that size and times do not tell, but the time of change does.
+    same_size_and_time(&bench);
+    assert!(!bench.hits(&[])[0]);
+}

@@ -5,19 +5,20 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use common::root::Root;
 use common::tar::Xattrs;
 use common::time::Timestamp;
 
-use super::{Matched, Patterns};
+use super::{Hashed, Matched, Patterns};
 use crate::error::Error;
 use crate::tree::{Attributes, Content, File, HostRoot, Kind, Node, Tree};
 
 struct Reader<'a> {
     root: Arc<HostRoot>,
     patterns: &'a Patterns,
+    hashed: &'a mut Hashed,
     tree: Tree,
     /// Files of several names, by device and inode.
     groups: HashMap<(u64, u64), u64>,
@@ -26,11 +27,12 @@ struct Reader<'a> {
 /// Reads names and attributes, no contents. Owners are root's: who checked the
 /// context out is no part of the image. Extended attributes are left behind too,
 /// as they are by every builder that sends its context elsewhere.
-pub(super) fn read(dir: &Path, patterns: &Patterns) -> Result<Tree, Error> {
+pub(super) fn read(dir: &Path, patterns: &Patterns, hashed: &mut Hashed) -> Result<Tree, Error> {
     let root = Root::open(dir).map_err(Error::file(dir))?;
     let mut reader = Reader {
         root: Arc::new(HostRoot(root)),
         patterns,
+        hashed,
         tree: Tree::new(),
         groups: HashMap::new(),
     };
@@ -101,7 +103,7 @@ impl Reader<'_> {
                 group
             });
             let content = Content::Host { root: Arc::clone(&self.root), path: path.to_vec() };
-            let digest = Arc::new(OnceLock::new());
+            let digest = self.hashed.digest(path, metadata);
             Kind::File(File { len_bytes: metadata.len(), content, group, digest })
         } else if kind.is_symlink() {
             let target = fs::read_link(host).map_err(Error::file(host))?;

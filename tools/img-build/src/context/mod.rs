@@ -1,11 +1,13 @@
 //! The context: a directory, a tar archive, or nothing; as a tree of names.
 
 mod directory;
+mod hashed;
 mod ignore;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use hashed::Hashed;
 pub(crate) use ignore::{Matched, PatternError, Patterns};
 
 use crate::error::Error;
@@ -17,8 +19,8 @@ const MAX_IGNORE_LEN_BYTES: u64 = 4 << 20;
 /// Where the files of COPY and ADD come from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// A directory of the host.
-    Directory(PathBuf),
+    /// A directory of the host, and what its files were when they were last read.
+    Directory(PathBuf, Hashed),
     /// Read from standard input: the whole tree.
     Archive(Tree),
     /// The Containerfile came on standard input alone.
@@ -48,8 +50,8 @@ impl Context {
             return Ok(Arc::clone(tree));
         }
         let tree = match &mut self.source {
-            Source::Directory(dir) => {
-                directory::read(dir, &ignore_file(self.ignore.as_deref(), dir)?)?
+            Source::Directory(dir, hashed) => {
+                directory::read(dir, &ignore_file(self.ignore.as_deref(), dir)?, hashed)?
             }
             Source::Archive(tree) => {
                 let patterns = archived_ignore_file(tree)?;
@@ -59,6 +61,13 @@ impl Context {
             Source::Nothing => Tree::new(),
         };
         Ok(Arc::clone(self.tree.insert(Arc::new(tree))))
+    }
+
+    /// Keeps what was learnt of its files for the next build.
+    pub(crate) fn save(&self) {
+        if let Source::Directory(_, hashed) = &self.source {
+            hashed.save();
+        }
     }
 
     /// What a message calls it.

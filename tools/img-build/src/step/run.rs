@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::cli::message;
+use common::cli::{message, signal};
 use common::containerfile::config::argv;
 use common::containerfile::{CommandLine, Heredoc, Run, RunNetwork, history};
 use common::layer::{diff, overlay};
@@ -115,8 +115,11 @@ impl Builder {
             command = command.env(name, value);
         }
         let (command, locks) = mounts.add_to(command, &scratch)?;
-        let exit = command.run()?;
+        let exit = command.run();
         drop(locks);
+        // Whoever interrupts a build means the build.
+        signal::die_if_passed_on();
+        let exit = exit?;
         if !exit.success() {
             if let Some(shown) = shown {
                 show(shown);

@@ -3,7 +3,7 @@
 //! so that a layer is read through once.
 
 use std::fs;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use common::time::Timestamp;
 
 use super::Archive;
 use super::content::{At, is_plain, spool};
+use crate::codec::{Cursor, put_bytes, read_summed, write_summed};
 use crate::error::Error;
 
 /// Changes whenever the bytes of an index mean something else.
@@ -102,28 +103,17 @@ fn scan<R: Read>(stream: R) -> io::Result<(Vec<Member>, R)> {
 }
 
 fn save(path: &Path, members: &[Member]) -> io::Result<()> {
-    let Some(dir) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(dir)?;
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = Vec::new();
     for member in members {
         encode(&mut bytes, member);
     }
-    let sum = Digest::of(&bytes);
-    let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
-    temporary.write_all(&bytes)?;
-    temporary.write_all(sum.hex().as_bytes())?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    write_summed(path, MAGIC, &bytes)
 }
 
 /// `None` for anything but a whole index of ours: it is made again.
 fn load(path: &Path) -> Option<Vec<Member>> {
-    let bytes = fs::read(path).ok()?;
-    let (bytes, sum) = bytes.split_at_checked(bytes.len().checked_sub(64)?)?;
-    if Digest::of(bytes).hex().as_bytes() != sum {
-        return None;
-    }
-    let mut rest = Cursor(bytes.strip_prefix(MAGIC)?);
+    let bytes = read_summed(path, MAGIC)?;
+    let mut rest = Cursor(&bytes);
     let mut members = Vec::new();
     while !rest.0.is_empty() {
         members.push(decode(&mut rest)?);
@@ -132,10 +122,7 @@ fn load(path: &Path) -> Option<Vec<Member>> {
 }
 
 fn encode(out: &mut Vec<u8>, member: &Member) {
-    let bytes = |out: &mut Vec<u8>, bytes: &[u8]| {
-        out.extend((bytes.len() as u64).to_le_bytes());
-        out.extend(bytes);
-    };
+    let bytes = put_bytes;
     let entry = &member.entry;
     let (tag, major, minor, target): (u8, u32, u32, &[u8]) = match &entry.kind {
         Kind::File => (0, 0, 0, b""),
@@ -198,31 +185,10 @@ fn decode(rest: &mut Cursor<'_>) -> Option<Member> {
     Some(Member { entry, position, digest })
 }
 
-/// Bytes that are taken from the front.
-struct Cursor<'a>(&'a [u8]);
-
-impl Cursor<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<Vec<u8>> {
-        let len = usize::try_from(self.number()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(bytes.to_vec())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, Digest, Entry, Kind, Member, Timestamp, decode, encode};
+    use super::{Digest, Entry, Kind, Member, Timestamp, decode, encode};
+    use crate::codec::Cursor;
 
     #[test]
     fn an_index_is_read_as_it_was_written() {

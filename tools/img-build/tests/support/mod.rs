@@ -83,16 +83,16 @@ impl Bench {
         }
     }
 
-    pub(crate) fn output(&self, arguments: &[&str], stdin: &[u8]) -> Output {
+    /// The command line.
+    pub(crate) fn words(&self, arguments: &[&str]) -> Vec<String> {
         let tool = env!("CARGO_BIN_EXE_img-build").to_owned();
-        let words: Vec<&str> = self
-            .prefix
-            .iter()
-            .chain([&tool])
-            .map(String::as_str)
-            .chain(arguments.iter().copied())
-            .collect();
-        let mut child = Command::new(words[0])
+        let arguments = arguments.iter().map(|word| (*word).to_owned());
+        self.prefix.iter().cloned().chain([tool]).chain(arguments).collect()
+    }
+
+    pub(crate) fn output(&self, arguments: &[&str], stdin: &[u8]) -> Output {
+        let words = self.words(arguments);
+        let mut child = Command::new(&words[0])
             .args(&words[1..])
             .env_clear()
             .envs(&self.env)

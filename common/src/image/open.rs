@@ -97,8 +97,10 @@ impl<'a> Opener<'a> {
 pub fn all(store: &Arc<Store>, image: &Descriptor) -> Result<Vec<Image>, Error> {
     let source = Source::Store(Arc::clone(store));
     let names = || image.ref_name().map(str::to_owned).into_iter().collect();
-    let there = |below: &&Descriptor| store.contains(below);
     let images = choose::all(&source, image)?;
+    // An index may name platforms that were never fetched.
+    let there =
+        |below: &&Descriptor| below.digest == image.digest || source.find(&below.digest).is_some();
     images.iter().filter(there).map(|below| manifest(source.clone(), below, names())).collect()
 }
 

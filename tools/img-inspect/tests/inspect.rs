@@ -1,0 +1,35 @@
+//! `img-inspect` through its binary.
+
+mod support;
+
+use common::digest::Digest;
+use support::Place;
+
+#[test]
+fn an_image_is_shown_in_dockers_shape_or_as_it_is() {
+    let place = Place::new();
+    let image = place.image(&["app"], "2001-01-01T00:00:00Z", &[1000, 5]);
+    let shown: serde_json::Value = serde_json::from_str(&place.done(&["app"])).unwrap_or_default();
+    assert_eq!(shown[0]["Id"], image.to_string());
+    assert_eq!(shown[0]["RepoTags"][0], "app:latest");
+    assert_eq!(shown[0]["Size"], 1005);
+    assert_eq!(shown[0]["Config"]["Env"][0], "A=1");
+    assert_eq!(shown[0]["RootFS"]["Layers"].as_array().map(Vec::len), Some(2));
+    assert_eq!(Digest::of(place.done(&["--raw", "app"]).as_bytes()), image);
+    assert!(place.done(&["--config", "app"]).contains("\"os\":\"linux\""));
+    assert_eq!(
+        place.done(&["-f", "{{.Os}} {{.Config.Env}}", "app", "app"]),
+        "linux [A=1]\nlinux [A=1]\n"
+    );
+    let (shown, said) = place.failed(&["-f", "{{.Os}}", "nope", "app"]);
+    assert_eq!(shown, "linux\n");
+    assert!(said.starts_with("img-inspect: nope: no such image in "), "{said}");
+    for bad in [
+        &["-f", "{{.Nope}}", "app"][..],
+        &["-f", "table {{.Os}}", "app"],
+        &["--raw", "--config", "app"],
+        &[],
+    ] {
+        place.failed(bad);
+    }
+}

@@ -1,0 +1,49 @@
+//! `img-ls` through its binary.
+
+mod support;
+
+use std::fs;
+use std::process::Stdio;
+
+use support::Place;
+
+#[test]
+fn images_are_listed_newest_first_with_what_they_share() {
+    let place = Place::new();
+    assert_eq!(place.done(&["-q"]), "");
+    let old = place.image(&["base"], "1999-01-01T00:00:00Z", &[1000]);
+    let new = place.image(&["x.y/app:1", "app"], "2000-01-01T00:00:00Z", &[1000, 234]);
+    let table = place.done(&[]);
+    let expected = format!(
+        "REPOSITORY   TAG       IMAGE ID       PLATFORM      CREATED   SIZE      SHARED SIZE\n\
+         app          latest    {new}   linux/amd64   N/A       1.23kB    1kB\n\
+         x.y/app      1         {new}   linux/amd64   N/A       1.23kB    1kB\n\
+         base         latest    {old}   linux/amd64   N/A       1kB       1kB\n",
+        new = new.short(),
+        old = old.short(),
+    );
+    assert_eq!(table, expected);
+    assert_eq!(place.done(&["-q", "--no-trunc", "base"]), format!("{old}\n"));
+    assert_eq!(place.done(&["--format", "{{.Tag}} {{.UniqueSize}}", "x.y/app"]), "1 234B\n");
+    let line = place.done(&["--json", "base:latest"]);
+    let object: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+    assert_eq!(object["size_bytes"], 1000);
+    let (listed, said) = place.failed(&["-q", "nope", "base"]);
+    assert_eq!(
+        (listed, said.as_str()),
+        (format!("{}\n", old.short()), "img-ls: nope: no such image\n")
+    );
+}
+
+#[test]
+fn a_check_tells_of_damage_by_status_1() {
+    let place = Place::new();
+    let image = place.image(&["app"], "2001-01-01T00:00:00Z", &[5]);
+    assert_eq!(place.done(&["--check"]), "");
+    let _ = fs::write(place.store().blob_path(&image), "damaged");
+    let output = place.run(&["--check"], Stdio::null());
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("digest mismatch"));
+    let (_, said) = place.failed(&[]);
+    assert!(said.starts_with("img-ls: app:latest: "), "{said}");
+}

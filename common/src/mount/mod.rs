@@ -9,12 +9,14 @@
 
 pub(crate) mod context;
 mod error;
+mod legacy;
 mod overlay;
 mod privilege;
 mod table;
 pub(crate) mod upper;
 pub(crate) mod work;
 
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -55,8 +57,10 @@ impl Overlay {
     pub fn mount_on(&self, point: &Path) -> Result<(), Error> {
         let target = overlay::open_directory(point, "cannot mount on it")?;
         let work = self.prepare()?;
-        let mounted =
-            self.open(work.as_ref()).and_then(|opened| opened.mount(None)).and_then(|mount| {
+        let mounted = self
+            .open(work.as_ref())
+            .and_then(|opened| opened.mount(None, target.as_fd()))
+            .and_then(|mount| {
                 context::attach(mount, target)
                     .map_err(|error| Error::directory(point, "cannot mount on it", error))
             });

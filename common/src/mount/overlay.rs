@@ -90,7 +90,14 @@ impl Opened {
 
     /// Mounts the overlay, with `above` as one more lower layer on top of the
     /// others. The mount is nowhere yet.
-    pub(crate) fn mount(&self, above: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {
+    ///
+    /// `scratch` is an attached directory that nobody else looks at: old kernels
+    /// mount on it for a moment.
+    pub(crate) fn mount(
+        &self,
+        above: Option<BorrowedFd<'_>>,
+        scratch: BorrowedFd<'_>,
+    ) -> Result<OwnedFd, Error> {
         let mut lowers: Vec<BorrowedFd<'_>> = self.lowers.iter().map(AsFd::as_fd).collect();
         lowers.extend(above);
         // Kept open until the mount holds them.
@@ -103,12 +110,21 @@ impl Opened {
                 return Err(Error::TooMany { count: lowers.len(), limit: 2 * LIMIT - 1 });
             }
             message::verbose(format_args!("merging the lowest {count} layers into one"));
-            merged =
-                stack(lowers.get(..count).unwrap_or_default(), None, self.form, self.durability)?;
+            let lowest = lowers.get(..count).unwrap_or_default();
+            merged = stack(lowest, None, self.form, self.durability, scratch)?;
             lowers.splice(..count, [merged.as_fd()]);
         }
-        stack(&lowers, self.upper.as_ref(), self.form, self.durability)
+        stack(&lowers, self.upper.as_ref(), self.form, self.durability, scratch)
     }
+}
+
+/// What an overlay is stacked from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Branches<'a> {
+    /// Base first.
+    pub(super) lowers: &'a [BorrowedFd<'a>],
+    /// The upper directory and the work directory.
+    pub(super) upper: Option<&'a (OwnedFd, OwnedFd)>,
 }
 
 /// Asks the kernel, in the forms that its versions know.
@@ -117,26 +133,31 @@ fn stack(
     upper: Option<&(OwnedFd, OwnedFd)>,
     form: Form,
     durability: Durability,
+    scratch: BorrowedFd<'_>,
 ) -> Result<OwnedFd, Error> {
+    let branches = Branches { lowers, upper };
     // One lower layer and no upper is no overlay to the kernel: an empty one
     // below changes nothing.
     let empty;
-    let mut lowers = lowers.to_vec();
+    let mut padded = lowers.to_vec();
     if lowers.len() == 1 && upper.is_none() {
         empty = tmpfs(Some(4096), 0o755, MountAttrFlags::empty())?;
-        lowers.insert(0, empty.as_fd());
+        padded.insert(0, empty.as_fd());
     }
-    let mut passing = Passing::Descriptor;
-    loop {
-        match configure(&lowers, upper, form, durability, passing) {
-            // Descriptors for layers came with Linux 6.13, `lowerdir+` with 6.8.
-            Err(error) if passing == Passing::Descriptor && is_unknown_option(&error) => {
-                message::verbose("the kernel takes no descriptors for layers: passing paths");
-                passing = Passing::Path;
-            }
-            result => return result,
-        }
+    let padded = Branches { lowers: &padded, upper };
+    // Descriptors for layers came with Linux 6.13, `lowerdir+` with 6.8.
+    match configure(&padded, form, durability, Passing::Descriptor) {
+        Err(error) if is_unknown_option(&error) => {}
+        result => return result,
     }
+    message::verbose("the kernel takes no descriptors for layers: passing paths");
+    match configure(&padded, form, durability, Passing::Path) {
+        // Before 6.5 nothing was checked until the very end.
+        Err(Error::Refused { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {}
+        result => return result,
+    }
+    message::verbose("the kernel takes no list of layers: using mount(2)");
+    super::legacy::stack(&branches, form, durability, scratch)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +173,7 @@ fn is_unknown_option(error: &Error) -> bool {
 }
 
 fn configure(
-    lowers: &[BorrowedFd<'_>],
-    upper: Option<&(OwnedFd, OwnedFd)>,
+    branches: &Branches<'_>,
     form: Form,
     durability: Durability,
     passing: Passing,
@@ -164,11 +184,11 @@ fn configure(
         Passing::Path => context.string(key, &format!("/proc/self/fd/{}", fd.as_raw_fd())),
     };
     // The kernel's order is the top one first.
-    for lower in lowers.iter().rev() {
+    for lower in branches.lowers.iter().rev() {
         directory("lowerdir+", *lower)?;
     }
     let mut attributes = MountAttrFlags::empty();
-    if let Some((upper, work)) = upper {
+    if let Some((upper, work)) = branches.upper {
         directory("upperdir", upper.as_fd())?;
         directory("workdir", work.as_fd())?;
         if durability == Durability::Volatile {
@@ -191,4 +211,34 @@ fn configure(
     // none, nor this option.
     let _ = context.string("uuid", "null");
     context.mount(attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+    use super::{Branches, Durability, Form, Passing, configure};
+
+    #[test]
+    fn layers_go_in_by_descriptor_and_by_path() {
+        if !super::super::can_mount() {
+            eprintln!("SKIPPED: mounting needs CAP_SYS_ADMIN");
+            return;
+        }
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let fds = dirs.each_ref().map(|dir| OwnedFd::from(File::open(dir.path()).unwrap()));
+        let lowers: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| fd.as_fd()).collect();
+        let branches = Branches { lowers: &lowers, upper: None };
+        std::fs::write(dirs[1].path().join("top"), "").unwrap();
+        for passing in [Passing::Descriptor, Passing::Path] {
+            match configure(&branches, Form::native(), Durability::Synced, passing) {
+                Ok(mount) => {
+                    let found = rustix::fs::statat(&mount, "top", rustix::fs::AtFlags::empty());
+                    assert!(found.is_ok(), "{passing:?}");
+                }
+                Err(error) => eprintln!("SKIPPED {passing:?}: this kernel has it not: {error}"),
+            }
+        }
+    }
 }

@@ -3,13 +3,19 @@
 use nix::sched::{CloneFlags, unshare};
 
 use super::Error;
+use super::command::Isolation;
 use super::error::Trying as _;
 use super::plan::Ids;
 use crate::mount;
 
 /// How this process can have root inside.
-pub(super) fn choose() -> Ids {
-    if mount::can_mount() { Ids::Host } else { Ids::Single }
+pub(super) fn choose(isolation: Isolation) -> Ids {
+    let enough = match isolation {
+        Isolation::Full => mount::can_mount(),
+        // chroot(2) is all that root needs there.
+        Isolation::Chroot => nix::unistd::geteuid().is_root(),
+    };
+    if enough { Ids::Host } else { Ids::Single }
 }
 
 /// Enters a user namespace, if there is to be one, and becomes root in it.

@@ -24,7 +24,8 @@ use crate::cli::{message, signal};
 
 /// See [`Command::run`].
 pub(super) fn run(command: Command) -> Result<Exit, Error> {
-    let (plan, mut descriptors, streams) = Plan::new(command, ids::choose());
+    let ids = ids::choose(command.isolation);
+    let (plan, mut descriptors, streams) = Plan::new(command, ids);
     let (channel, theirs) = Channel::pair().trying(|| "cannot make a socket".into())?;
     let stdin = standard_input(streams.stdin).trying(|| "standard input".into())?;
     descriptors.insert(0, stdin);

@@ -16,7 +16,7 @@ use super::command::{Network, Privileges, Root, Terminal, Writable};
 use super::error::Trying as _;
 use super::plan::Plan;
 use super::user::{self, User};
-use super::{Error, privileges, seccomp};
+use super::{Error, privileges, seccomp, stub};
 use crate::cli::{Status, signal};
 
 /// Where programs are looked for if the environment names no PATH (docker's).
@@ -153,6 +153,9 @@ pub(super) fn main_in_chroot(plan: &Plan, channel: &Channel) -> Result<(), Error
     let about = || format!("cannot make {} the root", crate::name::show_path(&path));
     let root = std::fs::File::open(&path).trying(about)?;
     let user = user::look_up(std::os::fd::AsFd::as_fd(&root), plan.user.as_deref())?;
+    if plan.make_cwd {
+        stub::make_directory_at(std::os::fd::AsFd::as_fd(&root), &plan.cwd.0)?;
+    }
     rustix::process::fchdir(&root).trying(about)?;
     rustix::process::chroot(".").trying(about)?;
     main(plan, &user, channel, None)

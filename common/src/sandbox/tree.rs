@@ -66,9 +66,10 @@ pub(super) fn mount(
     channel: &Channel,
 ) -> Result<OwnedFd, Error> {
     let place = staging.directory("root")?;
+    let scratch = place.as_fd();
     let root = match (plan.root.root(), plan.writable) {
         (Root::Directory(path), Writable::Discarded) => {
-            overlay(staging, Overlay::new(vec![path]), plan, descriptors, work, channel)?
+            overlay(staging, Overlay::new(vec![path]), plan, descriptors, work, channel, scratch)?
         }
         (Root::Directory(path), _) => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
@@ -77,7 +78,9 @@ pub(super) fn mount(
             let about = || format!("cannot take {} as the root", crate::name::show_path(&path));
             open_tree(CWD, &path, flags).trying(about)?
         }
-        (Root::Overlay(layers), _) => overlay(staging, layers, plan, descriptors, work, channel)?,
+        (Root::Overlay(layers), _) => {
+            overlay(staging, layers, plan, descriptors, work, channel, scratch)?
+        }
     };
     // A device node of the image is no device here: the few that there are, are
     // mounted one by one.
@@ -100,6 +103,7 @@ fn overlay(
     descriptors: &[OwnedFd],
     work: Option<&Work>,
     channel: &Channel,
+    scratch: BorrowedFd<'_>,
 ) -> Result<OwnedFd, Error> {
     let mut opened = layers.open(work)?;
     if plan.writable == Writable::Discarded {
@@ -108,7 +112,7 @@ fn overlay(
         attach(&memory, place).trying(|| "cannot mount a tmpfs".into())?;
         opened.write_to(&memory).trying(|| "cannot prepare the upper directory".into())?;
     }
-    let plain = opened.mount(None)?;
+    let plain = opened.mount(None, scratch)?;
     let stubs = staging.directory("stubs")?;
     if !stub::fill_layer(plain.as_fd(), stubs.as_fd(), plan, descriptors)? {
         return Ok(plain);
@@ -116,7 +120,7 @@ fn overlay(
     channel.report(&Report::Verbose("the image lacks mount points: adding them".into()));
     drop(plain);
     opened.renew().trying(|| "cannot clear the work directory".into())?;
-    Ok(opened.mount(Some(stubs.as_fd()))?)
+    Ok(opened.mount(Some(stubs.as_fd()), scratch)?)
 }
 
 /// Makes `root` the root of this process and drops everything else.

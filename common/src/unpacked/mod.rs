@@ -93,7 +93,8 @@ impl Cache {
     /// A place that cannot be used.
     pub fn at(dir: PathBuf) -> Result<Self, Error> {
         let form = Form::native();
-        let ownership = match mount::has_many_ids() {
+        // Root that cannot mount runs things in a user namespace with one id.
+        let ownership = match mount::can_mount() && mount::has_many_ids() {
             true => Ownership::Keep,
             false => Ownership::Drop,
         };

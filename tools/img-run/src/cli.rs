@@ -73,6 +73,10 @@ pub(crate) struct Cli {
     #[arg(short = 't', long)]
     pub(crate) tty: bool,
 
+    /// How far the command is kept apart from the host
+    #[arg(long, value_name = "HOW", default_value = "full")]
+    pub(crate) isolation: Isolation,
+
     /// Let nothing that the command executes gain privileges
     #[arg(long)]
     pub(crate) no_new_privs: bool,
@@ -104,6 +108,15 @@ impl Cli {
     }
 }
 
+/// How far the command is kept apart from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Isolation {
+    /// Namespaces and mounts of its own
+    Full,
+    /// A copy of the image and chroot(2), for where nothing can be mounted
+    Chroot,
+}
+
 /// Which network the command sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Network {
@@ -118,6 +131,15 @@ impl From<Network> for sandbox::Network {
         match network {
             Network::Host => Self::Host,
             Network::None => Self::None,
+        }
+    }
+}
+
+impl From<Isolation> for sandbox::Isolation {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Full => Self::Full,
+            Isolation::Chroot => Self::Chroot,
         }
     }
 }

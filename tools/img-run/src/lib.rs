@@ -1,16 +1,18 @@
 //! `img-run`: run an image's command, or another, in the image.
 
 mod cli;
+mod copy;
 mod mount;
 mod process;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use cli::Cli;
+use cli::{Cli, Isolation};
 use common::cli::{Failure, Status};
-use common::image::{self, Reference};
+use common::image::{self, Image, Reference};
 use common::mount::{Overlay, Upper};
 use common::sandbox::{Command, Error, Privileges, Root, Terminal, Writable, again_with_many_ids};
 use common::unpacked::Cache;
+use copy::Copy;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -31,12 +33,15 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
     }
     // A tool that runs a command leaves the low statuses to it.
-    let command = plan(cli).map_err(|failure| failure.with_status(Status::RUNNER_FAILED))?;
-    Ok(command.run().map_err(Error::into_failure)?.status())
+    let (command, copy) =
+        plan(cli).map_err(|failure| failure.with_status(Status::RUNNER_FAILED))?;
+    let exit = command.run();
+    drop(copy);
+    Ok(exit.map_err(Error::into_failure)?.status())
 }
 
 /// Opens the image, unpacks what is not in the cache yet, and puts all together.
-fn plan(cli: Cli) -> Result<Command, Failure> {
+fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     let files = cli.env_file.iter().map(|path| {
         std::fs::read(path).map_err(|error| Failure::about(common::name::show_path(path), error))
     });
@@ -47,17 +52,11 @@ fn plan(cli: Cli) -> Result<Command, Failure> {
 
     let mut argv = process::argv(&cli, config)?.into_iter();
     let env = process::env(&cli, config, &files, |name| std::env::var_os(name))?;
-    let mut overlay = Overlay::new(Cache::open()?.image(&image, None)?);
-    let mut writable = Writable::Discarded;
-    if let Some(dir) = cli.upper.clone() {
-        overlay = overlay.with_upper(Upper::new(dir));
-        writable = Writable::AsMounted;
-    } else if cli.read_only {
-        writable = Writable::No;
-    }
-    let mut command = Command::new(Root::Overlay(overlay), argv.next().unwrap_or_default())
+    let (root, writable, copy) = root(&cli, &image)?;
+    let mut command = Command::new(root, argv.next().unwrap_or_default())
         .args(argv)
         .writable(writable)
+        .isolation(cli.isolation.into())
         .cwd(process::directory(&cli, config))
         .user(cli.user.as_deref().unwrap_or(&config.user))
         .network(cli.network.into())
@@ -78,5 +77,29 @@ fn plan(cli: Cli) -> Result<Command, Failure> {
     for mount in tmpfs.chain(cli.volumes.into_iter().map(mount::Volume::mount)) {
         command = command.mount(mount);
     }
-    Ok(command)
+    Ok((command, copy))
+}
+
+/// The tree to run in, whether it can be written to, and what to remove afterwards.
+fn root(cli: &Cli, image: &Image) -> Result<(Root, Writable, Option<Copy>), Failure> {
+    if cli.isolation == Isolation::Chroot {
+        if cli.upper.is_some() {
+            return Err(Failure::new(
+                "--upper takes a mount, which --isolation chroot cannot make",
+            ));
+        }
+        // A copy is discarded as a whole.
+        let writable = if cli.read_only { Writable::No } else { Writable::AsMounted };
+        let copy = copy::copy(image)?;
+        return Ok((Root::Directory(copy.dir.clone()), writable, Some(copy)));
+    }
+    let mut overlay = Overlay::new(Cache::open()?.image(image, None)?);
+    let mut writable = Writable::Discarded;
+    if let Some(dir) = cli.upper.clone() {
+        overlay = overlay.with_upper(Upper::new(dir));
+        writable = Writable::AsMounted;
+    } else if cli.read_only {
+        writable = Writable::No;
+    }
+    Ok((Root::Overlay(overlay), writable, None))
 }

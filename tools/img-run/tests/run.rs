@@ -309,6 +309,31 @@ fn a_terminal_of_its_own() {
 }
 
 #[test]
+fn a_chroot_where_nothing_can_be_mounted() {
+    in_each_role(|scratch| {
+        // Root as docker has it: it may chroot and not mount.
+        let mut tool = match scratch.role {
+            Role::Root => {
+                let mut tool = scratch.as_role("setpriv");
+                let without = ["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
+                tool.args(without).arg(scratch.path("img-run"));
+                tool
+            }
+            Role::User => scratch.as_role(scratch.path("img-run")),
+        };
+        let word = format!("5{}66", std::process::id());
+        let script = format!("pwd; id -u; echo x > /new; sleep {word} & exit 6");
+        let words = ["--isolation", "chroot", "--entrypoint", "", "app", "sh", "-c", &script];
+        let output = tool.args(words).stdin(Stdio::null()).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(6), "/made\n0\n"));
+        let left = Command::new("pgrep").args(["-f", &format!("sleep {word}")]).output().unwrap();
+        assert!(left.stdout.is_empty(), "a process is left");
+        let refused = scratch.run(&["--isolation", "chroot", "-t", "app"]);
+        assert_eq!(refused.status.code(), Some(125));
+    });
+}
+
+#[test]
 fn subordinate_ids_keep_the_owners_of_files() {
     let (Some(busybox), true) = (busybox(), is_root()) else {
         eprintln!("SKIPPED: this process is not root, to become a user with subordinate ids");

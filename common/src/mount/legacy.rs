@@ -1,0 +1,156 @@
+//! The overlay by mount(2), for kernels before 6.8: they know no `lowerdir+`, and
+//! one fsconfig(2) string holds 255 bytes.
+//!
+//! Everything is one string of less than a page, so layers go in as names in
+//! /proc/self/fd: about 220 of them fit, whatever their paths. A longer string
+//! would be cut off without a word, and is refused here.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, mount, open_tree, unmount};
+
+use super::overlay::Branches;
+use super::{Durability, Error, Form, SOURCE};
+use crate::sys::mount_attr::{MountAttr, mount_setattr};
+
+/// What mount(2) takes from us, its final zero byte included.
+const PAGE: usize = 4096;
+
+/// Mounts the overlay, nowhere in the end. `scratch` is a directory that it is
+/// mounted on for a moment, as mount(2) can do no less.
+pub(super) fn stack(
+    branches: &Branches<'_>,
+    form: Form,
+    durability: Durability,
+    scratch: BorrowedFd<'_>,
+) -> Result<OwnedFd, Error> {
+    let refused =
+        |step: &str, source: io::Error| Error::refused("overlay", step, source, String::new());
+    // One layer alone is no overlay to the kernel: then it is itself.
+    if let ([only], None) = (branches.lowers, branches.upper) {
+        let copied = clone(*only).and_then(|copy| {
+            let set = libc::MOUNT_ATTR_RDONLY;
+            mount_setattr(copy.as_fd(), MountAttr { set, ..MountAttr::default() })?;
+            Ok(copy)
+        });
+        return copied.map_err(|error| refused("open_tree", error));
+    }
+    let options = options(branches, form, durability).map_err(|error| refused("options", error))?;
+    if options.as_bytes_with_nul().len() > PAGE {
+        return Err(Error::TooMany { count: branches.lowers.len(), limit: 220 });
+    }
+    let target = name(scratch);
+    let flags = match branches.upper {
+        Some(_) => MountFlags::empty(),
+        None => MountFlags::RDONLY,
+    };
+    mount(SOURCE, &target, "overlay", flags, Some(options.as_c_str()))
+        .map_err(|errno| refused("mount", errno.into()))?;
+    // By its name again: `scratch` is what lies below now.
+    let real = std::fs::read_link(&target);
+    let copied = real.and_then(|real| {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let copy = open_tree(rustix::fs::CWD, &real, flags)?;
+        unmount(&real, UnmountFlags::DETACH)?;
+        Ok(copy)
+    });
+    copied.map_err(|error| refused("open_tree", error))
+}
+
+fn clone(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    Ok(open_tree(directory, "", flags)?)
+}
+
+fn name(directory: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", directory.as_raw_fd())
+}
+
+fn options(branches: &Branches<'_>, form: Form, durability: Durability) -> io::Result<CString> {
+    // The kernel's order is the top one first.
+    let lowers: Vec<String> = branches.lowers.iter().rev().map(|lower| name(*lower)).collect();
+    let mut options = format!("lowerdir={}", lowers.join(":")).into_bytes();
+    if let Some((upper, work)) = branches.upper {
+        for (key, fd) in [("upperdir", upper), ("workdir", work)] {
+            // By their paths, which is what the kernel shows of them later.
+            let path = std::fs::read_link(name(fd.as_fd()))?;
+            options.extend_from_slice(format!(",{key}=").as_bytes());
+            for byte in path.as_os_str().as_bytes() {
+                if matches!(byte, b'\\' | b',') {
+                    options.push(b'\\');
+                }
+                options.push(*byte);
+            }
+        }
+        if durability == Durability::Volatile {
+            options.extend_from_slice(b",volatile");
+        }
+    }
+    options.extend_from_slice(match form {
+        Form::Trusted => b",redirect_dir=nofollow,metacopy=off",
+        Form::User => b",userxattr",
+    });
+    options.extend_from_slice(b",index=off");
+    Ok(CString::new(options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+    use rustix::fs::{Mode, OFlags, openat};
+
+    use super::{Branches, Durability, Error, Form, stack};
+
+    fn names(directory: impl AsFd) -> Vec<String> {
+        let mut names: Vec<String> = rustix::fs::Dir::read_from(
+            openat(directory, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap(),
+        )
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_old_kernel_shows_the_same_tree() {
+        if !super::super::can_mount() {
+            eprintln!("SKIPPED: mounting needs CAP_SYS_ADMIN");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+            OwnedFd::from(File::open(dir.path().join(name)).unwrap())
+        };
+        let lowers: Vec<OwnedFd> = (0..200).map(|number| open(&format!("layer{number}"))).collect();
+        for number in [0, 1, 199] {
+            fs::write(dir.path().join(format!("layer{number}/file{number}")), "").unwrap();
+        }
+        let lowers: Vec<BorrowedFd<'_>> = lowers.iter().map(AsFd::as_fd).collect();
+        let scratch = open("scratch");
+        let upper = (open("up,per\\x"), open("work"));
+        let mount = |lowers: &[BorrowedFd<'_>], upper| {
+            let branches = Branches { lowers, upper };
+            stack(&branches, Form::native(), Durability::Synced, scratch.as_fd())
+        };
+        let all = mount(&lowers, Some(&upper)).unwrap();
+        assert_eq!(names(&all), ["file0", "file1", "file199"]);
+        rustix::fs::mkdirat(&all, "new", Mode::RWXU).unwrap();
+        drop(all);
+        assert_eq!(names(&upper.0), ["new"]);
+        assert_eq!(names(mount(&lowers[..1], None).unwrap()), ["file0"]);
+        assert_eq!(names(mount(&lowers[..2], None).unwrap()), ["file0", "file1"]);
+        let many: Vec<BorrowedFd<'_>> = lowers.iter().chain(&lowers).copied().collect();
+        assert!(matches!(mount(&many, None), Err(Error::TooMany { .. })));
+        assert_eq!(names(&scratch), [""; 0], "something is still mounted");
+    }
+}

@@ -40,10 +40,13 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let plan = Plan::new(&cli)?;
-    let destination = plan.destination.clone();
+    // A standard output that cannot be written is found out before anything is made.
+    let output = match &plan.destination {
+        Some(destination) if destination.is_standard() => None,
+        _ => Some(Output::standard(Payload::Text)?),
+    };
     let digest = plan.run()?;
-    if !destination.is_some_and(|destination| destination.is_standard()) {
-        let mut output = Output::standard(Payload::Text)?;
+    if let Some(mut output) = output {
         writeln!(output, "{digest}").map_err(stream::Error::StandardOutput)?;
         output.commit()?;
     }

@@ -4,5 +4,6 @@ pub mod apply;
 pub mod diff;
 mod inode;
 pub mod listing;
+pub mod merge;
 pub mod overlay;
 pub mod whiteout;

@@ -20,6 +20,15 @@ pub(crate) struct Seen {
     first_name: PathBuf,
 }
 
+impl Seen {
+    /// Makes directories equal whenever they were made.
+    pub(crate) fn forget_directory_time(&mut self) {
+        if self.kind == 'd' {
+            self.mtime = (0, 0);
+        }
+    }
+}
+
 impl std::fmt::Debug for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(

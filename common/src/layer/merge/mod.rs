@@ -1,0 +1,195 @@
+//! Several layers as one (law 3): applied to any tree, it does what they do one
+//! after the other.
+//!
+//! All members are read first, without their content, into what they make of a
+//! tree of which nothing is known ([`tree`]); what is left is then written in layer
+//! order, and the content of each file that is left is read where it is. Memory
+//! grows with the number of names, never with content.
+//!
+//! Where a directory of a lower layer was deleted and made anew, the merged layer
+//! has an opaque whiteout: the directory keeps its name, and nothing below shows.
+
+mod error;
+mod source;
+mod tree;
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+
+pub use error::Error;
+pub use source::Source;
+
+use crate::layer::whiteout;
+use crate::tar::{Entry, Kind, Writer, Xattrs};
+use crate::time::Timestamp;
+use tree::{InodeId, NodeId, Own, Tree};
+
+/// What a merged layer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// How many members were written.
+    pub entries: u64,
+}
+
+/// Writes one layer that does what `layers` do, base first, and leaves the archive
+/// to be finished by the caller.
+///
+/// # Errors
+/// A layer that cannot be read or is not valid, a hard link that one layer cannot
+/// say, a stream that fails.
+pub fn merge<W: Write>(layers: &[Source], writer: &mut Writer<W>) -> Result<Summary, Error> {
+    let mut tree = Tree::new();
+    for layer in layers {
+        let bad = |source| Error::Archive { layer: layer.label().to_owned(), source };
+        let mut reader = layer.members()?;
+        tree.begin(layer.label());
+        while let Some(entry) = reader.next_entry().map_err(bad)? {
+            let position = reader.position();
+            tree.apply(entry, position)?;
+        }
+        tree.end()?;
+        reader.finish().map_err(bad)?;
+    }
+    let first_names = HashMap::new();
+    let summary = Summary::default();
+    let mut output = Output { tree: &tree, layers, writer, first_names, path: Vec::new(), summary };
+    output.write()?;
+    Ok(output.summary)
+}
+
+struct Output<'a, W> {
+    tree: &'a Tree,
+    layers: &'a [Source],
+    writer: &'a mut Writer<W>,
+    /// The name that an inode was written under.
+    first_names: HashMap<InodeId, Vec<u8>>,
+    path: Vec<u8>,
+    summary: Summary,
+}
+
+/// A node to be written.
+struct Step<'a> {
+    node: NodeId,
+    name: &'a [u8],
+    parent_len: usize,
+    /// Whether nothing of the tree shows where it is.
+    hidden: bool,
+}
+
+impl<W: Write> Output<'_, W> {
+    /// Writes all nodes: the directory, its whiteouts, then what it holds.
+    fn write(&mut self) -> Result<(), Error> {
+        let tree = self.tree;
+        let mut steps = vec![Step { node: Tree::ROOT, name: b"", parent_len: 0, hidden: false }];
+        while let Some(step) = steps.pop() {
+            let Some(node) = tree.node(step.node) else { continue };
+            self.path.truncate(step.parent_len);
+            push_name(&mut self.path, step.name);
+            self.write_own(&node.own)?;
+            let path_len = self.path.len();
+            if node.hides && !step.hidden && is_directory(&node.own) {
+                self.whiteout(path_len, whiteout::OPAQUE)?;
+            }
+            let hidden = step.hidden || node.hides;
+            for (name, &child) in &node.children {
+                let is_deleted =
+                    tree.node(child).is_some_and(|child| matches!(child.own, Own::Deleted));
+                if is_deleted && !hidden {
+                    self.whiteout(path_len, &[whiteout::PREFIX, name].concat())?;
+                }
+            }
+            steps.extend(node.children.iter().rev().map(|(name, &child)| Step {
+                node: child,
+                name,
+                parent_len: path_len,
+                hidden,
+            }));
+        }
+        Ok(())
+    }
+
+    fn write_own(&mut self, own: &Own) -> Result<(), Error> {
+        match own {
+            Own::Unknown | Own::Deleted => Ok(()),
+            Own::Made => self.append(made_directory(), std::io::empty()),
+            Own::Directory(entry) => self.append(entry.clone(), std::io::empty()),
+            Own::Link(entry, target) => {
+                let names: Vec<&[u8]> = target.iter().map(Vec::as_slice).collect();
+                if !self.tree.leaves_alone(target) {
+                    let (path, target) = (self.path.clone(), names.join(&b'/'));
+                    return Err(Error::LostLink { path, target });
+                }
+                let kind = Kind::HardLink { target: names.join(&b'/') };
+                let link = Entry { kind, len_bytes: 0, ..entry.clone() };
+                self.append(link, std::io::empty())
+            }
+            Own::Inode(id) => self.write_inode(*id),
+        }
+    }
+
+    fn write_inode(&mut self, id: InodeId) -> Result<(), Error> {
+        let Some(inode) = self.tree.inode(id) else { return Ok(()) };
+        if let Some(first) = self.first_names.get(&id) {
+            let kind = Kind::HardLink { target: first.clone() };
+            let (len_bytes, xattrs) = (0, Xattrs::new());
+            let link = Entry { kind, len_bytes, xattrs, ..inode.entry.clone() };
+            return self.append(link, std::io::empty());
+        }
+        self.first_names.insert(id, self.path.clone());
+        let entry = inode.entry.clone();
+        if entry.len_bytes == 0 {
+            return self.append(entry, std::io::empty());
+        }
+        let index = usize::try_from(inode.layer).ok().and_then(|layer| layer.checked_sub(1));
+        let Some(layer) = index.and_then(|index| self.layers.get(index)) else { return Ok(()) };
+        let (mut reader, _) = layer.member(inode.position, entry.len_bytes)?;
+        self.append(entry, reader.content())
+    }
+
+    fn append(&mut self, entry: Entry, content: impl Read) -> Result<(), Error> {
+        let path = match self.path.as_slice() {
+            b"" => b"./".to_vec(),
+            path => path.to_vec(),
+        };
+        self.summary.entries += 1;
+        self.writer.append(&Entry { path, ..entry }, content).map_err(Error::Write)
+    }
+
+    /// Writes a whiteout with the same fixed header as `layer-diff`.
+    fn whiteout(&mut self, parent_len: usize, name: &[u8]) -> Result<(), Error> {
+        self.path.truncate(parent_len);
+        push_name(&mut self.path, name);
+        let entry = Entry { kind: Kind::File, mode: 0, ..made_directory() };
+        let written = self.append(entry, std::io::empty());
+        self.path.truncate(parent_len);
+        written
+    }
+}
+
+fn is_directory(own: &Own) -> bool {
+    matches!(own, Own::Unknown | Own::Made | Own::Directory(_))
+}
+
+/// A directory that no layer describes, as applying a layer makes one.
+fn made_directory() -> Entry {
+    Entry {
+        path: Vec::new(),
+        kind: Kind::Directory,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: Timestamp::EPOCH,
+        len_bytes: 0,
+        xattrs: Xattrs::new(),
+    }
+}
+
+fn push_name(path: &mut Vec<u8>, name: &[u8]) {
+    if name.is_empty() {
+        return;
+    }
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+}

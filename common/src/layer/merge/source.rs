@@ -1,0 +1,95 @@
+//! The layers to be merged: read once for what they hold, and again, member by
+//! member, for the content that is left.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+
+use super::Error;
+use crate::compression::{Decoder, Format};
+use crate::stream::Input;
+use crate::tar::{Entry, Limits, Reader};
+
+/// More than a member's headers are, unless a name is very long.
+const HEADERS_LEN_BYTES: u64 = 4 << 10;
+
+/// As much as is read at a time.
+const BUFFER_LEN_BYTES: u64 = 128 << 10;
+
+/// A layer that can be read at any place, uncompressed.
+#[derive(Debug)]
+pub struct Source {
+    label: String,
+    file: File,
+}
+
+impl Source {
+    /// Makes a layer readable at any place: a plain archive in a file is so already,
+    /// any other is copied, decompressed, to a temporary file without a name.
+    ///
+    /// # Errors
+    /// A layer that cannot be read, or no place for it.
+    pub fn new(input: Input) -> Result<Self, Error> {
+        let label = input.label();
+        let is_file = input.len_bytes().is_some();
+        let failed = |source| Error::Read { layer: label.clone(), source };
+        let mut file = input.into_file();
+        if is_file && is_plain(&mut file).map_err(failed)? {
+            return Ok(Self { label, file });
+        }
+        let copy = |file: File| {
+            let mut copy = tempfile::tempfile()?;
+            let mut decoder = Decoder::new(file)?;
+            io::copy(&mut decoder, &mut copy)?;
+            decoder.finish()?;
+            Ok(copy)
+        };
+        let file = copy(file).map_err(failed)?;
+        Ok(Self { label, file })
+    }
+
+    /// The layer as messages name it.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// All members, from the first.
+    pub(super) fn members(&self) -> Result<Reader<BufReader<&File>>, Error> {
+        self.seek(0)?;
+        Ok(Reader::new(&self.file, Limits::default()))
+    }
+
+    /// The member whose headers begin at `position`, with `len_bytes` of content.
+    pub(super) fn member(
+        &self,
+        position: u64,
+        len_bytes: u64,
+    ) -> Result<(Reader<BufReader<&File>>, Option<Entry>), Error> {
+        self.seek(position)?;
+        let capacity = (len_bytes + HEADERS_LEN_BYTES).min(BUFFER_LEN_BYTES);
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        let stream = BufReader::with_capacity(capacity, &self.file);
+        let mut reader = Reader::buffered(stream, Limits::default());
+        let entry = reader
+            .next_entry()
+            .map_err(|source| Error::Archive { layer: self.label.clone(), source })?;
+        Ok((reader, entry))
+    }
+
+    fn seek(&self, position: u64) -> Result<(), Error> {
+        let sought = (&self.file).seek(SeekFrom::Start(position));
+        sought.map(drop).map_err(|source| Error::Read { layer: self.label.clone(), source })
+    }
+}
+
+fn is_plain(file: &mut File) -> io::Result<bool> {
+    let mut start = [0; 16];
+    let mut filled = 0;
+    while let Some(room) = start.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read(room)? {
+            0 => break,
+            len => filled += len,
+        }
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(Format::detect(start.get(..filled).unwrap_or_default()) == Format::None)
+}

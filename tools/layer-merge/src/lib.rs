@@ -1,0 +1,60 @@
+//! `layer-merge`: make one layer of several.
+
+mod cli;
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status, message};
+use common::compression::{Encoder, Format};
+use common::layer::merge::{self, Source};
+use common::stream::{self, Input, Output, Payload};
+use common::tar::Writer;
+
+use cli::Cli;
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the tool on parsed arguments.
+///
+/// # Errors
+/// Whatever keeps it from doing all that was asked.
+///
+/// # Streams
+/// Writes the layer to standard output unless `-o` names a file.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = Cli::from_arg_matches(matches)?;
+    stream::at_most_one_standard(cli.layers.iter().map(OsString::as_os_str))?;
+    let format = Format::from(cli.compress);
+    match (cli.level, cli.compress.max_level()) {
+        (Some(_), None) => return Err(Failure::usage("--level needs --compress=gzip or zstd")),
+        (Some(level), Some(most)) if !(1..=most).contains(&level) => {
+            let text = format!("--level {level}: {format} has levels 1 to {most}");
+            return Err(Failure::usage(text));
+        }
+        _ => {}
+    }
+    let output = Output::open(cli.destination.as_deref(), Payload::Binary)?;
+    let failed = |error: &dyn std::error::Error| match &cli.destination {
+        Some(path) if !stream::is_standard(path) => {
+            Failure::new(format!("{}: {error}", common::name::show_path(path)))
+        }
+        _ => Failure::new(format!("standard output: {error}")),
+    };
+    let open = |layer| -> Result<Source, Failure> {
+        Ok(Source::new(Input::open(layer, Payload::Binary)?)?)
+    };
+    let layers: Vec<Source> =
+        cli.layers.iter().map(|layer| open(layer)).collect::<Result<_, _>>()?;
+    let encoder = Encoder::new(output, format, cli.level).map_err(|error| failed(&error))?;
+    let mut writer = Writer::new(encoder);
+    let summary = merge::merge(&layers, &mut writer)?;
+    let encoder = writer.finish()?;
+    encoder.finish().map_err(|error| failed(&error))?.commit()?;
+    message::verbose(format_args!("{} layers, {} entries", layers.len(), summary.entries));
+    Ok(Status::DONE)
+}

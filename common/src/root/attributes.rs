@@ -88,9 +88,13 @@ pub fn set_xattr(target: Target<'_>, name: &[u8], value: &[u8]) -> Result<(), Er
 /// Removes one extended attribute; one that is not there is no error.
 ///
 /// # Errors
-/// What fremovexattr(2) says.
-pub fn remove_xattr(fd: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
-    match rustix::fs::fremovexattr(fd, name) {
+/// What removexattr(2) says; `ENOENT` for a name where /proc is not mounted.
+pub fn remove_xattr(target: Target<'_>, name: &[u8]) -> Result<(), Errno> {
+    let removed = match target {
+        Target::Open(fd) => rustix::fs::fremovexattr(fd, name),
+        Target::Name(at, last) => rustix::fs::lremovexattr(proc_path(at, Some(last)), name),
+    };
+    match removed {
         Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
         Err(error) => Err(error),
     }

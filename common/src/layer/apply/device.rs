@@ -75,6 +75,7 @@ impl Engine<'_> {
         let fd = self.prepare(at)?;
         let target = Target::Name(fd.as_fd(), name);
         self.own(at, target, entry)?;
+        self.disinherit(at, target)?;
         if self.mode_is_masked(at, entry.mode) {
             attributes::set_mode(target, entry.mode).tried("set its mode")?;
         }

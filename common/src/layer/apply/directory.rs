@@ -148,10 +148,8 @@ impl Engine<'_> {
                 set_owner(target, entry.uid, entry.gid)?;
                 owner_changed = true;
             }
-            Ownership::Drop if self.ourselves != (entry.uid, entry.gid) => {
-                self.summary.not_kept.owners += 1;
-            }
-            _ => {}
+            Ownership::Keep => {}
+            Ownership::Drop => self.count_lost_owner(entry),
         }
         self.clear_xattrs(id, fd.as_fd())?;
         // What keeps ourselves out, where we are not root, is set in the end.
@@ -180,7 +178,7 @@ impl Engine<'_> {
             if xattrs::survives(&name, &self.options.form) {
                 continue;
             }
-            match attributes::remove_xattr(fd, &name) {
+            match attributes::remove_xattr(Target::Open(fd), &name) {
                 Ok(()) => {}
                 // Not seen by everyone, or not for everyone to change.
                 Err(Errno::PERM) if xattrs::may_be_refused(&name, true) => {}

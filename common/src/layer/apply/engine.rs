@@ -303,6 +303,24 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Counts an owner that is not kept. Root's is not lost: an ordinary user
+    /// stands for it, here as in the layers that we write and the namespaces that
+    /// we make.
+    pub(super) fn count_lost_owner(&mut self, entry: &Entry) {
+        if ![(0, 0), self.ourselves].contains(&(entry.uid, entry.gid)) {
+            self.summary.not_kept.owners += 1;
+        }
+    }
+
+    /// Takes from something new the ACL that it inherited, which no entry recorded.
+    pub(super) fn disinherit(&mut self, at: DirId, target: Target<'_>) -> Result<(), Problem> {
+        if self.directory(at).births.acl {
+            attributes::remove_xattr(target, b"system.posix_acl_access")
+                .tried("remove an inherited ACL")?;
+        }
+        Ok(())
+    }
+
     /// Gives something new its owner. Says whether anything had to be changed.
     pub(super) fn own(
         &mut self,
@@ -312,9 +330,7 @@ impl<'a> Engine<'a> {
     ) -> Result<bool, Problem> {
         let (uid, gid) = (entry.uid, entry.gid);
         if self.options.ownership == Ownership::Drop {
-            if (uid, gid) != self.ourselves {
-                self.summary.not_kept.owners += 1;
-            }
+            self.count_lost_owner(entry);
             return Ok(false);
         }
         let born = match self.directory(at).births.owner {

@@ -49,10 +49,7 @@ impl Engine<'_> {
     ) -> Result<(), Problem> {
         let target = Target::Open(file);
         self.own(at, target, entry)?;
-        if self.directory(at).births.acl {
-            attributes::remove_xattr(file, b"system.posix_acl_access")
-                .tried("remove an inherited ACL")?;
-        }
+        self.disinherit(at, target)?;
         if self.mode_is_masked(at, entry.mode) {
             attributes::set_mode(target, entry.mode).tried("set its mode")?;
         }

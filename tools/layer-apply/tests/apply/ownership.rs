@@ -56,7 +56,7 @@ fn an_ordinary_user_keeps_all_files_for_himself_and_is_told_once() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
         errors(&output),
-        "layer-apply: warning: owners of 2 entries not kept\n\
+        "layer-apply: warning: owners of 1 entry not kept\n\
          layer-apply: warning: 2 devices left out: making a device takes root\n\
          layer-apply: warning: extended attribute security.capability of 1 entry not kept: \
          that takes a privilege\n"

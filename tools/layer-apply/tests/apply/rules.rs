@@ -430,6 +430,7 @@ fn an_inherited_acl_changes_no_mode() {
     let layer = Archive::new()
         .with(member("d", b'5').xattr("system.posix_acl_default", acl))
         .with(member("d/x", b'0').mode(0o666))
+        .with(member("d/fifo", b'6').mode(0o666))
         .with(member("d/sub", b'5').mode(0o777))
         .file("d/sub/y", "");
     each_way(|scratch| {
@@ -438,7 +439,9 @@ fn an_inherited_acl_changes_no_mode() {
             eprintln!("SKIPPED: the file system has no ACLs");
             return;
         }
-        for (path, mode) in [("d/x", 0o666), ("d/sub", 0o777), ("d/sub/y", 0o644)] {
+        for (path, mode) in
+            [("d/x", 0o666), ("d/fifo", 0o666), ("d/sub", 0o777), ("d/sub/y", 0o644)]
+        {
             assert_eq!(scratch.stat(path).mode() & 0o7777, mode, "{path}");
             assert!(xattrs(&scratch.path(path)).is_empty(), "{path}");
         }

@@ -109,6 +109,20 @@ fn links_of_the_image_lead_no_mount_astray() {
 }
 
 #[test]
+fn on_a_terminal_the_command_has_one_of_its_own() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        std::os::unix::fs::symlink("busybox", base.join("bin/tty")).unwrap();
+        let tool = "./union-mount base -- sh -c 'tty; exec 3</dev/tty && echo mine; exit 8'";
+        let mut script = scratch.as_role("script");
+        script.args(["-qec", tool, "/dev/null"]).stdin(std::process::Stdio::null());
+        let ran = Ran::of(script.output().unwrap());
+        assert!(ran.stdout.contains("/dev/pts/0\r\nmine\r\n"), "{ran:?}");
+        assert_eq!(ran.status, Some(8));
+    });
+}
+
+#[test]
 fn hostile_user_files_are_refused() {
     in_each_role(|scratch| {
         let Some(base) = scratch.base() else { return };

@@ -132,9 +132,9 @@ fn timeless(at: &Path) -> BTreeMap<PathBuf, Seen> {
 /// depends on the tree, which a merged layer cannot say.
 fn refers_forward(layer: &[(Entry, Vec<u8>)]) -> bool {
     layer.iter().enumerate().any(|(index, (entry, _))| match &entry.kind {
-        Kind::HardLink { target } => {
-            layer[index..].iter().any(|(later, _)| later.path.starts_with(target))
-        }
+        Kind::HardLink { target } => layer[index..]
+            .iter()
+            .any(|(later, _)| later.path.starts_with(target) || target.starts_with(&later.path)),
         _ => false,
     })
 }

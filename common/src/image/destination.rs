@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Image, InvalidReference, archive, reference};
 use crate::store::{Name, Store};
-use crate::stream::{Output, Payload};
+use crate::stream::{self, Output, Payload};
+use crate::tar;
 
 /// A place for an image, other than the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +98,8 @@ impl Destination {
             Self::Archive { file, name } => {
                 let mut output = Output::open(Some(file.as_os_str()), Payload::Binary)?;
                 let names: Vec<Name> = name.iter().chain(names).cloned().collect();
-                archive::write(image, &names, &mut output)?;
+                archive::write(image, &names, &mut output)
+                    .map_err(|error| about_output(file, error))?;
                 Ok(output.commit()?)
             }
             Self::Layout { dir, name } => {
@@ -107,5 +109,18 @@ impl Destination {
                 Ok(store.tag_as(&names.collect::<Vec<_>>(), &image.descriptor)?)
             }
         }
+    }
+}
+
+/// An archive that cannot be written is its file's failure, not the archive's.
+fn about_output(file: &Path, error: Error) -> Error {
+    match error {
+        Error::Tar(tar::Error::Write(source)) if stream::is_standard(file.as_os_str()) => {
+            stream::Error::StandardOutput(source).into()
+        }
+        Error::Tar(tar::Error::Write(source)) => {
+            stream::Error::File { path: file.into(), source }.into()
+        }
+        error => error,
     }
 }

@@ -107,9 +107,6 @@ pub enum Error {
         /// What is there.
         actual: Digest,
     },
-    /// An archive that cannot be written.
-    #[error(transparent)]
-    Write(crate::tar::Error),
     /// An archive that ends early.
     #[error("{}: truncated archive", crate::name::show(.member))]
     Truncated {

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::{Read, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use super::{Error, Image, Layer};
@@ -59,8 +58,7 @@ impl Sizes {
     pub fn put(&self, layer: &DiffId, size: u64) {
         let (Some(folder), Some(path)) = (&self.folder, self.path(layer)) else { return };
         let write = || -> std::io::Result<()> {
-            // The cache holds unpacked layers too, which are nobody else's business.
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            fs::create_dir_all(folder)?;
             let mut new = tempfile::NamedTempFile::new_in(folder)?;
             writeln!(new, "{size}")?;
             new.persist(path)?;

@@ -1,5 +1,7 @@
 //! Paths as archives store them: bytes, cut into the names of components.
 
+use crate::layer::whiteout::PREFIX;
+
 /// The longest path that is taken: what Linux calls `PATH_MAX`.
 const MAX_LEN_BYTES: usize = 4096;
 
@@ -41,7 +43,10 @@ pub fn split(path: &[u8]) -> Result<Vec<&[u8]>, InvalidPath> {
         match name {
             b"" | b"." => {}
             b".." => return Err(InvalidPath::ParentComponent),
-            _ if name.len() > MAX_NAME_LEN_BYTES => return Err(InvalidPath::NameTooLong),
+            // What a whiteout hides may be as long as a name can be.
+            _ if name.strip_prefix(PREFIX).unwrap_or(name).len() > MAX_NAME_LEN_BYTES => {
+                return Err(InvalidPath::NameTooLong);
+            }
             _ => components.push(name),
         }
     }
@@ -74,6 +79,7 @@ mod tests {
         assert_eq!(split(b".."), Err(InvalidPath::ParentComponent));
         assert_eq!(split(b"a\0b"), Err(InvalidPath::Nul));
         assert_eq!(split(&[b'a'; 256]), Err(InvalidPath::NameTooLong));
+        assert!(split(&[b".wh.".to_vec(), vec![b'a'; 255]].concat()).is_ok());
         assert_eq!(split(&b"a/".repeat(2049)), Err(InvalidPath::TooLong));
         assert!(split(b"..a/...").is_ok());
     }

@@ -90,7 +90,7 @@ fn default_file(dir: &Path) -> Result<PathBuf, Error> {
 /// with no context.
 fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
     let failed = |source| Error::Stream(stream::Error::StandardInput(source));
-    let mut input = Input::open(OsStr::new("-"), Payload::Text)?;
+    let mut input = Input::open(OsStr::new("-"), Payload::Binary)?;
     let mut spooled = tempfile::tempfile().map_err(Error::file("standard input"))?;
     io::copy(&mut input, &mut spooled).map_err(failed)?;
     spooled.rewind().map_err(failed)?;

@@ -40,13 +40,10 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let plan = Plan::new(&cli)?;
-    // A standard output that cannot be written is found out before anything is made.
-    let output = match &plan.destination {
-        Some(destination) if destination.is_standard() => None,
-        _ => Some(Output::standard(Payload::Text)?),
-    };
+    let destination = plan.destination.clone();
     let digest = plan.run()?;
-    if let Some(mut output) = output {
+    if !destination.is_some_and(|destination| destination.is_standard()) {
+        let mut output = Output::standard(Payload::Text)?;
         writeln!(output, "{digest}").map_err(stream::Error::StandardOutput)?;
         output.commit()?;
     }

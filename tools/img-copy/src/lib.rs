@@ -39,11 +39,6 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if let Target::Elsewhere(destination) = &target {
         destination.check()?;
     }
-    // A standard output that cannot be written is found out before anything is copied.
-    let output = match &target {
-        Target::Elsewhere(destination) if destination.is_standard() => None,
-        _ => Some(Output::standard(Payload::Text)?),
-    };
     let opened = common::image::open(&reference, cli.platform.as_ref(), &cli.location);
     let image = opened.map_err(|error| error.about(&reference))?;
     match &target {
@@ -56,7 +51,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             destination.write(&image, &names(destination, &image))?;
         }
     }
-    if let Some(mut output) = output {
+    if !matches!(&target, Target::Elsewhere(destination) if destination.is_standard()) {
+        let mut output = Output::standard(Payload::Text)?;
         writeln!(output, "{}", image.descriptor.digest).map_err(stream::Error::StandardOutput)?;
         output.commit()?;
     }

@@ -17,12 +17,7 @@ use crate::mount::{Tmpfs, Volume};
 pub(crate) struct Cli {
     /// The image, and arguments instead of its own; options after IMAGE are the command's
     // One list, so that the image's name ends our own options.
-    #[arg(
-        value_name = "IMAGE [ARG]",
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(value_name = "IMAGE [ARG]", required = true, trailing_var_arg = true)]
     words: Vec<OsString>,
 
     /// Set a variable, or pass on the caller's; repeatable

@@ -44,7 +44,7 @@ pub fn write(image: &Image, names: &[Name], out: impl Write) -> Result<(), Error
     for layer in &image.manifest.layers {
         archive.blob(layer, || image.blob(layer))?;
     }
-    archive.writer.finish().map_err(Error::Write)?;
+    archive.writer.finish().map_err(Error::Tar)?;
     Ok(())
 }
 
@@ -89,12 +89,12 @@ struct Archive<W> {
 impl<W: Write> Archive<W> {
     fn folder(&mut self, name: &str) -> Result<(), Error> {
         let entry = entry(name, Kind::Directory, 0o755, 0);
-        self.writer.append(&entry, io::empty()).map_err(Error::Write)
+        self.writer.append(&entry, io::empty()).map_err(Error::Tar)
     }
 
     fn document(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let entry = entry(name, Kind::File, 0o644, bytes.len() as u64);
-        self.writer.append(&entry, bytes).map_err(Error::Write)
+        self.writer.append(&entry, bytes).map_err(Error::Tar)
     }
 
     fn bytes(&mut self, blob: &Descriptor, bytes: &[u8]) -> Result<(), Error> {
@@ -110,7 +110,7 @@ impl<W: Write> Archive<W> {
             return Ok(());
         }
         let entry = entry(&path(&blob.digest), Kind::File, 0o644, blob.len_bytes);
-        self.writer.append(&entry, open()?).map_err(Error::Write)
+        self.writer.append(&entry, open()?).map_err(Error::Tar)
     }
 }
 

@@ -205,7 +205,7 @@ impl Sandbox {
             path.push(":");
             path.push(next);
         }
-        vec![
+        let mut variables = vec![
             ("PATH", path),
             ("LC_ALL", "C".into()),
             ("TZ", "UTC".into()),
@@ -215,7 +215,10 @@ impl Sandbox {
             ("XDG_DATA_HOME", folder.join("data").into()),
             ("XDG_CACHE_HOME", folder.join("cache").into()),
             ("XDG_RUNTIME_DIR", folder.join("run").into()),
-        ]
+        ];
+        // Where the daemon is that judges our images.
+        variables.extend(env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
+        variables
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Tool {
     pub several: Option<(&'static str, usize)>,
     /// Runs the command that follows.
     pub runs: Option<&'static str>,
+    /// All that follows the first operand is the command's, options as well.
+    pub trailing: bool,
 }
 
 /// A command line in two parts.
@@ -50,12 +52,12 @@ pub struct Produces {
     pub line: &'static str,
     /// The same with more than a pipe holds.
     pub big: &'static str,
-    /// With `-o FILE` after it, a file.
-    pub file: Option<&'static str>,
-    /// With `-o FILE` after it, so much that it does not end.
-    pub endless_file: Option<&'static str>,
-    /// With `-o FILE` after it, fails.
-    pub fails: Option<&'static str>,
+    /// With a file's name right after it, in that file.
+    pub file: &'static str,
+    /// The same, and fails.
+    pub fails: &'static str,
+    /// The same, and does not end.
+    pub endless: Endless,
 }
 
 /// How a tool reads a layer or an archive.
@@ -78,6 +80,8 @@ pub enum Endless {
     Input(&'static str, &'static str),
     /// It runs a command, which decides.
     Command(&'static str),
+    /// It cannot: its work is short.
+    Never,
 }
 
 /// How a tool lists names.
@@ -100,9 +104,9 @@ pub const ALL: &[Tool] = &[
         produces: Some(Produces {
             line: "a b",
             big: "big",
-            file: Some("a b"),
-            endless_file: Some("endless"),
-            fails: Some("bad"),
+            file: "a b -o ",
+            fails: "bad -o ",
+            endless: Endless::Work("endless -o "),
         }),
         reads: None,
         endless: Endless::Work("endless"),
@@ -110,6 +114,7 @@ pub const ALL: &[Tool] = &[
         json: &["--json a b", "--json odd"],
         several: None,
         runs: None,
+        trailing: false,
     },
     Tool {
         name: "layer-apply",
@@ -124,6 +129,7 @@ pub const ALL: &[Tool] = &[
         json: &[],
         several: None,
         runs: None,
+        trailing: false,
     },
     Tool {
         name: "union-mount",
@@ -138,6 +144,7 @@ pub const ALL: &[Tool] = &[
         json: &[],
         several: None,
         runs: Some("root --"),
+        trailing: false,
     },
     Tool {
         name: "img-commit",
@@ -145,13 +152,20 @@ pub const ALL: &[Tool] = &[
         works: Line { options: "-t new", operands: "base layer.tar" },
         missing: Some(""),
         clustered: None,
-        produces: None,
+        produces: Some(Produces {
+            line: "-o - base layer.tar",
+            big: "-o - base big.tar",
+            file: "base layer.tar -o oci-archive:",
+            fails: "base cut.tar -o oci-archive:",
+            endless: Endless::Input("base -o oci-archive:", "cut.tar"),
+        }),
         reads: Some(Reads { line: "-t new base", layer: "layer.tar", twice: None }),
-        endless: Endless::Input("-t new base", "cut.tar"),
+        endless: Endless::Input("base", "cut.tar"),
         lists: None,
         json: &[],
         several: None,
         runs: None,
+        trailing: false,
     },
     Tool {
         name: "img-history",
@@ -166,6 +180,7 @@ pub const ALL: &[Tool] = &[
         json: &["--json base"],
         several: Some(("-q base nothing base", 2)),
         runs: None,
+        trailing: false,
     },
     Tool {
         name: "img-build",
@@ -176,16 +191,113 @@ pub const ALL: &[Tool] = &[
         produces: Some(Produces {
             line: "-q -o - context",
             big: "-q -o - context-big",
-            file: Some("-q context"),
-            endless_file: Some("-q context-endless"),
-            fails: Some("-q context-fails"),
+            file: "-q context -o oci-archive:",
+            fails: "-q context-fails -o oci-archive:",
+            endless: Endless::Work("-q context-endless -o oci-archive:"),
         }),
         reads: Some(Reads { line: "-q -", layer: "context.tar", twice: None }),
-        endless: Endless::Work("-q -t endless context-endless"),
+        endless: Endless::Work("-q context-endless"),
         lists: None,
         json: &[],
         several: None,
         runs: None,
+        trailing: false,
+    },
+    Tool {
+        name: "img-run",
+        command: img_run::command,
+        works: Line { options: "--hostname box", operands: "base /bin/true" },
+        missing: Some(""),
+        clustered: Some(("-ea=b base /bin/true", "-e a=b base /bin/true")),
+        produces: None,
+        reads: None,
+        endless: Endless::Command("base /bin/sleep 1000"),
+        lists: None,
+        json: &[],
+        several: None,
+        runs: Some("base"),
+        trailing: true,
+    },
+    Tool {
+        name: "img-copy",
+        command: img_copy::command,
+        works: Line { options: "--quiet", operands: "base copied" },
+        missing: Some(""),
+        clustered: None,
+        produces: Some(Produces {
+            line: "base -",
+            big: "base -",
+            file: "base oci-archive:",
+            fails: "oci-archive:cut.tar oci-archive:",
+            endless: Endless::Input("- oci-archive:", "archive.tar"),
+        }),
+        reads: Some(Reads { line: "- copied", layer: "archive.tar", twice: None }),
+        endless: Endless::Input("- copied", "archive.tar"),
+        lists: None,
+        json: &[],
+        several: None,
+        runs: None,
+        trailing: false,
+    },
+    Tool {
+        name: "img-inspect",
+        command: img_inspect::command,
+        works: Line { options: "--config", operands: "base" },
+        missing: Some(""),
+        clustered: None,
+        produces: None,
+        reads: Some(Reads { line: "-", layer: "archive.tar", twice: Some("- -") }),
+        endless: Endless::Input("-", "archive.tar"),
+        lists: None,
+        json: &["base", "--raw base", "--config base"],
+        several: None,
+        runs: None,
+        trailing: false,
+    },
+    Tool {
+        name: "img-ls",
+        command: img_ls::command,
+        works: Line { options: "--no-trunc", operands: "base" },
+        missing: None,
+        clustered: None,
+        produces: None,
+        reads: None,
+        endless: Endless::Never,
+        lists: None,
+        json: &["--json"],
+        several: None,
+        runs: None,
+        trailing: false,
+    },
+    Tool {
+        name: "img-rm",
+        command: img_rm::command,
+        works: Line { options: "-n", operands: "base" },
+        missing: Some(""),
+        clustered: Some(("-n0 base", "-n -0 base")),
+        produces: None,
+        reads: None,
+        endless: Endless::Never,
+        lists: None,
+        json: &[],
+        several: None,
+        runs: None,
+        trailing: false,
+    },
+    Tool {
+        name: "layer-ls",
+        command: layer_ls::command,
+        works: Line { options: "-l", operands: "layer.tar" },
+        missing: None,
+        clustered: None,
+        produces: None,
+        reads: Some(Reads { line: "", layer: "layer.tar", twice: Some("- -") }),
+        endless: Endless::Input("", "cut.tar"),
+        lists: Some(Lists { line: "odd.tar", nul: "-0 odd.tar" }),
+        json: &["--json odd.tar"],
+        several: None,
+        runs: None,
+        trailing: false,
     },
 ];
 
@@ -196,7 +308,7 @@ pub fn find(name: &str) -> Option<&'static Tool> {
 }
 
 /// Runs `check` on every tool that `pick` picks, each to its end, and fails if it
-/// failed for one of them.
+/// failed for one of them. `LAYERUTILS_TEST_TOOLS` may name the tools to try.
 ///
 /// # Panics
 /// With the names of the tools that it failed for.
@@ -206,7 +318,11 @@ pub fn each<T>(
 ) {
     let mut failed = Vec::new();
     let mut picked = 0;
+    let only = std::env::var("LAYERUTILS_TEST_TOOLS").unwrap_or_default();
     for tool in ALL {
+        if !only.is_empty() && !only.split(',').any(|name| name == tool.name) {
+            continue;
+        }
         let Some(ability) = pick(tool) else { continue };
         picked += 1;
         let check = std::panic::AssertUnwindSafe(|| check(tool, ability));
@@ -214,7 +330,7 @@ pub fn each<T>(
             failed.push(tool.name);
         }
     }
-    assert!(picked > 0, "no tool can do what this test is about");
+    assert!(picked > 0 || !only.is_empty(), "no tool can do what this test is about");
     assert!(failed.is_empty(), "failed for {}", failed.join(", "));
 }
 
@@ -236,13 +352,16 @@ impl Tool {
         format!("{} {} {}", self.name, self.works.options, self.works.operands)
     }
 
+    /// Whether it prints what it finds as it goes, up to where it fails.
+    #[must_use]
+    pub fn is_listing(&self) -> bool {
+        self.produces.is_none() && (self.lists.is_some() || !self.json.is_empty())
+    }
+
     /// The status of a failure of its own: see env(1) for those that run commands.
     #[must_use]
     pub fn failure_status(&self, line: &str) -> i32 {
-        if self.runs.is_some() && line.split_whitespace().any(|word| word == "--") {
-            125
-        } else {
-            2
-        }
+        let asked = self.trailing || line.split_whitespace().any(|word| word == "--");
+        if self.runs.is_some() && asked { 125 } else { 2 }
     }
 }

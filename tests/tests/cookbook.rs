@@ -1,0 +1,77 @@
+//! README's cookbook: its blocks, one after the other in one folder, as whoever
+//! runs the tests and as an ordinary user.
+//!
+//! A block that begins with ```` ```sh run ```` is run, unless it `needs=PROGRAM` that is
+//! not there. What comes after `#=>` must be printed, in this order.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+use layerutils_tests::requirement::{Requirement, skip};
+use layerutils_tests::sandbox::Sandbox;
+use layerutils_tests::{fixture, require};
+
+struct Recipe {
+    needs: Option<&'static str>,
+    script: String,
+    prints: Vec<String>,
+}
+
+fn recipes() -> Vec<Recipe> {
+    let readme = include_str!("../../README.md");
+    let mut recipes = Vec::new();
+    let mut lines = readme.lines();
+    while let Some(line) = lines.next() {
+        let Some(options) = line.strip_prefix("```sh run") else { continue };
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let (prints, commands): (Vec<&str>, Vec<&str>) =
+            block.into_iter().partition(|line| line.starts_with("#=>"));
+        recipes.push(Recipe {
+            needs: options.trim().strip_prefix("needs="),
+            script: commands.join("\n"),
+            prints: prints.iter().map(|line| line[3..].trim().to_owned()).collect(),
+        });
+    }
+    recipes
+}
+
+fn cook(sandbox: &Sandbox) {
+    fixture::make(sandbox);
+    let setup = "mv a old; mv b new; mv root rootfs; rm -r endless context* layer* sink* \
+                 \"$LAYERUTILS_STORE\"";
+    let _ = sandbox.sh(setup).succeeds();
+    let ssh = "#!/bin/bash\nshift; mkdir -p ~/srv; exec \"${@/#\\/srv/$HOME/srv}\"\n";
+    sandbox.program_file("ssh", ssh);
+    for recipe in recipes() {
+        if let Some(Err(reason)) = recipe.needs.map(|program| Requirement::Peer(program).check()) {
+            skip(" (a recipe)", &reason);
+            continue;
+        }
+        let outcome = sandbox.sh(&format!("set -e\n{}", recipe.script)).outcome();
+        assert_eq!(outcome.status, 0, "{}\n{outcome}", recipe.script);
+        assert!(outcome.stderr.is_empty(), "{}\n{outcome}", recipe.script);
+        let mut rest = outcome.text();
+        for expected in &recipe.prints {
+            let found = rest.find(expected.as_str());
+            let place = found.unwrap_or_else(|| panic!("no {expected:?}\n{outcome}"));
+            rest = &rest[place + expected.len()..];
+        }
+    }
+}
+
+#[test]
+fn the_readme_has_ten_recipes_and_one_command_for_the_tests() {
+    assert!(recipes().len() >= 10);
+    assert!(include_str!("../../README.md").contains("\ncargo test --workspace "));
+}
+
+#[test]
+fn the_cookbook_works_as_whoever_runs_the_tests() {
+    require!(Peer("busybox"), Peer("xz"), UserNamespace);
+    cook(&Sandbox::new());
+}
+
+#[test]
+fn the_cookbook_works_for_an_ordinary_user() {
+    require!(Peer("busybox"), Peer("xz"), UserNamespace);
+    cook(&Sandbox::ordinary());
+}

@@ -1,0 +1,21 @@
+complete -c img-build -s f -l file -d 'Read instructions from FILE; default: Containerfile, else Dockerfile, of the context' -r
+complete -c img-build -s t -l tag -d 'Name the image (repeatable)' -r
+complete -c img-build -s o -l output -d 'Write the image to DEST: -, oci:DIR, oci-archive:FILE or docker-archive:FILE' -r
+complete -c img-build -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-build -l target -d 'Build up to the stage of this name or number, not to the last one' -r
+complete -c img-build -l build-arg -d 'Set an ARG; without a value it is taken from the environment (repeatable)' -r
+complete -c img-build -l label -d 'Add a label to the image (repeatable)' -r
+complete -c img-build -l platform -d 'Build for OS/ARCH[/VARIANT]' -r
+complete -c img-build -l network -d 'Network of the commands that RUN gives' -r -f -a "host\t'The host\'s'
+none\t'Loopback and nothing else'"
+complete -c img-build -l secret -d 'Give the file SRC to the mounts of this secret (repeatable)' -r
+complete -c img-build -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c img-build -l no-cache -d 'Execute every step, even if its result is in the cache'
+complete -c img-build -l rehash -d 'Read all files of the context, also those that seem to be as they were'
+complete -c img-build -l explain -d 'Say of each step whether it came from the cache, and why not'
+complete -c img-build -s v -l verbose -d 'Say what is being done'
+complete -c img-build -s q -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c img-build -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-build -s V -l version -d 'Print version'

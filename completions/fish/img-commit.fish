@@ -1,0 +1,22 @@
+complete -c img-commit -s m -l message -d 'Say in the history what the commit is for' -r
+complete -c img-commit -s a -l author -d 'Say in the history and the config who made it' -r
+complete -c img-commit -s c -l change -d 'Change the config by a Containerfile instruction (CMD, ENV, LABEL, ...); repeatable' -r
+complete -c img-commit -s t -l tag -d 'Name the image; repeatable' -r
+complete -c img-commit -s o -l output -d 'Write the image to DEST (-, oci:DIR, oci-archive:FILE, docker-archive:FILE) and not to the store' -r
+complete -c img-commit -l upper -d 'Take the layer from DIR, the upper directory of an overlay mount' -r -F
+complete -c img-commit -l lower -d 'With --upper: a lower directory of the mount; repeatable, base first' -r -F
+complete -c img-commit -l created-by -d 'Say in the history what made the layer [default: the parent\'s command]' -r
+complete -c img-commit -l platform -d 'The platform to take from the parent, or to give to an image from scratch' -r
+complete -c img-commit -l compress -d 'How to store the layer' -r -f -a "gzip\t'As gzip'
+zstd\t'As zstd'
+none\t'As plain tar, so that its digest is its DiffID'"
+complete -c img-commit -l annotation -d 'Note something in the manifest; repeatable' -r
+complete -c img-commit -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-commit -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c img-commit -l config-only -d 'Add no layer, only configuration'
+complete -c img-commit -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c img-commit -s v -l verbose -d 'Say what is being done'
+complete -c img-commit -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-commit -s V -l version -d 'Print version'

@@ -1,0 +1,13 @@
+complete -c img-history -s H -l human -d 'Show sizes and times for people, not for programs' -r
+complete -c img-history -l format -d 'Show as \'table\', \'json\', or by a template with docker\'s fields' -r
+complete -c img-history -l platform -d 'The platform to take from an image for several' -r
+complete -c img-history -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-history -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c img-history -l no-trunc -d 'Show whole digests and commands'
+complete -c img-history -l json -d 'Show all there is to know, one JSON object a line, newest first'
+complete -c img-history -s v -l verbose -d 'Say what is being done'
+complete -c img-history -s q -l quiet -d 'Show image IDs only, and no progress'
+complete -c img-history -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-history -s V -l version -d 'Print version'

@@ -1,0 +1,12 @@
+complete -c img-inspect -s f -l format -d 'Show by a template with docker\'s fields' -r
+complete -c img-inspect -l platform -d 'The platform to take from an image for several' -r
+complete -c img-inspect -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-inspect -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c img-inspect -l raw -d 'Show the manifest\'s own bytes'
+complete -c img-inspect -l config -d 'Show the config\'s own bytes'
+complete -c img-inspect -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c img-inspect -s v -l verbose -d 'Say what is being done'
+complete -c img-inspect -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-inspect -s V -l version -d 'Print version'

@@ -1,0 +1,11 @@
+complete -c img-rm -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-rm -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c img-rm -l prune -d 'Then remove all that no name reaches'
+complete -c img-rm -s n -l dry-run -d 'Say what would be removed, and remove nothing'
+complete -c img-rm -s 0 -l null -d 'End each line with a zero byte'
+complete -c img-rm -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c img-rm -s v -l verbose -d 'Say what is being done'
+complete -c img-rm -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-rm -s V -l version -d 'Print version'

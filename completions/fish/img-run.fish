@@ -1,0 +1,26 @@
+complete -c img-run -s e -l env -d 'Set a variable, or pass on the caller\'s; repeatable' -r
+complete -c img-run -l env-file -d 'Read variables from FILE, one NAME[=VALUE] a line; repeatable' -r -F
+complete -c img-run -l entrypoint -d 'Run PROGRAM instead of the image\'s entrypoint (\'\' for none)' -r
+complete -c img-run -s w -l workdir -d 'Start in DIR, which is made if it is missing' -r -F
+complete -c img-run -s u -l user -d 'Run as USER, by the image\'s own users and groups' -r
+complete -c img-run -s v -l volume -d 'Show a file or directory of the host inside; repeatable' -r
+complete -c img-run -l tmpfs -d 'Mount a fresh tmpfs inside; repeatable' -r
+complete -c img-run -l upper -d 'Keep changes in DIR, which is made if it is missing; discarded otherwise' -r -F
+complete -c img-run -l network -d 'Which network the command sees' -r -f -a "host\t'The host\'s'
+none\t'A loopback interface and nothing else'"
+complete -c img-run -l hostname -d 'The host name that the command sees' -r
+complete -c img-run -l isolation -d 'How far the command is kept apart from the host' -r -f -a "full\t'Namespaces and mounts of its own'
+chroot\t'A copy of the image and chroot(2), for where nothing can be mounted'"
+complete -c img-run -l platform -d 'Choose from an image for several platforms' -r
+complete -c img-run -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-run -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c img-run -l read-only -d 'Let nothing be written but in volumes'
+complete -c img-run -s t -l tty -d 'Give the command a terminal'
+complete -c img-run -l no-new-privs -d 'Let nothing that the command executes gain privileges'
+complete -c img-run -l map-users -d 'As an ordinary user, have the image\'s users and groups as subordinate ids'
+complete -c img-run -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c img-run -l verbose -d 'Say what is being done'
+complete -c img-run -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-run -s V -l version -d 'Print version'

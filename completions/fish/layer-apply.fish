@@ -1,0 +1,24 @@
+complete -c layer-apply -l image -d 'Apply all layers of IMAGE, checked against its config' -r
+complete -c layer-apply -l platform -d 'Choose the image for OS/ARCH[/VARIANT] [default: this machine\'s]' -r
+complete -c layer-apply -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c layer-apply -l digest -d 'Refuse a layer whose stream has another digest; once for each LAYER' -r
+complete -c layer-apply -l diff-id -d 'Refuse a layer whose archive has another digest; once for each LAYER' -r
+complete -c layer-apply -l overlay -d 'Write one layer as a lower directory for overlayfs' -r -f -a "auto\t'`trusted` for root, `user` for others'
+trusted\t'For mounts made by root'
+user\t'For mounts with `userxattr`'"
+complete -c layer-apply -l lower -d 'With --overlay: look links up in the layer directory DIR; base first' -r -F
+complete -c layer-apply -l max-entries -d 'Refuse a layer with more entries than N' -r
+complete -c layer-apply -l max-size -d 'Refuse a layer with more than SIZE bytes of content [default: no limit]' -r
+complete -c layer-apply -l max-metadata -d 'Refuse an entry with more than SIZE bytes of headers' -r
+complete -c layer-apply -l max-segments -d 'Refuse a sparse file with more than N segments' -r
+complete -c layer-apply -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c layer-apply -l same-owner -d 'Give files to whom the layers say [default for root]'
+complete -c layer-apply -l no-same-owner -d 'Keep all files for ourselves [default for ordinary users]'
+complete -c layer-apply -l keep-dirlinks -d 'Keep a link to a directory where a layer has a directory'
+complete -c layer-apply -l drop-estargz -d 'Leave out the index files that eStargz puts into a layer'
+complete -c layer-apply -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c layer-apply -s v -l verbose -d 'Say what is being done'
+complete -c layer-apply -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c layer-apply -s V -l version -d 'Print version'

@@ -1,0 +1,10 @@
+complete -c layer-ls -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c layer-ls -s l -l long -d 'Show all that is recorded of a name, and a total'
+complete -c layer-ls -l json -d 'Print JSON, one object a line'
+complete -c layer-ls -s 0 -l null -d 'End each name with a zero byte'
+complete -c layer-ls -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c layer-ls -s v -l verbose -d 'Say what is being done'
+complete -c layer-ls -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c layer-ls -s V -l version -d 'Print version'

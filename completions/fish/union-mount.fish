@@ -1,0 +1,17 @@
+complete -c union-mount -l image -d 'Show the layers of IMAGE, below those of the directories' -r
+complete -c union-mount -l platform -d 'Choose from an image for several platforms, as OS/ARCH[/VARIANT]' -r
+complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
+complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F
+complete -c union-mount -l work -d 'Let overlayfs work in DIR, on the file system of the upper directory' -r -F
+complete -c union-mount -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c union-mount -l volatile -d 'Do not sync what is written: a crash of the machine may lose all of it'
+complete -c union-mount -l map-users -d 'As an ordinary user, have the command\'s users and groups as subordinate ids'
+complete -c union-mount -l unmount -d 'Unmount the union at a mount point'
+complete -c union-mount -l print -d 'Print the plan as JSON and mount nothing'
+complete -c union-mount -l quiet -d 'Show no progress and no notes; errors and warnings remain'
+complete -c union-mount -s v -l verbose -d 'Say what is being done'
+complete -c union-mount -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c union-mount -s V -l version -d 'Print version'

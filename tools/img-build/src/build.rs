@@ -9,7 +9,7 @@ use common::containerfile::{
     self, Containerfile, Expander, Instruction, Located, Problem, history,
 };
 use common::image::{self, Image, Reference};
-use common::oci::Platform;
+use common::oci::{MAX_DOCUMENT_LEN_BYTES, Platform};
 use common::store::{Location, Store};
 use common::time::Timestamp;
 
@@ -124,7 +124,8 @@ impl Builder {
             self.step_name = format!("{}\n{index}\n{number}", self.identity);
             self.say(&located.text);
             let applied = self.instruction(&mut state, located, index);
-            applied.map_err(self.at(located.line, located.instruction.keyword()))?;
+            let bounded = applied.and_then(|()| bounded(&state));
+            bounded.map_err(self.at(located.line, located.instruction.keyword()))?;
         }
         Ok(state)
     }
@@ -265,6 +266,18 @@ impl Builder {
             message::verbose(text);
         }
     }
+}
+
+/// A few lines of ENV can double a value again and again, and everything that is
+/// expanded is in the history: so this bounds it all, before it is a config that
+/// nobody reads.
+fn bounded(state: &State) -> Result<(), Error> {
+    let len: usize = state.image.history.iter().map(|entry| entry.created_by.len()).sum();
+    if len > MAX_DOCUMENT_LEN_BYTES as usize {
+        let text = format!("the image's history is longer than {MAX_DOCUMENT_LEN_BYTES} bytes");
+        return Err(Error::Other(text));
+    }
+    Ok(())
 }
 
 /// A trigger of the base image, as if it stood at FROM's line.

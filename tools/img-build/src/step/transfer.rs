@@ -14,7 +14,7 @@ use super::chmod::Chmod;
 use crate::context::{Matched, Patterns};
 use crate::error::Error;
 use crate::glob::{DoubleStar, Glob, has_wildcards};
-use crate::tree::{Attributes, Kind, Last, Names, Node, Tree, components, join};
+use crate::tree::{Attributes, Kind, Last, Names, Node, Tree, check_depth, components, join};
 
 /// How files change on the way.
 #[derive(Debug)]
@@ -311,6 +311,7 @@ impl<'a> Copying<'a> {
 
     /// Puts one node in its place; of a directory, not what is in it.
     pub(crate) fn place(&mut self, node: &Node, names: &Names) -> Result<(), Error> {
+        check_depth(names)?;
         let attributes = self.rules.attributes(node);
         let existing = self.target.get(names).map(Node::is_directory);
         match (node.is_directory(), existing) {

@@ -10,11 +10,9 @@ use common::time::Timestamp;
 use crate::error::Error;
 
 use super::{
-    Archive, Attributes, Content, File, Kind, Last, Member, Names, Node, Tree, components,
+    Archive, Attributes, Content, File, Kind, Last, Member, Names, Node, Tree, check_depth,
+    components,
 };
-
-/// As deep as PATH_MAX lets a path be; links could lead deeper.
-const MAX_DEPTH: usize = 2048;
 
 impl Tree {
     /// Applies the members of a layer. Whiteouts go first: they hide what lies below
@@ -116,13 +114,16 @@ impl Tree {
     /// The directory that a path below it goes into: links are followed, and what is
     /// missing or in the way is replaced by a directory.
     pub(crate) fn parent(&mut self, names: &[Vec<u8>]) -> Result<Names, Error> {
+        if let Ok(real) = self.resolve(&super::join(names), Last::Followed) {
+            self.make_directories(&real, &Attributes::implied(Timestamp::EPOCH))?;
+            return Ok(real);
+        }
+        // Something is in the way: name by name.
         let mut real = Names::new();
         for name in names {
             real.push(name.clone());
             real = self.resolve(&super::join(&real), Last::Followed)?;
-            if real.len() > MAX_DEPTH {
-                return Err(Error::Other("directories are nested too deeply".into()));
-            }
+            check_depth(&real)?;
             if !self.get(&real).is_some_and(Node::is_directory) {
                 let directory = Node::directory(Attributes::implied(Timestamp::EPOCH));
                 self.put(&real, directory);

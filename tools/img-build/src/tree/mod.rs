@@ -23,6 +23,12 @@ pub(crate) use write::{Planned, planned, write_layer};
 /// As in Linux: more links on one path are a loop.
 const MAX_LINKS: usize = 40;
 
+/// As in Linux (`PATH_MAX`), for a path and for what a link holds.
+const MAX_PATH_LEN_BYTES: usize = 4096;
+
+/// As deep as a path of that length can lead; links could lead deeper.
+const MAX_DEPTH: usize = MAX_PATH_LEN_BYTES / 2;
+
 /// The names from the root to a node.
 pub(crate) type Names = Vec<Vec<u8>>;
 
@@ -92,6 +98,10 @@ pub(crate) enum ResolveError {
     Loop(Vec<u8>),
     #[error("{}: not a directory", common::name::show(.0))]
     NotADirectory(Vec<u8>),
+    #[error("a path is longer than {MAX_PATH_LEN_BYTES} bytes")]
+    TooLong,
+    #[error("directories are nested more than {MAX_DEPTH} deep")]
+    TooDeep,
 }
 
 /// A whole tree.
@@ -153,33 +163,50 @@ impl Tree {
     /// The names that `path` stands for once links are followed, as chroot(2) would
     /// see it. What is not there stands for itself.
     pub(crate) fn resolve(&self, path: &[u8], last: Last) -> Result<Names, ResolveError> {
+        // Some room for what a working directory and a destination make together.
+        if path.len() > 2 * MAX_PATH_LEN_BYTES {
+            return Err(ResolveError::TooLong);
+        }
         let mut ahead: VecDeque<Vec<u8>> = components(path).collect();
         let mut here = Names::new();
+        // What the names in `here` lead to, the root before them.
+        let mut nodes = vec![Some(&self.root)];
         let mut links = 0;
         while let Some(name) = ahead.pop_front() {
             if name == b".." {
                 here.pop();
+                nodes.truncate(here.len() + 1);
                 continue;
             }
-            here.push(name);
-            match self.get(&here).map(|node| &node.kind) {
+            let parent = nodes.last().copied().flatten();
+            let node = parent.and_then(Node::children).and_then(|children| children.get(&name));
+            match node.map(|node| &node.kind) {
                 Some(Kind::Symlink(target)) if last == Last::Followed || !ahead.is_empty() => {
                     links += 1;
                     if links > MAX_LINKS {
                         return Err(ResolveError::Loop(path.to_vec()));
                     }
-                    here.pop();
+                    if target.len() > MAX_PATH_LEN_BYTES {
+                        return Err(ResolveError::TooLong);
+                    }
                     if target.starts_with(b"/") {
                         here.clear();
+                        nodes.truncate(1);
                     }
                     for name in components(target).collect::<Vec<_>>().into_iter().rev() {
                         ahead.push_front(name);
                     }
+                    continue;
                 }
                 None | Some(Kind::Directory(_)) => {}
                 Some(_) if ahead.is_empty() => {}
-                Some(_) => return Err(ResolveError::NotADirectory(join(&here))),
+                Some(_) => {
+                    here.push(name);
+                    return Err(ResolveError::NotADirectory(join(&here)));
+                }
             }
+            here.push(name);
+            nodes.push(node);
         }
         Ok(here)
     }
@@ -191,20 +218,34 @@ impl Tree {
         names: &[Vec<u8>],
         attributes: &Attributes,
     ) -> Result<Vec<Names>, ResolveError> {
-        let mut made = Vec::new();
-        for len in 1..=names.len() {
-            let path = names.get(..len).unwrap_or_default();
-            match self.get(path) {
-                Some(node) if node.is_directory() => {}
-                Some(_) => return Err(ResolveError::NotADirectory(join(path))),
-                None => {
-                    self.put(path, Node::directory(attributes.clone()));
-                    made.push(path.to_vec());
-                }
+        check_depth(names)?;
+        let mut node = &self.root;
+        let mut existing = 0;
+        for name in names {
+            let Some(child) = node.children().and_then(|children| children.get(name)) else {
+                break;
+            };
+            existing += 1;
+            if !child.is_directory() {
+                return Err(ResolveError::NotADirectory(join(
+                    names.get(..existing).unwrap_or_default(),
+                )));
             }
+            node = child;
+        }
+        let mut made = Vec::new();
+        for len in existing + 1..=names.len() {
+            let path = names.get(..len).unwrap_or_default();
+            self.put(path, Node::directory(attributes.clone()));
+            made.push(path.to_vec());
         }
         Ok(made)
     }
+}
+
+/// Refuses what is nested so deeply that walking it could exhaust the stack.
+pub(crate) fn check_depth(names: &[Vec<u8>]) -> Result<(), ResolveError> {
+    if names.len() > MAX_DEPTH { Err(ResolveError::TooDeep) } else { Ok(()) }
 }
 
 /// Whether a link at the end of a path is followed.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use common::digest::Digest;
 use common::layer::whiteout::PREFIX;
+use common::root::split;
 use common::tar::{self, Entry};
 use common::time::Timestamp;
 
@@ -33,8 +34,13 @@ pub(crate) fn planned<'t>(
 ) -> Result<Vec<Planned<'t>>, Error> {
     let mut all: BTreeMap<Names, bool> = BTreeMap::new();
     for names in changed {
-        for len in 1..names.len() {
-            all.entry(names.get(..len).unwrap_or_default().to_vec()).or_insert(false);
+        // Where one parent is there already, so are those above it.
+        for len in (1..names.len()).rev() {
+            let parent = names.get(..len).unwrap_or_default();
+            if all.contains_key(parent) {
+                break;
+            }
+            all.insert(parent.to_vec(), false);
         }
         if !names.is_empty() {
             all.insert(names.clone(), true);
@@ -45,6 +51,7 @@ pub(crate) fn planned<'t>(
     for (names, is_change) in all {
         let Some(node) = tree.get(&names) else { continue };
         let path = join(&names);
+        split(&path).map_err(|source| Error::InvalidPath { path: path.clone(), source })?;
         if names.last().is_some_and(|name| name.starts_with(PREFIX)) {
             return Err(Error::ReservedName(path));
         }

@@ -299,6 +299,27 @@ pub const ALL: &[Tool] = &[
         runs: None,
         trailing: false,
     },
+    Tool {
+        name: "layer-merge",
+        command: layer_merge::command,
+        works: Line { options: "-o merged.tar", operands: "layer.tar root.tar" },
+        missing: Some(""),
+        clustered: None,
+        produces: Some(Produces {
+            line: "layer.tar root.tar",
+            big: "layer.tar big.tar",
+            file: "layer.tar root.tar -o ",
+            fails: "layer.tar cut.tar -o ",
+            endless: Endless::Input("layer.tar - -o ", "cut.tar"),
+        }),
+        reads: Some(Reads { line: "-o merged.tar -", layer: "layer.tar", twice: Some("- -") }),
+        endless: Endless::Input("layer.tar -", "cut.tar"),
+        lists: None,
+        json: &[],
+        several: None,
+        runs: None,
+        trailing: false,
+    },
 ];
 
 /// The tool of this name.

@@ -9,7 +9,7 @@ use common::cli::{Failure, Status, message};
 use common::compression::{Encoder, Format};
 use common::layer::merge::{self, Source};
 use common::stream::{self, Input, Output, Payload};
-use common::tar::Writer;
+use common::tar::{self, Writer};
 
 use cli::Cli;
 
@@ -52,8 +52,14 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         cli.layers.iter().map(|layer| open(layer)).collect::<Result<_, _>>()?;
     let encoder = Encoder::new(output, format, cli.level).map_err(|error| failed(&error))?;
     let mut writer = Writer::new(encoder);
-    let summary = merge::merge(&layers, &mut writer)?;
-    let encoder = writer.finish()?;
+    let summary = merge::merge(&layers, &mut writer).map_err(|error| match error {
+        merge::Error::Write(tar::Error::Write(source)) => failed(&source),
+        error => error.into(),
+    })?;
+    let encoder = writer.finish().map_err(|error| match error {
+        tar::Error::Write(source) => failed(&source),
+        error => error.into(),
+    })?;
     encoder.finish().map_err(|error| failed(&error))?.commit()?;
     message::verbose(format_args!("{} layers, {} entries", layers.len(), summary.entries));
     Ok(Status::DONE)

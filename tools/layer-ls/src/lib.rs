@@ -44,13 +44,18 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     };
     let mut output = Output::standard(Payload::Text)?;
     let mut status = Status::DONE;
-    for (index, layer) in layers.iter().enumerate() {
-        if form == Form::Long && layers.len() > 1 {
-            let separator = if index > 0 { "\n" } else { "" };
-            let label = common::name::show_path(layer);
-            writeln!(output, "{separator}{label}:").map_err(stream::Error::StandardOutput)?;
-        }
-        match list_layer(layer, form, &mut output) {
+    let with_headings = form == Form::Long && layers.len() > 1;
+    let mut separator = "";
+    for layer in &layers {
+        let listed = open(layer).and_then(|input| {
+            if with_headings {
+                let label = common::name::show_path(layer);
+                writeln!(output, "{separator}{label}:").map_err(Problem::Output)?;
+                separator = "\n";
+            }
+            list_layer(input, form, &mut output)
+        });
+        match listed {
             Ok(()) => {}
             Err(Problem::Output(error)) => return Err(stream::Error::StandardOutput(error).into()),
             Err(Problem::Layer(failure)) => {
@@ -69,9 +74,12 @@ enum Problem {
     Output(std::io::Error),
 }
 
-fn list_layer(layer: &OsString, form: Form, output: &mut Output) -> Result<(), Problem> {
-    let input =
-        Input::open(layer, Payload::Binary).map_err(|error| Problem::Layer(error.into()))?;
+/// Opened before its heading is printed, so that none stands over nothing.
+fn open(layer: &OsString) -> Result<Input, Problem> {
+    Input::open(layer, Payload::Binary).map_err(|error| Problem::Layer(error.into()))
+}
+
+fn list_layer(input: Input, form: Form, output: &mut Output) -> Result<(), Problem> {
     let label = input.label();
     let bad = |error: &dyn std::error::Error| Problem::Layer(about(&label, error));
     let progress = Progress::bytes(&label, input.len_bytes());

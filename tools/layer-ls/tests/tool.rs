@@ -111,3 +111,15 @@ fn a_damaged_layer_does_not_keep_the_others_from_being_listed() {
     assert!(lines[0].starts_with("layer-ls: damaged.tar: "), "{text}");
     assert!(lines[1].starts_with("layer-ls: missing.tar: "), "{text}");
 }
+
+#[test]
+fn a_heading_stands_only_over_a_layer_that_is_there() {
+    let scratch = scratch();
+    let arguments = ["-l", "missing.tar", "layer.tar", "gone.tar", "layer.tar"];
+    let output = layer_ls(scratch.path(), &arguments, None);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.starts_with("layer.tar:\n"), "{text}");
+    assert_eq!(text.matches("\n\nlayer.tar:\n").count(), 1, "{text}");
+    assert_eq!(text.lines().filter(|line| line.ends_with(".tar:")).count(), 2, "{text}");
+}

@@ -9,6 +9,7 @@
 //! | [`tree`] | directory trees: generated, written, read back, compared |
 //! | [`tool`] | the table of tools and of what each can do |
 //! | [`fixture`] | the folder in which the table's command lines work |
+//! | [`stand_in`] | scripts in place of programs that a test cannot have |
 //! | [`completion`] | completion scripts |
 //!
 //! The code here panics where it cannot go on: that is how a test fails.
@@ -21,5 +22,6 @@ pub mod fixture;
 pub mod requirement;
 pub mod run;
 pub mod sandbox;
+pub mod stand_in;
 pub mod tool;
 pub mod tree;

@@ -8,7 +8,7 @@
 
 use layerutils_tests::requirement::{Requirement, skip};
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::{fixture, require};
+use layerutils_tests::{fixture, require, stand_in};
 
 struct Recipe {
     needs: Option<&'static str>,
@@ -39,8 +39,7 @@ fn cook(sandbox: &Sandbox) {
     let setup = "mv a old; mv b new; mv root rootfs; rm -r endless context* layer* sink* \
                  \"$LAYERUTILS_STORE\"";
     let _ = sandbox.sh(setup).succeeds();
-    let ssh = "#!/bin/bash\nshift; mkdir -p ~/srv; exec \"${@/#\\/srv/$HOME/srv}\"\n";
-    sandbox.program_file("ssh", ssh);
+    stand_in::ssh(sandbox);
     for recipe in recipes() {
         if let Some(Err(reason)) = recipe.needs.map(|program| Requirement::Peer(program).check()) {
             skip(" (a recipe)", &reason);

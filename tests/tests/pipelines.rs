@@ -12,36 +12,12 @@ use layerutils_tests::requirement::Requirement;
 use layerutils_tests::run::Outcome;
 use layerutils_tests::sandbox::Sandbox;
 use layerutils_tests::tree::assert_same;
-use layerutils_tests::{fixture, require, tool};
-
-/// Runs a remote command here, with `/srv` in the user's home.
-const SSH: &str = r##"#!/bin/bash
-[ "$1" = host ] || exit 255
-shift
-mkdir -p "$HOME/srv"
-exec "${@/#\/srv/$HOME/srv}"
-"##;
+use layerutils_tests::{fixture, require, stand_in, tool};
 
 /// Serves one file.
 const CURL: &str = r##"#!/bin/sh
 [ "$*" = "-s https://example.org/rootfs.tar.xz" ] || exit 22
 exec cat "$HOME/rootfs.tar.xz"
-"##;
-
-/// Saves the image that the store has under this name, as docker would, and loads
-/// an archive if skopeo finds it whole.
-const DOCKER: &str = r##"#!/bin/bash
-set -e -o pipefail
-archive=$(mktemp --dry-run)
-trap 'rm -f "$archive"' EXIT
-case $1 in
-save) skopeo --insecure-policy copy -q "oci:$LAYERUTILS_STORE:$2:latest" "docker-archive:$archive:$2:latest"
-      cat "$archive" ;;
-load) cat > "$archive"
-      name=$(skopeo --insecure-policy copy -q "oci-archive:$archive" "dir:$HOME/loaded" && echo an image)
-      echo "Loaded $name" ;;
-*) exit 1 ;;
-esac
 "##;
 
 fn prepared(sandbox: &Sandbox) {
@@ -52,7 +28,7 @@ fn prepared(sandbox: &Sandbox) {
                  printf 'FROM base\\nCOPY note /note\\nCMD [\"cat\",\"/note\"]\\n' > Containerfile; \
                  echo note > note; rm -r endless context-endless";
     let _ = sandbox.sh(setup).succeeds();
-    sandbox.program_file("ssh", SSH);
+    stand_in::ssh(sandbox);
     sandbox.program_file("curl", CURL);
 }
 
@@ -145,7 +121,7 @@ fn docker_understands_our_archives_and_we_its() {
     } else {
         require!(Peer("skopeo"));
         layerutils_tests::requirement::skip(" (with docker itself)", "needs a docker daemon");
-        sandbox.program_file("docker", DOCKER);
+        stand_in::docker(&sandbox);
         with_docker(&sandbox);
     }
 }

@@ -9,15 +9,7 @@ use std::fs;
 
 use layerutils_tests::requirement::{Requirement, skip};
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::{fixture, require};
-
-/// Runs a remote command here, with `/srv` in the user's home.
-const SSH: &str = r##"#!/bin/bash
-[ "$1" = host ] || exit 255
-shift
-mkdir -p "$HOME/srv"
-exec "${@/#\/srv/$HOME/srv}"
-"##;
+use layerutils_tests::{fixture, require, stand_in};
 
 /// A block, with where and what it needs.
 struct Recipe {
@@ -59,7 +51,7 @@ fn run_all(sandbox: &Sandbox) {
     fs::remove_dir_all(sandbox.store()).unwrap();
     let _ =
         sandbox.sh("mv a old; mv b new; mv root rootfs; rm -r endless context-endless").succeeds();
-    sandbox.program_file("ssh", SSH);
+    stand_in::ssh(sandbox);
     for recipe in recipes(&readme()) {
         let Recipe { line, peer, script, printed } = recipe;
         if let Some(Err(reason)) = peer.map(|program| Requirement::Peer(program).check()) {

@@ -1,15 +1,16 @@
-//! The manual: each page clean, and at one with the argument definitions.
+//! The manual: each page clean, at one with the argument definitions, and with
+//! examples that run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use layerutils_tests::fixture;
-use layerutils_tests::require;
+use layerutils_tests::requirement::{find, skip};
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::tool::{Tool, every};
+use layerutils_tests::tool::{ALL, Tool, every};
+use layerutils_tests::{fixture, require, stand_in};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../man");
 
@@ -95,36 +96,172 @@ fn the_page_is_named_in_it_and_dated_by_hand() {
     });
 }
 
-/// Examples are runnable where a comment above the display says so, which also
-/// says what must be there: `.\" runnable` or `.\" runnable: SETUP`.
 #[test]
-fn runnable_examples_run() {
-    require!(Peer("busybox"));
+fn the_overview_names_every_tool() {
+    let overview = fs::read_to_string(Path::new(PAGES).join("layerutils.7")).unwrap();
+    let (description, see_also) = overview.split_once(".Sh SEE ALSO").unwrap();
     every(|tool| {
-        for (setup, example) in runnable_examples(&page(tool)) {
-            let sandbox = Sandbox::new();
-            fixture::make(&sandbox);
-            let outcome = sandbox.sh(&format!("set -e\n{setup}\n{example}")).outcome();
-            assert!(outcome.status == 0, "{example}\n{outcome}");
-        }
+        assert!(description.contains(&format!(".It Xr {} 1\n", tool.name)));
+        assert!(see_also.contains(&format!(".Xr {} 1 ,\n", tool.name)));
     });
 }
 
-fn runnable_examples(page: &str) -> Vec<(String, String)> {
-    let mut examples = Vec::new();
-    let mut setup = None;
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if let Some(rest) = line.strip_prefix(".\\\" runnable") {
-            setup = Some(rest.trim_start_matches(':').trim().to_owned());
-        } else if line.starts_with(".Bd") {
-            let text: Vec<_> = lines.by_ref().take_while(|line| *line != ".Ed").collect();
-            if let Some(setup) = setup.take() {
-                examples.push((setup, plain(&text.join("\n"))));
+/// A display in EXAMPLES. Comments above it say whether it can be run here:
+///
+/// ```text
+/// .\" runnable [continued] [needs=NEED,...][: SETUP]
+/// .\" prints TEXT
+/// .\" not runnable: WHY
+/// ```
+///
+/// It is run after SETUP in a fixture of its own or, continued, in that of the one
+/// before; a need is `root` or a program. TEXT must be in what it prints, on either
+/// stream.
+#[derive(Debug, Default)]
+struct Example {
+    line: usize,
+    continued: bool,
+    needs: Vec<String>,
+    setup: String,
+    printed: Vec<String>,
+    script: String,
+}
+
+impl Example {
+    fn marked(mark: &str) -> Self {
+        let (words, setup) = mark.split_once(':').unwrap_or((mark, ""));
+        let mut example = Self { setup: setup.trim().to_owned(), ..Self::default() };
+        for word in words.split_whitespace() {
+            match word.strip_prefix("needs=") {
+                Some(needs) => example.needs = needs.split(',').map(str::to_owned).collect(),
+                None if word == "continued" => example.continued = true,
+                None => panic!("unknown mark {word:?}"),
             }
-        } else if let (Some(".Dl"), Some(_)) = (line.get(..3), &setup) {
-            examples.push((setup.take().unwrap_or_default(), plain(&line[4..])));
         }
+        example
+    }
+
+    fn lacks(&self, sandbox: &Sandbox) -> Option<String> {
+        self.needs.iter().find_map(|need| match need.as_str() {
+            "root" => (sandbox.user().uid != 0).then(|| "needs root".to_owned()),
+            program => find(program).is_none().then(|| format!("needs {program}")),
+        })
+    }
+}
+
+#[test]
+fn every_example_says_whether_it_is_runnable_and_every_tool_has_one() {
+    for (name, page) in pages() {
+        let runnable = examples(&name, &page).len();
+        assert!(runnable > 0, "man/{name}: no example that is run");
+    }
+    every(|tool| assert!(pages().contains_key(&format!("{}.1", tool.name))));
+}
+
+#[test]
+fn runnable_examples_run_for_whoever_runs_the_tests() {
+    require!(Peer("busybox"), UserNamespace);
+    run_examples(Sandbox::new);
+}
+
+#[test]
+fn runnable_examples_run_for_an_ordinary_user() {
+    require!(Peer("busybox"), UserNamespace);
+    run_examples(Sandbox::ordinary);
+}
+
+fn run_examples(make: fn() -> Sandbox) {
+    let mut failed = Vec::new();
+    for (name, page) in pages() {
+        let mut sandbox = None;
+        for example in examples(&name, &page) {
+            let sandbox = match sandbox.take() {
+                Some(before) if example.continued => sandbox.insert(before),
+                _ => sandbox.insert(prepared(make())),
+            };
+            let place = format!("man/{name}:{}", example.line);
+            match example.lacks(sandbox) {
+                Some(reason) => skip(&format!(" ({place})"), &reason),
+                None => {
+                    failed.extend(run(sandbox, &example).map(|what| format!("{place}: {what}")));
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn prepared(sandbox: Sandbox) -> Sandbox {
+    fixture::make(&sandbox);
+    stand_in::ssh(&sandbox);
+    stand_in::docker(&sandbox);
+    sandbox
+}
+
+/// What is wrong, if anything: a command that fails, words that are not printed, a
+/// tool that complains.
+fn run(sandbox: &Sandbox, example: &Example) -> Option<String> {
+    let Example { setup, script, printed, .. } = example;
+    let outcome = sandbox.sh(&format!("set -e\n{{ :; {setup}\n}} >/dev/null\n{script}")).outcome();
+    let complains = |line: &str| {
+        let ours = ALL.iter().any(|tool| line.starts_with(&format!("{}: ", tool.name)));
+        ours && !line.starts_with("img-build: STEP ")
+    };
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let shown = |text: &&String| outcome.text().contains(*text) || stderr.contains(*text);
+    let wrong = match printed.iter().find(|text| !shown(text)) {
+        _ if outcome.status != 0 => format!("status {}", outcome.status),
+        Some(text) => format!("does not print {text:?}"),
+        None if stderr.lines().any(complains) => "a tool complains".to_owned(),
+        None => return None,
+    };
+    Some(format!("{wrong}\n{script}\n{outcome}"))
+}
+
+fn pages() -> BTreeMap<String, String> {
+    let pages = fs::read_dir(PAGES).unwrap().map(|page| page.unwrap());
+    pages
+        .map(|page| {
+            let name = page.file_name().into_string().unwrap();
+            (name, fs::read_to_string(page.path()).unwrap())
+        })
+        .collect()
+}
+
+/// The runnable displays in EXAMPLES.
+fn examples(name: &str, page: &str) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let mut pending: Option<Example> = None;
+    let mut is_excused = false;
+    let mut lines = page.lines().zip(1..).skip_while(|(line, _)| *line != ".Sh EXAMPLES").skip(1);
+    while let Some((line, number)) = lines.next() {
+        let script = match line.split_once(' ').unwrap_or((line, "")) {
+            (".Sh", _) => break,
+            (".\\\"", comment) => {
+                if let Some(mark) = comment.strip_prefix("runnable") {
+                    pending = Some(Example::marked(mark.trim_start()));
+                } else if let Some(text) = comment.strip_prefix("prints ") {
+                    let example = pending.as_mut().expect("a runnable example");
+                    example.printed.push(text.to_owned());
+                } else {
+                    is_excused = comment.starts_with("not runnable: ");
+                }
+                continue;
+            }
+            (".Bd", _) => {
+                let text = lines.by_ref().map(|(line, _)| line).take_while(|line| *line != ".Ed");
+                text.collect::<Vec<_>>().join("\n")
+            }
+            (".Dl", line) => line.to_owned(),
+            _ => continue,
+        };
+        match pending.take() {
+            Some(example) => {
+                examples.push(Example { line: number, script: plain(&script), ..example });
+            }
+            None => assert!(is_excused, "man/{name}:{number}: neither runnable nor not"),
+        }
+        is_excused = false;
     }
     examples
 }

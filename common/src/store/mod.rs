@@ -5,9 +5,9 @@
 //! layout:
 //!
 //! - A blob is written to a file without a name, synced, and linked to the name that its
-//!   digest gives it: no other process ever sees half of it ([`blob`]).
+//!   digest gives it: no other process ever sees half of it (`blob`).
 //! - The index changes under an exclusive lock and by rename, after the blobs' folder is
-//!   synced ([`layout`]).
+//!   synced (`layout`).
 //! - Who adds images holds a second lock, shared, from its first blob until it is done;
 //!   who removes blobs takes it exclusively. So what is not named yet is not swept away.
 //!

@@ -2,7 +2,7 @@
 //! or that an overlay's upper directory holds.
 //!
 //! Both are one comparison: an upper directory on its lower ones is a tree, read
-//! without mounting it ([`stack`]). The comparison has two halves. The walk
+//! without mounting it (`stack`). The comparison has two halves. The walk
 //! compares metadata, and content where they cannot decide, and makes a plan; the
 //! plan is then told to a [`Sink`] in layer order. All that is wrong with a tree
 //! and can be seen from its metadata is so reported before the first byte of a

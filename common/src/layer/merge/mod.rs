@@ -2,7 +2,7 @@
 //! after the other.
 //!
 //! All members are read first, without their content, into what they make of a
-//! tree of which nothing is known ([`tree`]); what is left is then written in layer
+//! tree of which nothing is known (`tree`); what is left is then written in layer
 //! order, and the content of each file that is left is read where it is. Memory
 //! grows with the number of names, never with content.
 //!

@@ -91,7 +91,7 @@ impl Builder {
         }
         let upper = scratch.dir("upper")?;
         let mut overlay = Overlay::new(lowers.clone()).with_upper(Upper::new(&upper));
-        overlay.durability = Durability::Synced;
+        overlay.durability = Durability::Volatile;
         let Some((program, arguments)) = argv.split_first() else {
             return Err(Error::Other("no command".into()));
         };

@@ -1,5 +1,5 @@
 //! Directory trees: what they hold ([`model`]), how they get on a file system
-//! ([`write`]) and back ([`read`]), how they are compared ([`dump`]) and where
+//! ([`mod@write`]) and back ([`mod@read`]), how they are compared ([`dump`]) and where
 //! they come from ([`strategy`], [`change`]).
 //!
 //! Written apart from the tools' own code, as their judge: everything goes

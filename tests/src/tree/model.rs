@@ -130,7 +130,7 @@ impl Tree {
     }
 
     /// The same tree with the first name of every inode in the order of names
-    /// being the one that the others link to: as [`crate::tree::read`] gives it.
+    /// being the one that the others link to: as [`crate::tree::read()`] gives it.
     #[must_use]
     pub fn normalised(mut self) -> Self {
         let firsts: Vec<Path> = self

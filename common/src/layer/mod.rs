@@ -1,5 +1,6 @@
 //! A layer is a changeset: what was added, changed and deleted.
 
+mod acl;
 pub mod apply;
 pub mod diff;
 mod inode;

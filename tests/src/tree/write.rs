@@ -118,7 +118,8 @@ impl Writer<'_> {
         let owner = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
         let nofollow = AtFlags::SYMLINK_NOFOLLOW;
         ok(path, chownat(CWD, name, Some(owner.0), Some(owner.1), nofollow));
-        for (key, value) in &attributes.xattrs {
+        // The ACL last: it changes the mode, and with it who may set the others.
+        for (key, value) in attributes.xattrs.iter().rev() {
             ok(path, lsetxattr(name, OsStr::from_bytes(key), value, XattrFlags::empty()));
         }
         if !matches!(node.kind, Kind::Symlink(_)) {

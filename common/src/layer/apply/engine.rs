@@ -1,5 +1,6 @@
 //! One entry after the other: where it belongs, and who carries it out.
 
+use std::borrow::Cow;
 use std::io::BufRead;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::state::{Births, Directory, Names};
 use super::summary::{NotKept, Summary};
 use super::xattrs::{self, Fate};
 use super::{link, lower};
+use crate::layer::acl;
 use crate::layer::whiteout::{self, Basename};
 use crate::root::attributes::{self, Target};
 use crate::root::{self, Ahead, DirId, Removed, Root, Tree, Walk};
@@ -366,16 +368,31 @@ impl<'a> Engine<'a> {
         entry: &Entry,
         on_file_or_directory: bool,
     ) -> Result<(), Problem> {
-        for (name, value) in &entry.xattrs {
+        // `user.` before `system.posix_acl_access`, which changes the mode.
+        for (name, value) in entry.xattrs.iter().rev() {
             match xattrs::fate(name, &self.options.form) {
                 Fate::Dropped(reason) => self.summary.not_kept.xattr(name, reason),
                 Fate::Set(set) => {
-                    let refused = attributes::set_xattr(target, &set, value);
+                    let value = self.own_identifiers(name, value);
+                    let refused = attributes::set_xattr(target, &set, &value);
                     self.note_refusal(refused, name, on_file_or_directory)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The value of an attribute, with root in an access control list being whom
+    /// root's files are given to.
+    fn own_identifiers<'v>(&self, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
+        if self.options.ownership == Ownership::Keep || !acl::is_acl(name) {
+            return value.into();
+        }
+        let (uid, gid) = self.ourselves;
+        let mut value = value.to_vec();
+        let root_is = |own: u32| move |id: u32| (id == 0).then_some(own);
+        acl::map_identifiers(&mut value, root_is(uid), root_is(gid));
+        value.into()
     }
 
     fn note_refusal(
@@ -391,6 +408,10 @@ impl<'a> Engine<'a> {
             Err(Errno::OPNOTSUPP) => lost.xattr(name, Unsupported),
             Err(Errno::PERM) if !on_file_or_directory && name.starts_with(b"user.") => {
                 lost.xattr(name, Unsupported);
+            }
+            // An ACL of ids that our user namespace does not have.
+            Err(Errno::INVAL) if self.options.ownership == Ownership::Drop && acl::is_acl(name) => {
+                lost.xattr(name, NotPermitted);
             }
             Err(Errno::PERM)
                 if self.options.ownership == Ownership::Drop

@@ -50,10 +50,18 @@ impl Engine<'_> {
         let target = Target::Open(file);
         self.own(at, target, entry)?;
         self.disinherit(at, target)?;
-        if self.mode_is_masked(at, entry.mode) {
+        // An attribute of one's own file takes permission to write it, unless one is root.
+        let lend_write =
+            entry.mode & 0o200 == 0 && entry.xattrs.keys().any(|name| name.starts_with(b"user."));
+        if lend_write {
+            attributes::set_mode(target, entry.mode | 0o200).tried("set its mode")?;
+        } else if self.mode_is_masked(at, entry.mode) {
             attributes::set_mode(target, entry.mode).tried("set its mode")?;
         }
         self.set_xattrs(target, entry, true)?;
+        if lend_write {
+            attributes::set_mode(target, entry.mode).tried("set its mode")?;
+        }
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")
     }
 

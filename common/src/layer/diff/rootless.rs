@@ -10,6 +10,7 @@
 //! In a layer these are what the header says, so they are folded into it.
 
 use super::owner::IdMap;
+use crate::layer::acl;
 use crate::tar::Xattrs;
 
 const OVERRIDES: [&[u8]; 3] = [
@@ -113,31 +114,11 @@ fn parse_varint(bytes: &[u8]) -> Option<(u32, &[u8])> {
 /// Maps the identifiers inside access control lists and capabilities as the owner
 /// is mapped. What has no place inside stays as it is.
 pub(super) fn map_identifiers(xattrs: &mut Xattrs, uids: &IdMap, gids: &IdMap) {
-    for name in [&b"system.posix_acl_access"[..], b"system.posix_acl_default"] {
-        if let Some(value) = xattrs.get_mut(name) {
-            map_acl(value, uids, gids);
-        }
+    for (_, value) in xattrs.iter_mut().filter(|(name, _)| acl::is_acl(name)) {
+        acl::map_identifiers(value, |id| uids.inside(id), |id| gids.inside(id));
     }
     if let Some(value) = xattrs.get_mut(&b"security.capability"[..]) {
         map_capability(value, uids);
-    }
-}
-
-/// linux/posix_acl_xattr.h: a version, then entries of tag, permissions and
-/// identifier, all little-endian.
-fn map_acl(value: &mut [u8], uids: &IdMap, gids: &IdMap) {
-    const ACL_USER: u16 = 0x02;
-    const ACL_GROUP: u16 = 0x08;
-    for entry in value.get_mut(4..).unwrap_or_default().chunks_exact_mut(8) {
-        let [tag_low, tag_high, _, _, a, b, c, d] = entry else { continue };
-        let map = match u16::from_le_bytes([*tag_low, *tag_high]) {
-            ACL_USER => uids,
-            ACL_GROUP => gids,
-            _ => continue,
-        };
-        if let Some(inside) = map.inside(u32::from_le_bytes([*a, *b, *c, *d])) {
-            [*a, *b, *c, *d] = inside.to_le_bytes();
-        }
     }
 }
 
@@ -159,7 +140,7 @@ fn map_capability(value: &mut Vec<u8>, uids: &IdMap) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attributes, Device, map_acl, map_capability, parse_resource};
+    use super::{Attributes, Device, map_capability, parse_resource};
     use crate::layer::diff::owner::{IdMap, IdRange};
     use crate::tar::Xattrs;
 
@@ -201,10 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_in_attributes_are_mapped() {
-        let mut acl = b"\x02\0\0\0\x02\0\x07\0\xa0\x86\x01\0\x04\0\x05\0\xff\xff\xff\xff".to_vec();
-        map_acl(&mut acl, &map(), &map());
-        assert_eq!(acl, b"\x02\0\0\0\x02\0\x07\0\x01\0\0\0\x04\0\x05\0\xff\xff\xff\xff");
+    fn a_capability_of_our_namespace_is_one_of_any() {
         let mut capability = vec![0_u8; 24];
         capability[0..4].copy_from_slice(&[1, 0, 0, 3]);
         capability[20..].copy_from_slice(&1000_u32.to_le_bytes());

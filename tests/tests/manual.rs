@@ -241,7 +241,9 @@ fn examples(name: &str, page: &str) -> Vec<Example> {
                 if let Some(mark) = comment.strip_prefix("runnable") {
                     pending = Some(Example::marked(mark.trim_start()));
                 } else if let Some(text) = comment.strip_prefix("prints ") {
-                    let example = pending.as_mut().expect("a runnable example");
+                    let Some(example) = &mut pending else {
+                        panic!("man/{name}:{number}: prints, but is not runnable")
+                    };
                     example.printed.push(text.to_owned());
                 } else {
                     is_excused = comment.starts_with("not runnable: ");

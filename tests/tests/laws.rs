@@ -18,7 +18,7 @@ use layerutils_tests::tree::strategy::{Scope, tree};
 use layerutils_tests::tree::{Tree, assert_same, change, dump, read, write};
 use layerutils_tests::{require, tool};
 use proptest::prelude::Strategy;
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 thread_local! {
     static TRYING: Cell<bool> = const { Cell::new(false) };
@@ -29,8 +29,18 @@ fn for_all<S: Strategy>(strategy: S, sandbox: &Sandbox, law: impl Fn(S::Value)) 
     quieten();
     let cases = std::env::var("LAYERUTILS_TEST_CASES");
     let cases = cases.ok().and_then(|cases| cases.parse().ok()).unwrap_or(40);
-    let config =
-        Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    // The same trees in every run, unless PROPTEST_RNG_SEED asks for others.
+    let rng_seed = match Config::default().rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        asked => asked,
+    };
+    let config = Config {
+        cases,
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
     let outcome = TestRunner::new(config).run(&strategy, |value| {
         empty(sandbox);
         TRYING.set(true);

@@ -82,8 +82,22 @@ fn user_dir(of_root: &str, variable: &str, below_home: &str) -> Option<PathBuf> 
     match absolute(variable) {
         Some(base) => Some(base.join("layerutils")),
         None if is_root() => Some(of_root.into()),
-        None => Some(absolute("HOME")?.join(below_home).join("layerutils")),
+        None => {
+            let home = absolute("HOME").or_else(home_of_record)?;
+            Some(home.join(below_home).join("layerutils"))
+        }
     }
+}
+
+/// The home of whoever runs this, for an environment without HOME (cron, `env -i`).
+fn home_of_record() -> Option<PathBuf> {
+    let uid = nix::unistd::geteuid();
+    // Root of a user namespace has the home of another user in the host's record.
+    if uid.is_root() {
+        return None;
+    }
+    let user = nix::unistd::User::from_uid(uid).ok()??;
+    Some(user.dir).filter(|dir| dir.is_absolute())
 }
 
 /// The real root, not a user who is root of a user namespace of their own.

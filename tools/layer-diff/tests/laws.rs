@@ -8,6 +8,7 @@ mod support;
 
 use common::layer::diff::{ContentPolicy, Options, Parents};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use support::model::{make, tree, two_trees};
 use support::snapshot::{compare, snapshot};
 use support::{apply_to, diff, members};
@@ -21,9 +22,22 @@ fn options() -> Options {
     Options { content: ContentPolicy::Always, ..Options::default() }
 }
 
+/// The same trees in every run, unless PROPTEST_RNG_SEED asks for others.
+fn seed() -> RngSeed {
+    match ProptestConfig::default().rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        asked => asked,
+    }
+}
+
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig { cases: cases.unwrap_or(64), failure_persistence: None, ..Default::default() }
+    ProptestConfig {
+        cases: cases.unwrap_or(64),
+        rng_seed: seed(),
+        failure_persistence: None,
+        ..Default::default()
+    }
 }
 
 proptest! {

@@ -35,7 +35,9 @@ enum Input {
 
 impl Run {
     pub(crate) fn new<S: AsRef<OsStr>>(program: OsString, arguments: &[S], tmp: &Path) -> Self {
-        let mut command = Command::new(&program);
+        // A background job of a plain shell, and nohup(1), leave signals ignored.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,TERM,HUP,PIPE").arg(&program);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that a time-out ends all of a pipeline.
         command.env_clear().process_group(0);

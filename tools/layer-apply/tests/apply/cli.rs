@@ -193,8 +193,15 @@ fn signals_leave_no_new_directory() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let scratch = Scratch::new(Way::Tool);
         let new = scratch.path("new");
-        let mut child =
-            tool().arg(&new).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        // A background job of a plain shell leaves signals ignored.
+        let mut child = Command::new("env")
+            .arg("--default-signal=INT,TERM,HUP")
+            .arg(tool().get_program())
+            .arg(&new)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut input = child.stdin.take().unwrap();
         let many = (0..2000).fold(Archive::new(), |layer, n| layer.file(format!("d/{n}"), "x"));
         let bytes = many.bytes();

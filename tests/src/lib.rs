@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`binaries`] | which binaries are under test |
+//! | [`place`] | a store with images and one tool, for the tests beside a tool |
 //! | [`sandbox`] | a folder and an environment of its own for each test |
 //! | [`run`] | a command, its outcome, and what is asserted of it |
 //! | [`requirement`] | privileges and peers, and skipping loudly without them |
@@ -19,6 +20,7 @@
 pub mod binaries;
 pub mod completion;
 pub mod fixture;
+pub mod place;
 pub mod requirement;
 pub mod run;
 pub mod sandbox;

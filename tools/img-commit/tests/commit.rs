@@ -4,95 +4,39 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 
 use common::compression::{Encoder, Format};
 use common::digest::Digest;
-use common::image::{Image, Reference};
-use common::store::{Location, Store};
-use common::tar::{Entry, Kind, Writer, Xattrs};
-use common::time::Timestamp;
+use common::store::Store;
+use layerutils_tests::place::Place;
 
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        fs::create_dir(place.path("tmp")).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn run(&self, args: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_img-commit"))
-            .args(args)
-            .current_dir(self.0.path())
-            .env_clear()
-            .env("LAYERUTILS_STORE", self.path("store"))
-            .env("XDG_CACHE_HOME", self.path("cache"))
-            .env("TMPDIR", self.path("tmp"))
-            .env("SOURCE_DATE_EPOCH", "1700000000")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A tool that refuses its arguments does not read.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "TMPDIR is empty again");
-        output
-    }
-
-    /// Runs, expects success and silence, and returns the digest printed.
-    fn commit(&self, args: &[&str], input: &[u8]) -> String {
-        let output = self.run(args, input);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-        assert_eq!(output.status.code(), Some(0));
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.strip_suffix('\n').unwrap().parse::<Digest>().unwrap().to_string()
-    }
-
-    /// Runs, expects a refusal that leaves the store as it was, and returns the message.
-    fn refuse(&self, args: &[&str], input: &[u8]) -> String {
-        let index = || fs::read(self.path("store/index.json")).ok();
-        let before = index();
-        let output = self.run(args, input);
-        assert_eq!(
-            (output.status.code(), output.stdout.as_slice()),
-            (Some(2), &b""[..]),
-            "{args:?}"
-        );
-        assert_eq!(index(), before, "{args:?}");
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    fn image(&self, reference: &str) -> Image {
-        let reference = Reference::parse(reference.as_ref()).unwrap();
-        common::image::open(&reference, None, &Location::at(self.path("store"))).unwrap()
-    }
+fn place() -> Place {
+    Place::new(env!("CARGO_BIN_EXE_img-commit"))
 }
 
+/// Runs, expects success and silence, and returns the digest printed.
+#[track_caller]
+fn commit(place: &Place, args: &[&str], input: &[u8]) -> String {
+    let text = place.done_with(args, input);
+    text.strip_suffix('\n').unwrap().parse::<Digest>().unwrap().to_string()
+}
+
+/// Runs, expects a refusal that leaves the store as it was, and returns the message.
+#[track_caller]
+fn refuse(place: &Place, args: &[&str], input: &[u8]) -> String {
+    let index = || fs::read(place.path("store/index.json")).ok();
+    let before = index();
+    let output = place.run(args, input);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{args:?}");
+    assert_eq!(index(), before, "{args:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A layer with files that hold their own names.
 fn layer(names: &[&str]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
-    for name in names {
-        let entry = Entry {
-            path: (*name).into(),
-            kind: Kind::File,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::EPOCH,
-            len_bytes: name.len() as u64,
-            xattrs: Xattrs::new(),
-        };
-        writer.append(&entry, name.as_bytes()).unwrap();
-    }
-    writer.finish().unwrap()
+    let files: Vec<_> = names.iter().map(|name| (*name, name.as_bytes())).collect();
+    layerutils_tests::place::layer(&files)
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -103,13 +47,15 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_commit_is_what_docker_would_make() {
-    let place = Place::new();
+    let place = place();
     let (first, second) = (layer(&["a"]), layer(&["b"]));
-    let base = place.commit(
+    let base = commit(
+        &place,
         &["-t", "base", "-m", "Import", "-a", "me", "-c", "CMD [\"/bin/sh\", \"-i\"]", "scratch"],
         &first,
     );
-    let app = place.commit(
+    let app = commit(
+        &place,
         &[
             "-t",
             "app:1",
@@ -157,15 +103,16 @@ fn a_commit_is_what_docker_would_make() {
 
 #[test]
 fn the_same_commit_has_the_same_digest_however_the_layer_comes() {
-    let place = Place::new();
+    let place = place();
     let plain = layer(&["a"]);
     fs::write(place.path("layer.tar"), &plain).unwrap();
-    let first = place.commit(&["scratch"], &plain);
-    assert_eq!(place.commit(&["scratch", "-"], &gzip(&plain)), first);
-    assert_eq!(place.commit(&["scratch", "layer.tar"], b""), first);
-    assert_eq!(place.commit(&["--compress=none", "scratch", "layer.tar"], b""), first);
-    assert_ne!(place.commit(&["--platform", "linux/arm64", "scratch", "layer.tar"], b""), first);
-    let zipped = place.commit(&["-t", "zipped", "--compress", "gzip", "scratch", "layer.tar"], b"");
+    let first = commit(&place, &["scratch"], &plain);
+    assert_eq!(commit(&place, &["scratch", "-"], &gzip(&plain)), first);
+    assert_eq!(commit(&place, &["scratch", "layer.tar"], b""), first);
+    assert_eq!(commit(&place, &["--compress=none", "scratch", "layer.tar"], b""), first);
+    assert_ne!(commit(&place, &["--platform", "linux/arm64", "scratch", "layer.tar"], b""), first);
+    let zipped =
+        commit(&place, &["-t", "zipped", "--compress", "gzip", "scratch", "layer.tar"], b"");
     assert_ne!(zipped, first);
     let image = place.image("zipped");
     assert_eq!(image.config.rootfs.diff_ids[0].0, Digest::of(&plain));
@@ -174,10 +121,11 @@ fn the_same_commit_has_the_same_digest_however_the_layer_comes() {
 
 #[test]
 fn an_empty_layer_or_none_leaves_only_an_entry() {
-    let place = Place::new();
-    place.commit(&["-t", "base", "scratch"], &layer(&["a"]));
-    place.commit(&["-t", "empty", "-m", "Nothing", "base"], &layer(&[]));
-    place.commit(
+    let place = place();
+    commit(&place, &["-t", "base", "scratch"], &layer(&["a"]));
+    commit(&place, &["-t", "empty", "-m", "Nothing", "base"], &layer(&[]));
+    commit(
+        &place,
         &["-t", "config", "--config-only", "-c", "ENV A=1", "-c", "USER 5", "base"],
         b"unread",
     );
@@ -191,8 +139,8 @@ fn an_empty_layer_or_none_leaves_only_an_entry() {
 
 #[test]
 fn layers_that_a_history_does_not_mention_get_entries() {
-    let place = Place::new();
-    place.commit(&["-t", "base", "scratch"], &layer(&["a"]));
+    let place = place();
+    commit(&place, &["-t", "base", "scratch"], &layer(&["a"]));
     let base = place.image("base");
     let mut config = base.config.clone();
     config.history.clear();
@@ -204,7 +152,7 @@ fn layers_that_a_history_does_not_mention_get_entries() {
     let mut descriptor = base.descriptor.clone();
     (descriptor.digest, descriptor.len_bytes) = (digest, len_bytes);
     store.tag(&["mute".parse().unwrap()], &descriptor).unwrap();
-    place.commit(&["-t", "app", "-m", "Ours", "mute"], &layer(&["b"]));
+    commit(&place, &["-t", "app", "-m", "Ours", "mute"], &layer(&["b"]));
     let comments: Vec<String> =
         place.image("app").config.history.into_iter().map(|step| step.comment).collect();
     assert_eq!(comments, ["", "Ours"]);
@@ -212,12 +160,12 @@ fn layers_that_a_history_does_not_mention_get_entries() {
 
 #[test]
 fn an_image_written_elsewhere_is_complete_and_not_in_the_store() {
-    let place = Place::new();
-    place.commit(&["-t", "base", "scratch"], &layer(&["a"]));
+    let place = place();
+    commit(&place, &["-t", "base", "scratch"], &layer(&["a"]));
     let index = fs::read(place.path("store/index.json")).unwrap();
-    let to_layout = place.commit(&["-o", "oci:layout:x", "base"], &layer(&["b"]));
+    let to_layout = commit(&place, &["-o", "oci:layout:x", "base"], &layer(&["b"]));
     let to_archive =
-        place.commit(&["-o", "oci-archive:a.tar", "-t", "app", "base"], &layer(&["b"]));
+        commit(&place, &["-o", "oci-archive:a.tar", "-t", "app", "base"], &layer(&["b"]));
     let to_stdout = place.run(&["-o", "-", "-t", "app", "base"], &layer(&["b"]));
     assert_eq!(to_stdout.status.code(), Some(0));
     assert!(fs::read(place.path("a.tar")).unwrap() == to_stdout.stdout);
@@ -236,17 +184,17 @@ fn an_image_written_elsewhere_is_complete_and_not_in_the_store() {
         }
     }
     fs::write(place.path("in.tar"), gzip(&to_stdout.stdout)).unwrap();
-    place.commit(&["-t", "again", "oci-archive:in.tar"], &layer(&["c"]));
+    commit(&place, &["-t", "again", "oci-archive:in.tar"], &layer(&["c"]));
     assert_eq!(place.image("again").manifest.layers.len(), 3);
-    place.commit(&["-t", "piped", "--config-only", "-"], &to_stdout.stdout);
+    commit(&place, &["-t", "piped", "--config-only", "-"], &to_stdout.stdout);
     assert_eq!(place.image("piped").manifest.layers.len(), 2);
 }
 
 #[test]
 fn what_cannot_be_committed_is_refused_and_changes_nothing() {
-    let place = Place::new();
+    let place = place();
     let good = layer(&["a"]);
-    place.commit(&["-t", "base", "scratch"], &good);
+    commit(&place, &["-t", "base", "scratch"], &good);
     let truncated = &good[..good.len() - 700];
     for (args, input, message) in [
         (&["base"][..], &b""[..], "img-commit: standard input: empty input, not a layer\n"),
@@ -268,7 +216,7 @@ fn what_cannot_be_committed_is_refused_and_changes_nothing() {
         (&["docker://x"], &good, "img-commit: docker://x: registries are not supported\n"),
         (&[], b"", "img-commit: the following required arguments were not provided: <PARENT>"),
     ] {
-        let said = place.refuse(args, input);
+        let said = refuse(&place, args, input);
         assert!(said.starts_with(message), "{args:?}: {said}");
         assert!(said.lines().all(|line| line.starts_with("img-commit: ")), "{said}");
     }

@@ -1,18 +1,15 @@
 //! `img-ls` through its binary.
 
-mod support;
-
 use std::fs;
-use std::process::Stdio;
 
-use support::Place;
+use layerutils_tests::place::Place;
 
 #[test]
 fn images_are_listed_newest_first_with_what_they_share() {
-    let place = Place::new();
+    let place = Place::new(env!("CARGO_BIN_EXE_img-ls"));
     assert_eq!(place.done(&["-q"]), "");
-    let old = place.image(&["base"], "1999-01-01T00:00:00Z", &[1000]);
-    let new = place.image(&["x.y/app:1", "app"], "2000-01-01T00:00:00Z", &[1000, 234]);
+    let old = place.put_image(&["base"], "1999-01-01T00:00:00Z", &[1000]);
+    let new = place.put_image(&["x.y/app:1", "app"], "2000-01-01T00:00:00Z", &[1000, 234]);
     let table = place.done(&[]);
     let expected = format!(
         "REPOSITORY   TAG       IMAGE ID       PLATFORM      CREATED   SIZE      SHARED SIZE\n\
@@ -37,11 +34,11 @@ fn images_are_listed_newest_first_with_what_they_share() {
 
 #[test]
 fn a_check_tells_of_damage_by_status_1() {
-    let place = Place::new();
-    let image = place.image(&["app"], "2001-01-01T00:00:00Z", &[5]);
+    let place = Place::new(env!("CARGO_BIN_EXE_img-ls"));
+    let image = place.put_image(&["app"], "2001-01-01T00:00:00Z", &[5]);
     assert_eq!(place.done(&["--check"]), "");
     let _ = fs::write(place.store().blob_path(&image), "damaged");
-    let output = place.run(&["--check"], Stdio::null());
+    let output = place.run(&["--check"], b"");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
     assert!(String::from_utf8_lossy(&output.stderr).contains("digest mismatch"));
     let (_, said) = place.failed(&[]);

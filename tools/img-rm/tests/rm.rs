@@ -1,14 +1,12 @@
 //! `img-rm` through its binary.
 
-mod support;
-
-use support::Place;
+use layerutils_tests::place::Place;
 
 #[test]
 fn names_go_and_blobs_go_when_no_name_reaches_them() {
-    let place = Place::new();
-    place.image(&["base"], "2001-01-01T00:00:00Z", &[1000]);
-    let app = place.image(&["app", "app:1"], "2002-01-01T00:00:00Z", &[1000, 5]);
+    let place = Place::new(env!("CARGO_BIN_EXE_img-rm"));
+    place.put_image(&["base"], "2001-01-01T00:00:00Z", &[1000]);
+    let app = place.put_image(&["app", "app:1"], "2002-01-01T00:00:00Z", &[1000, 5]);
     let blobs = |place: &Place| place.store().blobs().map(|blobs| blobs.len()).ok();
     assert_eq!(blobs(&place), Some(6));
     let (removed, said) = place.failed(&[&app.to_string()]);

@@ -7,9 +7,10 @@ complete -c img-commit -l upper -d 'Take the layer from DIR, the upper directory
 complete -c img-commit -l lower -d 'With --upper: a lower directory of the mount; repeatable, base first' -r -F
 complete -c img-commit -l created-by -d 'Say in the history what made the layer [default: the parent\'s command]' -r
 complete -c img-commit -l platform -d 'The platform to take from the parent, or to give to an image from scratch' -r
-complete -c img-commit -l compress -d 'How to store the layer' -r -f -a "gzip\t'As gzip'
-zstd\t'As zstd'
-none\t'As plain tar, so that its digest is its DiffID'"
+complete -c img-commit -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip'
+zstd\t'zstd'
+none\t'Plain tar, so that the layer\'s digest is its DiffID'"
+complete -c img-commit -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
 complete -c img-commit -l annotation -d 'Note something in the manifest; repeatable' -r
 complete -c img-commit -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-commit -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'

@@ -3,9 +3,6 @@ complete -c layer-diff -l overlay-xattrs -d 'With --overlay: whose attributes ma
 trusted\t'trusted.overlay.*, of a mount with privileges'
 user\t'user.overlay.*, of a mount with userxattr'"
 complete -c layer-diff -s o -l output -d 'Write to FILE and not to standard output' -r
-complete -c layer-diff -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip'
-zstd\t'zstd'
-none\t'Plain tar'"
 complete -c layer-diff -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
 complete -c layer-diff -l content -d 'When to compare the content of files whose metadata are equal' -r -f -a "auto\t'When a time is a whole second and so cannot tell'
 always\t'Always'
@@ -23,6 +20,9 @@ changed\t'The changed ones'"
 complete -c layer-diff -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c layer-diff -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip'
+zstd\t'zstd'
+none\t'Plain tar, so that the layer\'s digest is its DiffID'"
 complete -c layer-diff -l overlay -d 'Take UPPERDIR for the upper directory of an overlay mount'
 complete -c layer-diff -l list -d 'Print what changed, as \'docker diff\' does, and no layer'
 complete -c layer-diff -l json -d 'Print what changed as JSON, one object a line, and no layer'

@@ -1,7 +1,7 @@
 complete -c layer-merge -s o -l output -d 'Write to FILE and not to standard output' -r
 complete -c layer-merge -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip'
 zstd\t'zstd'
-none\t'Plain tar'"
+none\t'Plain tar, so that the layer\'s digest is its DiffID'"
 complete -c layer-merge -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
 complete -c layer-merge -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'

@@ -20,7 +20,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use failure::Failure;
-pub use options::{ColorChoice, OutputOptions};
+pub use options::{ColorChoice, Compress, CompressOptions, OutputFile, OutputOptions};
 pub use status::Status;
 
 use crate::{sandbox, stream};

@@ -42,12 +42,12 @@ impl<W: Write> Encoder<W> {
         let state = match format {
             Format::None => State::None(stream),
             Format::Gzip => {
-                let level = check_level(format, level.unwrap_or(GZIP_LEVEL), 9)?;
+                let level = check_level(format, level.unwrap_or(GZIP_LEVEL))?;
                 let level = Compression::new(level.unsigned_abs());
                 State::Gzip(Box::new(GzipWriter::new(stream, level)?))
             }
             Format::Zstd => {
-                let level = check_level(format, level.unwrap_or(ZSTD_LEVEL), 19)?;
+                let level = check_level(format, level.unwrap_or(ZSTD_LEVEL))?;
                 let mut encoder = zstd::stream::write::Encoder::new(stream, level)?;
                 encoder.include_checksum(true)?;
                 State::Zstd(encoder)
@@ -76,11 +76,14 @@ impl<W: Write> Encoder<W> {
     }
 }
 
-fn check_level(format: Format, level: i32, most: i32) -> io::Result<i32> {
-    if (1..=most).contains(&level) {
-        return Ok(level);
-    }
-    let text = format!("{format} has levels 1 to {most}, not {level}");
+fn check_level(format: Format, level: i32) -> io::Result<i32> {
+    let text = match format.levels() {
+        Some(levels) if levels.contains(&level) => return Ok(level),
+        Some(levels) => {
+            format!("{format} has levels {} to {}, not {level}", levels.start(), levels.end())
+        }
+        None => format!("{format} has no levels"),
+    };
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 
 /// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +32,17 @@ impl Format {
             Self::Zstd => "zstd",
             Self::Xz => "xz",
             Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// The levels it is written at, from quick to small; none if it has none, or is
+    /// only read.
+    #[must_use]
+    pub const fn levels(self) -> Option<RangeInclusive<i32>> {
+        match self {
+            Self::Gzip => Some(1..=9),
+            Self::Zstd => Some(1..=19),
+            Self::None | Self::Xz | Self::Bzip2 => None,
         }
     }
 

@@ -3,9 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
-use common::cli::OutputOptions;
-use common::compression::Format;
+use clap::Parser;
+use common::cli::{CompressOptions, OutputOptions};
 use common::oci::Platform;
 use common::store::{Location, Name};
 
@@ -61,9 +60,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
 
-    /// How to store the layer
-    #[arg(long, value_name = "FORMAT", default_value = "none")]
-    pub(crate) compress: Compression,
+    #[command(flatten)]
+    pub(crate) compress: CompressOptions,
 
     /// Note something in the manifest; repeatable
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
@@ -74,27 +72,6 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,
-}
-
-/// How a layer is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compression {
-    /// As gzip
-    Gzip,
-    /// As zstd
-    Zstd,
-    /// As plain tar, so that its digest is its DiffID
-    None,
-}
-
-impl From<Compression> for Format {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::Gzip => Self::Gzip,
-            Compression::Zstd => Self::Zstd,
-            Compression::None => Self::None,
-        }
-    }
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {

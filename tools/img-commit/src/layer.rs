@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use common::cli::{Failure, message};
+use common::cli::{Compress, Failure, message};
 use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
 use common::image::Sizes;
@@ -55,13 +55,13 @@ impl<'c> Source<'c> {
 /// layer then either.
 pub(crate) fn store(
     source: Source<'_>,
-    format: Format,
+    compress: Compress,
     store: &Store,
 ) -> Result<Option<Layer>, Failure> {
     match source {
         Source::Nothing => Ok(None),
-        Source::Stream(input) => from_stream(input, format, store),
-        Source::Upper(upper, lowers) => from_upper(upper, &lowers, format, store),
+        Source::Stream(input) => from_stream(input, compress, store),
+        Source::Upper(upper, lowers) => from_upper(upper, &lowers, compress, store),
     }
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn store(
 fn from_upper(
     upper: &Path,
     lowers: &[&Path],
-    format: Format,
+    compress: Compress,
     store: &Store,
 ) -> Result<Option<Layer>, Failure> {
     let options = diff::Options {
@@ -77,7 +77,7 @@ fn from_upper(
         owner: diff::Owner::of_caller(),
         ..diff::Options::default()
     };
-    let mut sink = Counting { layer: LayerWriter::new(Stored::new(format, store)?), size: 0 };
+    let mut sink = Counting { layer: LayerWriter::new(Stored::new(compress, store)?), size: 0 };
     let summary = match diff::overlay(upper, lowers, &options, &mut sink) {
         Err(error @ diff::Error::LowerNeeded { .. }) => {
             return Err(
@@ -111,12 +111,12 @@ impl<W: Write> Sink for Counting<W> {
 }
 
 /// The layer that a stream holds.
-fn from_stream(input: Input, format: Format, store: &Store) -> Result<Option<Layer>, Failure> {
+fn from_stream(input: Input, compress: Compress, store: &Store) -> Result<Option<Layer>, Failure> {
     let label = input.label();
     let progress = Progress::bytes(&label, input.len_bytes());
     let plain =
         Decoder::new(progress.reading(input)).map_err(|error| Failure::about(&label, error))?;
-    let mut tee = Tee { from: plain, to: Stored::new(format, store)?, failed: None };
+    let mut tee = Tee { from: plain, to: Stored::new(compress, store)?, failed: None };
     match content_size(&mut tee) {
         Ok(Some(size)) => tee.to.finish(size).map(Some),
         Ok(None) => Ok(None),
@@ -134,9 +134,10 @@ struct Stored<'s> {
 }
 
 impl<'s> Stored<'s> {
-    fn new(format: Format, store: &'s Store) -> Result<Self, Failure> {
-        let encoder = Encoder::new(store.writer()?, format, None);
+    fn new(compress: Compress, store: &'s Store) -> Result<Self, Failure> {
+        let encoder = compress.encoder(store.writer()?);
         let encoder = encoder.map_err(|error| Failure::about("store", error))?;
+        let format = compress.format();
         let hasher = (format != Format::None).then(|| Hasher::new(Algorithm::Sha256));
         Ok(Self { encoder, format, hasher, len_bytes: 0 })
     }

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, cleanup};
+use common::cli::{Compress, Failure, Status, cleanup};
 use common::digest::Digest;
 use common::image::{BASE_DIGEST, Destination, Image, InvalidReference, Reference};
 use common::oci::{Descriptor, ImageConfig, Manifest, Platform, media_type};
@@ -58,6 +58,7 @@ struct Plan<'c> {
     /// The child's, but for its layer and the history of it.
     config: ImageConfig,
     destination: Option<Destination>,
+    compress: Compress,
 }
 
 impl<'c> Plan<'c> {
@@ -66,6 +67,7 @@ impl<'c> Plan<'c> {
         if let Some(destination) = &destination {
             destination.check()?;
         }
+        let compress = cli.compress.checked()?;
         let layer = Source::new(cli)?;
         let parent = parent(cli)?;
         let before = match &parent {
@@ -73,7 +75,7 @@ impl<'c> Plan<'c> {
             None => ImageConfig::scratch(&cli.platform.clone().unwrap_or_else(Platform::host)),
         };
         let config = config::changed(cli, before)?;
-        Ok(Self { cli, parent, layer, config, destination })
+        Ok(Self { cli, parent, layer, config, destination, compress })
     }
 
     /// Makes the image, puts it where it belongs, and says what its manifest's digest is.
@@ -112,7 +114,7 @@ impl<'c> Plan<'c> {
     fn make(mut self, store: &Store) -> Result<Descriptor, Failure> {
         let mut layers: Vec<Descriptor> =
             self.parent.iter().flat_map(|parent| parent.manifest.layers.clone()).collect();
-        let layer = layer::store(self.layer, self.cli.compress.into(), store)?;
+        let layer = layer::store(self.layer, self.compress, store)?;
         let empty_layer = layer.is_none();
         if let Some(Layer { descriptor, diff_id }) = layer {
             layers.push(descriptor);

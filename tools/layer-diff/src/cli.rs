@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use common::cli::OutputOptions;
-use common::compression::Format;
+use common::cli::{CompressOptions, OutputFile, OutputOptions};
 use common::layer::diff::{ContentPolicy, Owner, Parents, Precision};
 use common::layer::overlay::Namespace;
 use common::time::Timestamp;
@@ -35,9 +34,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAMESPACE", requires = "overlay", default_value = "auto")]
     pub(crate) overlay_xattrs: OverlayXattrs,
 
-    /// Write to FILE and not to standard output
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
-    pub(crate) destination: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) file: OutputFile,
 
     /// Print what changed, as 'docker diff' does, and no layer
     #[arg(long, conflicts_with = "json")]
@@ -55,13 +53,8 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) exit_code: bool,
 
-    /// Compress the layer
-    #[arg(long, value_name = "FORMAT", default_value = "none", conflicts_with_all = ["list", "json"])]
-    pub(crate) compress: Compression,
-
-    /// How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd
-    #[arg(long, value_name = "N", requires = "compress")]
-    pub(crate) level: Option<i32>,
+    #[command(flatten)]
+    pub(crate) compress: CompressOptions,
 
     /// When to compare the content of files whose metadata are equal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
@@ -126,27 +119,6 @@ impl From<OverlayXattrs> for Namespace {
             OverlayXattrs::Auto => Self::Auto,
             OverlayXattrs::Trusted => Self::Trusted,
             OverlayXattrs::User => Self::User,
-        }
-    }
-}
-
-/// How the layer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compression {
-    /// gzip
-    Gzip,
-    /// zstd
-    Zstd,
-    /// Plain tar
-    None,
-}
-
-impl From<Compression> for Format {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::Gzip => Self::Gzip,
-            Compression::Zstd => Self::Zstd,
-            Compression::None => Self::None,
         }
     }
 }

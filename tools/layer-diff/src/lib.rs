@@ -6,8 +6,7 @@ mod meter;
 mod plan;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
-use common::compression::{Encoder, Format};
+use common::cli::{Compress, Failure, Status, message};
 use common::layer::diff::{LayerWriter, Reason, Summary};
 use common::name::show;
 use common::progress::Progress;
@@ -21,7 +20,8 @@ use plan::{Form, Plan};
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    // Lines are not compressed.
+    Cli::command().mut_arg("compress", |compress| compress.conflicts_with_all(["list", "json"]))
 }
 
 /// Runs the tool on parsed arguments.
@@ -35,7 +35,7 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let plan = Plan::new(Cli::from_arg_matches(matches)?)?;
     let summary = match plan.form {
-        Form::Layer { format, level } => write_layer(&plan, format, level)?,
+        Form::Layer(compress) => write_layer(&plan, compress)?,
         Form::Lines { end } => {
             let mut stream = plan.open(Payload::Text)?;
             let is_terminal = stream.is_terminal();
@@ -55,11 +55,11 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     Ok(if differ { Status::NEGATIVE } else { Status::DONE })
 }
 
-fn write_layer(plan: &Plan, format: Format, level: Option<i32>) -> Result<Summary, Failure> {
+fn write_layer(plan: &Plan, compress: Compress) -> Result<Summary, Failure> {
     let progress = Progress::bytes("layer", None);
     let output = plan.open(Payload::Binary)?;
     let stream = Meter::new(output, plan.tells_digests, Some(&progress));
-    let encoder = Encoder::new(stream, format, level).map_err(|error| plan.write_failure(error))?;
+    let encoder = compress.encoder(stream).map_err(|error| plan.write_failure(error))?;
     let mut layer = LayerWriter::new(Meter::new(encoder, plan.tells_digests, None));
     let summary = plan.tell(&mut layer)?;
     let layer = layer.finish().map_err(|error| plan.write_failure(error))?;

@@ -1,12 +1,10 @@
 //! What is to be compared, and what is to be made of it: everything that can be
 //! refused before anything is read.
 
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use common::cli::Failure;
-use common::compression::Format;
+use common::cli::{Compress, Failure, OutputFile};
 use common::layer::diff::{
     self, Mounts, Options, Owner, Pattern, Sink, Sockets, Summary, XattrRules,
 };
@@ -21,7 +19,7 @@ use crate::cli::{Cli, OwnerChoice, YesNo};
 pub(crate) struct Plan {
     source: Source,
     options: Options,
-    destination: Option<OsString>,
+    file: OutputFile,
     pub(crate) form: Form,
     /// Whether changes are to be told by the status.
     pub(crate) exit_code: bool,
@@ -42,7 +40,7 @@ enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// A layer.
-    Layer { format: Format, level: Option<i32> },
+    Layer(Compress),
     /// Lines.
     Lines { end: u8 },
     /// JSON objects.
@@ -65,7 +63,7 @@ impl Plan {
         Ok(Self {
             source,
             options,
-            destination: cli.destination,
+            file: cli.file,
             form,
             exit_code: cli.exit_code,
             mounts_were_chosen: cli.one_file_system.is_some(),
@@ -75,7 +73,7 @@ impl Plan {
 
     /// Opens the output.
     pub(crate) fn open(&self, payload: Payload) -> Result<Output, stream::Error> {
-        Output::open(self.destination.as_deref(), payload)
+        self.file.open(payload)
     }
 
     /// Tells `sink` of all changes.
@@ -112,35 +110,15 @@ impl Plan {
 
     /// An error of the output.
     pub(crate) fn write_failure(&self, error: impl std::error::Error) -> Failure {
-        match self.destination.as_deref().filter(|path| !stream::is_standard(path)) {
-            Some(path) => Failure::about(common::name::show_path(path), error),
-            None => Failure::about("standard output", error),
-        }
+        self.file.failure(error)
     }
 }
 
 fn form(cli: &Cli) -> Result<Form, Failure> {
-    let format = Format::from(cli.compress);
     Ok(match (cli.list, cli.json) {
         (true, _) => Form::Lines { end: if cli.null { 0 } else { b'\n' } },
         (_, true) => Form::Json,
-        _ => {
-            let most = match format {
-                Format::Gzip => 9,
-                Format::Zstd => 19,
-                _ => 0,
-            };
-            match cli.level {
-                Some(_) if most == 0 => {
-                    return Err(Failure::usage("--level needs --compress=gzip or zstd"));
-                }
-                Some(level) if !(1..=most).contains(&level) => {
-                    let text = format!("--level {level}: {format} has levels 1 to {most}");
-                    return Err(Failure::usage(text));
-                }
-                level => Form::Layer { format, level },
-            }
-        }
+        _ => Form::Layer(cli.compress.checked()?),
     })
 }
 

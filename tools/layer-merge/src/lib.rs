@@ -6,9 +6,8 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
-use common::compression::{Encoder, Format};
 use common::layer::merge::{self, Source};
-use common::stream::{self, Input, Output, Payload};
+use common::stream::{self, Input, Payload};
 use common::tar::{self, Writer};
 
 use cli::Cli;
@@ -29,38 +28,25 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     stream::at_most_one_standard(cli.layers.iter().map(OsString::as_os_str))?;
-    let format = Format::from(cli.compress);
-    match (cli.level, cli.compress.max_level()) {
-        (Some(_), None) => return Err(Failure::usage("--level needs --compress=gzip or zstd")),
-        (Some(level), Some(most)) if !(1..=most).contains(&level) => {
-            let text = format!("--level {level}: {format} has levels 1 to {most}");
-            return Err(Failure::usage(text));
-        }
-        _ => {}
-    }
-    let output = Output::open(cli.destination.as_deref(), Payload::Binary)?;
-    let failed = |error: &dyn std::error::Error| match &cli.destination {
-        Some(path) if !stream::is_standard(path) => {
-            Failure::new(format!("{}: {error}", common::name::show_path(path)))
-        }
-        _ => Failure::new(format!("standard output: {error}")),
-    };
+    let compress = cli.compress.checked()?;
+    let output = cli.file.open(Payload::Binary)?;
+    let failed = |error| cli.file.failure(error);
     let open = |layer| -> Result<Source, Failure> {
         Ok(Source::new(Input::open(layer, Payload::Binary)?)?)
     };
     let layers: Vec<Source> =
         cli.layers.iter().map(|layer| open(layer)).collect::<Result<_, _>>()?;
-    let encoder = Encoder::new(output, format, cli.level).map_err(|error| failed(&error))?;
+    let encoder = compress.encoder(output).map_err(failed)?;
     let mut writer = Writer::new(encoder);
     let summary = merge::merge(&layers, &mut writer).map_err(|error| match error {
-        merge::Error::Write(tar::Error::Write(source)) => failed(&source),
+        merge::Error::Write(tar::Error::Write(source)) => failed(source),
         error => error.into(),
     })?;
     let encoder = writer.finish().map_err(|error| match error {
-        tar::Error::Write(source) => failed(&source),
+        tar::Error::Write(source) => failed(source),
         error => error.into(),
     })?;
-    encoder.finish().map_err(|error| failed(&error))?.commit()?;
+    encoder.finish().map_err(failed)?.commit()?;
     message::verbose(format_args!("{} layers, {} entries", layers.len(), summary.entries));
     Ok(Status::DONE)
 }

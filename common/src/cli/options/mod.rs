@@ -1,4 +1,9 @@
-//! Options that every tool has.
+//! Options that tools share: here those that every tool has, in [`layer`] those of
+//! the tools that write one.
+
+mod layer;
+
+pub use layer::{Compress, CompressOptions, OutputFile};
 
 use clap::{ArgMatches, Args, FromArgMatches as _, ValueEnum};
 

@@ -4,8 +4,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Image, InvalidReference, archive, reference};
-use crate::store::{Name, Store};
+use super::archive::{self, Selection};
+use super::{Error, Image, InvalidReference, reference};
+use crate::oci::Descriptor;
+use crate::store::{BlobReader, Name, Store};
 use crate::stream::{self, Output, Payload};
 use crate::tar;
 
@@ -96,11 +98,8 @@ impl Destination {
     pub fn write(&self, image: &Image, names: &[Name]) -> Result<(), Error> {
         match self {
             Self::Archive { file, name } => {
-                let mut output = Output::open(Some(file.as_os_str()), Payload::Binary)?;
                 let names: Vec<Name> = name.iter().chain(names).cloned().collect();
-                archive::write(image, &names, &mut output)
-                    .map_err(|error| about_output(file, error))?;
-                Ok(output.commit()?)
+                write_archive(file, &Selection::of(image), &names, |blob| image.blob(blob))
             }
             Self::Layout { dir, name } => {
                 let store = Store::create(dir)?;
@@ -110,6 +109,25 @@ impl Destination {
             }
         }
     }
+}
+
+/// Writes an archive to `file`, `-` being standard output: see [`archive::write`].
+///
+/// # Errors
+/// A blob that is missing or damaged; a file that cannot be written.
+///
+/// # Streams
+/// Writes standard output for `-`.
+pub fn write_archive(
+    file: &Path,
+    selection: &Selection<'_>,
+    names: &[Name],
+    open: impl Fn(&Descriptor) -> Result<BlobReader, Error>,
+) -> Result<(), Error> {
+    let mut output = Output::open(Some(file.as_os_str()), Payload::Binary)?;
+    archive::write(selection, names, open, &mut output)
+        .map_err(|error| about_output(file, error))?;
+    Ok(output.commit()?)
 }
 
 /// An archive that cannot be written is its file's failure, not the archive's.

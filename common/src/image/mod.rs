@@ -18,10 +18,11 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 
-pub use destination::{Destination, InvalidDestination};
-pub use open::{Opener, all, open};
+pub use destination::{Destination, InvalidDestination, write_archive};
+pub use open::{Found, Opener, all, open};
 pub use reference::{InvalidReference, Reference};
 pub use size::Sizes;
+pub use source::Origin;
 use source::Source;
 
 use crate::digest::{DiffId, Digest};
@@ -121,6 +122,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// What an [`Origin`] says.
+    #[error(transparent)]
+    Origin(Box<dyn std::error::Error + Send + Sync>),
     /// An input that cannot be opened, or an output that cannot be written.
     #[error(transparent)]
     Stream(#[from] crate::stream::Error),
@@ -215,7 +219,7 @@ impl Image {
     pub fn store(&self) -> Option<&Store> {
         match &self.source {
             Source::Store(store) => Some(store),
-            Source::Archive(_) | Source::Above(..) => None,
+            Source::Archive(_) | Source::Origin(_) | Source::Above(..) => None,
         }
     }
 
@@ -235,21 +239,11 @@ impl Image {
     /// A blob that is missing or damaged, a store that cannot be written.
     pub fn copy_to(&self, store: &Store) -> Result<(), Error> {
         for blob in self.blobs() {
-            if store.contains(blob) {
-                continue;
-            }
-            let mut reader = match self.blob(blob) {
+            match self.source.copy(blob, store) {
                 Err(Error::Store(store::Error::NoBlob(_)))
-                    if blob.kind() == oci::media_type::Kind::ForeignLayer =>
-                {
-                    continue;
-                }
-                opened => opened?,
-            };
-            let mut writer = store.writer()?;
-            let copying = |source| Error::Io { what: format!("blob {}", blob.digest), source };
-            io::copy(&mut reader, &mut writer).map_err(copying)?;
-            writer.commit()?;
+                    if blob.kind() == oci::media_type::Kind::ForeignLayer => {}
+                copied => copied?,
+            }
         }
         store.put(&self.manifest_bytes)?;
         Ok(())

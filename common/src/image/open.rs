@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::archive::{self, Archive};
-use super::{Error, Image, Reference, Source, choose};
+use super::{Error, Image, Origin, Reference, Source, choose};
 use crate::digest::Digest;
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, ImageConfig, Platform};
-use crate::store::{Location, Store};
+use crate::store::{BlobReader, Location, Store};
 
 /// Opens images, several of them from one store or archive.
 #[derive(Debug)]
@@ -34,25 +34,36 @@ impl<'a> Opener<'a> {
     /// # Streams
     /// Reads standard input for [`Reference::Standard`].
     pub fn open(&mut self, reference: &Reference) -> Result<Image, Error> {
+        self.find(reference)?.image(self.platform.as_ref())
+    }
+
+    /// Finds what a reference names, and chooses no platform.
+    ///
+    /// # Errors
+    /// Nothing of this name.
+    ///
+    /// # Streams
+    /// Reads standard input for [`Reference::Standard`].
+    pub fn find(&mut self, reference: &Reference) -> Result<Found, Error> {
         match reference {
             Reference::Store(name) => {
                 let store = self.store(name)?;
                 let found = store.resolve(name)?;
-                self.image(Source::Store(store), &found)
+                Ok(Found::new(Source::Store(store), found))
             }
             Reference::Layout { dir, name } => {
                 let store = Arc::new(Store::open(dir)?);
                 let found = choose::by_name(&store.index()?, name.as_deref())?;
-                self.image(Source::Store(store), &found)
+                Ok(Found::new(Source::Store(store), found))
             }
             Reference::OciArchive { file, name } => {
-                self.archive(Archive::open(file, archive::Kind::Oci)?, name.as_deref())
+                Found::in_archive(Archive::open(file, archive::Kind::Oci)?, name.as_deref())
             }
             Reference::DockerArchive { file, name } => {
-                self.archive(Archive::open(file, archive::Kind::Docker)?, name.as_deref())
+                Found::in_archive(Archive::open(file, archive::Kind::Docker)?, name.as_deref())
             }
             Reference::Standard => {
-                self.archive(Archive::open(Path::new("-"), archive::Kind::Either)?, None)
+                Found::in_archive(Archive::open(Path::new("-"), archive::Kind::Either)?, None)
             }
         }
     }
@@ -70,22 +81,74 @@ impl<'a> Opener<'a> {
         })?;
         Ok(Arc::clone(self.store.insert(Arc::new(opened))))
     }
+}
 
-    fn archive(&self, mut archive: Archive, name: Option<&str>) -> Result<Image, Error> {
+/// What a reference names, where it is: a manifest, or an index of several.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The manifest or index.
+    pub descriptor: Descriptor,
+    /// The names it has there.
+    pub names: Vec<String>,
+    id: Option<Digest>,
+    source: Source,
+}
+
+impl Found {
+    /// What `descriptor` stands for in a place of the caller's own.
+    #[must_use]
+    pub fn in_origin(origin: Arc<dyn Origin>, descriptor: Descriptor) -> Self {
+        Self::new(Source::Origin(origin), descriptor)
+    }
+
+    fn new(source: Source, descriptor: Descriptor) -> Self {
+        let names = descriptor.ref_name().map(str::to_owned).into_iter().collect();
+        Self { descriptor, names, id: None, source }
+    }
+
+    fn in_archive(mut archive: Archive, name: Option<&str>) -> Result<Self, Error> {
         let chosen = archive.choose(name)?;
-        let mut image = self.image(Source::Archive(Arc::new(archive)), &chosen.image)?;
-        if let Some(id) = chosen.id {
-            image.id = id;
-        }
-        if image.names.is_empty() {
-            image.names = chosen.names;
+        let found = Self::new(Source::Archive(Arc::new(archive)), chosen.image);
+        let names = if found.names.is_empty() { chosen.names } else { found.names };
+        Ok(Self { names, id: chosen.id, ..found })
+    }
+
+    /// The image for `platform`, or else for this machine.
+    ///
+    /// # Errors
+    /// None for the platform, or one that is malformed.
+    pub fn image(&self, platform: Option<&Platform>) -> Result<Image, Error> {
+        let chosen = choose::by_platform(&self.source, &self.descriptor, platform)?;
+        let mut image = manifest(self.source.clone(), &chosen, self.names.clone())?;
+        if let Some(id) = &self.id {
+            image.id = id.clone();
         }
         Ok(image)
     }
 
-    fn image(&self, source: Source, found: &Descriptor) -> Result<Image, Error> {
-        let chosen = choose::by_platform(&source, found, self.platform.as_ref())?;
-        manifest(source, &chosen, found.ref_name().map(str::to_owned).into_iter().collect())
+    /// Reads a manifest, index or config: checked, bounded in length.
+    ///
+    /// # Errors
+    /// A document that is missing, damaged or too long.
+    pub fn document(&self, document: &Descriptor) -> Result<Vec<u8>, Error> {
+        self.source.document(document)
+    }
+
+    /// Opens any blob; what is read is checked.
+    ///
+    /// # Errors
+    /// A blob that is missing or has another size.
+    pub fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
+        self.source.blob(blob)
+    }
+
+    /// Puts a blob into `store`, unless it is there: shared with the layout it lies in,
+    /// where the file system can do that, else copied.
+    ///
+    /// # Errors
+    /// A blob that is missing or damaged; a store that cannot be written.
+    pub fn copy(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
+        self.source.copy(blob, store)
     }
 }
 

@@ -50,8 +50,8 @@ pub enum InvalidReference {
     /// A path, most likely to an archive.
     #[error("{}: not an image name, but a path", crate::name::show(.0))]
     Path(Vec<u8>),
-    /// A registry.
-    #[error("{}: registries are not supported", crate::name::show(.0))]
+    /// In a registry, which most tools do not reach.
+    #[error("{}: in a registry, which only img-copy reads and writes", crate::name::show(.0))]
     Registry(Vec<u8>),
 }
 
@@ -59,10 +59,10 @@ impl InvalidReference {
     /// The error for the user, with what to type instead.
     #[must_use]
     pub fn into_failure(self) -> Failure {
-        let hint = match self {
-            Self::Path(_) => "write oci-archive:FILE, docker-archive:FILE or oci:DIR",
-            Self::Registry(_) => {
-                "fetch it with another tool, as: skopeo copy docker://NAME oci-archive:FILE"
+        let hint = match &self {
+            Self::Path(_) => "write oci-archive:FILE, docker-archive:FILE or oci:DIR".to_owned(),
+            Self::Registry(text) => {
+                format!("pull it first: img-copy {} NAME", String::from_utf8_lossy(text))
             }
             _ => return self.into(),
         };

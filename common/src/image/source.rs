@@ -1,5 +1,8 @@
 //! Where an image's blobs come from.
 
+use std::fmt::Debug;
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
 
 use super::Error;
@@ -8,11 +11,22 @@ use crate::digest::Digest;
 use crate::oci::Descriptor;
 use crate::store::{BlobReader, Store, read_checked};
 
-/// A layout on disk, or an archive.
+/// Where blobs come from that lie neither in a layout nor in an archive: a registry,
+/// or another image that is changed on its way.
+pub trait Origin: Debug + Send + Sync {
+    /// Opens the blob of this descriptor, a manifest or index as any other.
+    ///
+    /// # Errors
+    /// A blob that is not there.
+    fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error>;
+}
+
+/// A layout on disk, an archive, or elsewhere.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     Store(Arc<Store>),
     Archive(Arc<Archive>),
+    Origin(Arc<dyn Origin>),
     /// A store with what is new, and where the rest is.
     Above(Arc<Store>, Box<Source>),
 }
@@ -22,9 +36,40 @@ impl Source {
         match self {
             Self::Store(store) => Ok(store.blob(blob)?),
             Self::Archive(archive) => archive.blob(blob),
+            Self::Origin(origin) => origin.blob(blob),
             Self::Above(store, _) if store.contains(blob) => Ok(store.blob(blob)?),
             Self::Above(_, below) => below.blob(blob),
         }
+    }
+
+    /// The file that holds this blob and nothing else, where there is one.
+    pub(super) fn file(&self, blob: &Descriptor) -> Option<Arc<File>> {
+        match self {
+            Self::Store(store) => store.blob_file(blob).ok().map(Arc::new),
+            Self::Above(store, _) if store.contains(blob) => {
+                store.blob_file(blob).ok().map(Arc::new)
+            }
+            Self::Above(_, below) => below.file(blob),
+            Self::Archive(_) | Self::Origin(_) => None,
+        }
+    }
+
+    /// Puts a blob into `store`, unless it is there.
+    pub(super) fn copy(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
+        if store.contains(blob) {
+            return Ok(());
+        }
+        if let Some(file) = self.file(blob) {
+            if store.adopt(&file, blob)? {
+                return Ok(());
+            }
+        }
+        let mut reader = self.blob(blob)?;
+        let mut writer = store.writer()?;
+        let copying = |source| Error::Io { what: format!("blob {}", blob.digest), source };
+        io::copy(&mut reader, &mut writer).map_err(copying)?;
+        writer.commit()?;
+        Ok(())
     }
 
     /// A document, checked, bounded in length.
@@ -38,6 +83,7 @@ impl Source {
         let len_bytes = match self {
             Self::Store(store) => in_store(store)?,
             Self::Archive(archive) => archive.len_of(digest)?,
+            Self::Origin(_) => return None,
             Self::Above(store, below) => match in_store(store) {
                 Some(len_bytes) => len_bytes,
                 None => return below.find(digest),

@@ -77,7 +77,9 @@ fn an_archive_written_is_read_as_either_kind_with_the_same_digests() {
         destination.write(&image, std::slice::from_ref(&name)).unwrap();
         let again = fs::read(&file).unwrap();
         let mut written = Vec::new();
-        super::archive::write(&image, std::slice::from_ref(&name), &mut written).unwrap();
+        let selection = super::archive::Selection::of(&image);
+        let names = std::slice::from_ref(&name);
+        super::archive::write(&selection, names, |blob| image.blob(blob), &mut written).unwrap();
         assert!(again == written, "the same bytes");
     }
     for reference in ["oci-archive:", "docker-archive:"] {

@@ -1,5 +1,6 @@
 //! Blobs: written without a name until they are whole, checked as they are read.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsRawFd as _;
@@ -86,7 +87,7 @@ impl Write for BlobWriter<'_> {
     }
 }
 
-fn nameless(dir: &Path) -> Option<File> {
+pub(super) fn nameless(dir: &Path) -> Option<File> {
     // It gets its name through /proc, so that no privilege is needed.
     fs::metadata("/proc/self/fd").ok()?;
     let mut options = OpenOptions::new();
@@ -109,7 +110,7 @@ fn named(dir: &Path) -> io::Result<(File, Temporary)> {
 
 /// Gives a nameless file its name. A blob of the right length is the same blob; one of
 /// another length is damaged, and is replaced.
-fn link(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
+pub(super) fn link(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
     let nameless = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let link = |name: &Path| {
         linkat(CWD, &nameless, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
@@ -141,17 +142,30 @@ pub struct BlobReader {
 }
 
 /// Where a blob's bytes are.
-#[derive(Debug)]
 enum Bytes {
     /// In a file, from a byte on: other blobs may lie in the same file.
     File(Arc<File>, u64),
     Memory(Arc<[u8]>),
+    /// Somewhere that gives them once, in order.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File(..) => "File",
+            Self::Memory(_) => "Memory",
+            Self::Stream(_) => "Stream",
+        })
+    }
 }
 
 impl Bytes {
-    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    /// `position` is where the last read ended.
+    fn read_at(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         match self {
-            Self::File(file, start) => file.read_at(buffer, start + position),
+            Self::Stream(stream) => stream.read(buffer),
+            Self::File(file, start) => file.read_at(buffer, *start + position),
             Self::Memory(bytes) => {
                 let position = usize::try_from(position).unwrap_or(usize::MAX);
                 bytes.get(position..).unwrap_or_default().read(buffer)
@@ -171,6 +185,13 @@ impl BlobReader {
     #[must_use]
     pub fn in_memory(bytes: Arc<[u8]>, descriptor: &Descriptor) -> Self {
         Self::of(Bytes::Memory(bytes), descriptor)
+    }
+
+    /// Reads the blob of `descriptor` from a stream that begins with it. No more is
+    /// read than it may have.
+    #[must_use]
+    pub fn streamed(stream: impl Read + Send + 'static, descriptor: &Descriptor) -> Self {
+        Self::of(Bytes::Stream(Box::new(stream)), descriptor)
     }
 
     fn of(bytes: Bytes, descriptor: &Descriptor) -> Self {

@@ -110,6 +110,11 @@ impl Store {
     /// # Errors
     /// A blob that is missing, or has another length than the descriptor says.
     pub fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
+        Ok(BlobReader::new(Arc::new(self.blob_file(blob)?), 0, blob))
+    }
+
+    /// The file of a blob, of the length that the descriptor says.
+    pub(crate) fn blob_file(&self, blob: &Descriptor) -> Result<File, Error> {
         let path = self.blob_path(&blob.digest);
         let opened = open_regular(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (actual, file) = match opened {
@@ -121,7 +126,7 @@ impl Store {
             let (digest, expected) = (blob.digest.clone(), blob.len_bytes);
             return Err(Error::Size { digest, expected, actual });
         }
-        Ok(BlobReader::new(Arc::new(file), 0, blob))
+        Ok(file)
     }
 
     /// Reads a document (manifest, index, config), checked, bounded in length.

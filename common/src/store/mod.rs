@@ -14,6 +14,7 @@
 //! What the blobs mean is for [`crate::oci`]; finding an image by what a user typed, in
 //! the store or elsewhere, for [`crate::image`].
 
+mod adopt;
 mod blob;
 mod check;
 mod layout;

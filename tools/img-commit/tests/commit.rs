@@ -213,7 +213,11 @@ fn what_cannot_be_committed_is_refused_and_changes_nothing() {
             b"",
             "img-commit: the argument '--config-only' cannot be used with ",
         ),
-        (&["docker://x"], &good, "img-commit: docker://x: registries are not supported\n"),
+        (
+            &["docker://x"],
+            &good,
+            "img-commit: docker://x: in a registry, which only img-copy reads and writes\n",
+        ),
         (&[], b"", "img-commit: the following required arguments were not provided: <PARENT>"),
     ] {
         let said = refuse(&place, args, input);

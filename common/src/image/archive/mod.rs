@@ -15,7 +15,7 @@ use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use write::write;
+pub use write::{Selection, write};
 
 use self::docker::Listed;
 use self::members::{Members, Section};

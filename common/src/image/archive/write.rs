@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::image::{Error, Image, choose};
-use crate::oci::{Annotations, Descriptor, Index, REF_NAME};
-use crate::store::Name;
+use crate::oci::media_type::Kind as Content;
+use crate::oci::{Annotations, Descriptor, Index, Manifest, REF_NAME};
+use crate::store::{self, BlobReader, Name};
 use crate::tar::{self, Entry, Kind, Xattrs};
 use crate::time::Timestamp;
 
@@ -26,33 +27,71 @@ struct Listed {
     layers: Vec<String>,
 }
 
-/// Writes `image` under `names` as an archive.
+/// What goes into an archive.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    /// What the names stand for: a manifest or an index.
+    pub root: Descriptor,
+    /// Every manifest and index with its bytes, that of `root` among them.
+    pub documents: Vec<(&'a Descriptor, &'a [u8])>,
+    /// Every other blob.
+    pub blobs: Vec<&'a Descriptor>,
+    /// The image for docker's list, which knows no platforms.
+    pub listed: Option<&'a Manifest>,
+}
+
+impl<'a> Selection<'a> {
+    /// One image.
+    #[must_use]
+    pub fn of(image: &'a Image) -> Self {
+        let mut root = image.descriptor.clone();
+        root.platform = Some(image.config.platform());
+        Self {
+            root,
+            documents: vec![(&image.descriptor, &image.manifest_bytes)],
+            blobs: image.blobs().collect(),
+            listed: Some(&image.manifest),
+        }
+    }
+}
+
+/// Writes `selection` under `names` as an archive, with the blobs that `open` opens.
 ///
 /// # Errors
 /// A blob that is missing or damaged; an output that fails.
-pub fn write(image: &Image, names: &[Name], out: impl Write) -> Result<(), Error> {
+pub fn write(
+    selection: &Selection<'_>,
+    names: &[Name],
+    open: impl Fn(&Descriptor) -> Result<BlobReader, Error>,
+    out: impl Write,
+) -> Result<(), Error> {
     let mut archive = Archive { writer: tar::Writer::new(out), written: HashSet::new() };
-    let index = index(image, names).to_bytes();
+    let index = index(&selection.root, names).to_bytes();
     let index = index.map_err(|source| Error::Document { name: "index.json".into(), source })?;
     archive.document("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     archive.document("index.json", &index)?;
-    archive.document("manifest.json", &list(image, names)?)?;
+    if let Some(image) = selection.listed {
+        archive.document("manifest.json", &list(image, names)?)?;
+    }
     archive.folder("blobs")?;
     archive.folder("blobs/sha256")?;
-    archive.bytes(&image.descriptor, &image.manifest_bytes)?;
-    archive.bytes(&image.manifest.config, &image.config_bytes)?;
-    for layer in &image.manifest.layers {
-        archive.blob(layer, || image.blob(layer))?;
+    for (descriptor, bytes) in &selection.documents {
+        archive.blob(descriptor, || Ok(*bytes))?;
+    }
+    for blob in &selection.blobs {
+        match archive.blob(blob, || open(blob)) {
+            Err(Error::Store(store::Error::NoBlob(_))) if blob.kind() == Content::ForeignLayer => {}
+            written => written?,
+        }
     }
     archive.writer.finish().map_err(Error::Tar)?;
     Ok(())
 }
 
 /// The images of the layout: one entry a name, or one without.
-fn index(image: &Image, names: &[Name]) -> Index {
-    let mut nameless = image.descriptor.clone();
+fn index(root: &Descriptor, names: &[Name]) -> Index {
+    let mut nameless = root.clone();
     nameless.annotations = Annotations::new();
-    nameless.platform = Some(image.config.platform());
     let named = |name: &Name| {
         let mut descriptor = nameless.clone();
         descriptor.annotations.insert(choose::CONTAINERD_NAME.into(), name.canonical());
@@ -66,11 +105,11 @@ fn index(image: &Image, names: &[Name]) -> Index {
     Index::new(images)
 }
 
-fn list(image: &Image, names: &[Name]) -> Result<Vec<u8>, Error> {
+fn list(image: &Manifest, names: &[Name]) -> Result<Vec<u8>, Error> {
     let listed = Listed {
-        config: path(&image.manifest.config.digest),
+        config: path(&image.config.digest),
         repo_tags: names.iter().map(Name::to_string).collect(),
-        layers: image.manifest.layers.iter().map(|layer| path(&layer.digest)).collect(),
+        layers: image.layers.iter().map(|layer| path(&layer.digest)).collect(),
     };
     crate::oci::to_json(&[listed], "list of images")
         .map_err(|source| Error::Document { name: "manifest.json".into(), source })
@@ -97,20 +136,18 @@ impl<W: Write> Archive<W> {
         self.writer.append(&entry, bytes).map_err(Error::Tar)
     }
 
-    fn bytes(&mut self, blob: &Descriptor, bytes: &[u8]) -> Result<(), Error> {
-        self.blob(blob, || Ok(bytes))
-    }
-
     fn blob<R: Read>(
         &mut self,
         blob: &Descriptor,
         open: impl FnOnce() -> Result<R, Error>,
     ) -> Result<(), Error> {
-        if !self.written.insert(blob.digest.clone()) {
+        if self.written.contains(&blob.digest) {
             return Ok(());
         }
         let entry = entry(&path(&blob.digest), Kind::File, 0o644, blob.len_bytes);
-        self.writer.append(&entry, open()?).map_err(Error::Tar)
+        self.writer.append(&entry, open()?).map_err(Error::Tar)?;
+        self.written.insert(blob.digest.clone());
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A context, a store and a home that vanish; the tool run in a cleared
 //! environment; and what it made, in a form that can be compared.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 #![allow(dead_code)] // Each test file uses its part.
 
 use std::collections::BTreeMap;
@@ -238,9 +238,9 @@ impl Image {
     }
 }
 
-/// Says that a test did not run, where it can be seen.
+/// Records that the test, or what is left of it, did not run.
 pub(crate) fn skip(why: &str) {
-    println!("SKIPPED: {why}");
+    layerutils_tests::requirement::skip("", why);
 }
 
 /// A busybox that needs no libraries.

@@ -93,6 +93,23 @@ pub struct Lists {
     pub nul: &'static str,
 }
 
+/// What a tool can do of which its row says nothing.
+const NOTHING: Tool = Tool {
+    name: "",
+    command: clap::Command::default,
+    works: Line { options: "", operands: "" },
+    missing: None,
+    clustered: None,
+    produces: None,
+    reads: None,
+    endless: Endless::Never,
+    lists: None,
+    json: &[],
+    several: None,
+    runs: None,
+    trailing: false,
+};
+
 /// Every tool.
 pub const ALL: &[Tool] = &[
     Tool {
@@ -100,7 +117,6 @@ pub const ALL: &[Tool] = &[
         command: layer_diff::command,
         works: Line { options: "--list", operands: "a b" },
         missing: Some(""),
-        clustered: None,
         produces: Some(Produces {
             line: "a b",
             big: "big",
@@ -108,50 +124,34 @@ pub const ALL: &[Tool] = &[
             fails: "bad -o ",
             endless: Endless::Work("endless -o "),
         }),
-        reads: None,
         endless: Endless::Work("endless"),
         lists: Some(Lists { line: "--list odd", nul: "--list -0 odd" }),
         json: &["--json a b", "--json odd"],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "layer-apply",
         command: layer_apply::command,
         works: Line { options: "", operands: "sink layer.tar" },
         missing: Some(""),
-        clustered: None,
-        produces: None,
         reads: Some(Reads { line: "sink2", layer: "layer.tar", twice: Some("sink - -") }),
         endless: Endless::Input("sink", "cut.tar"),
-        lists: None,
-        json: &[],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "union-mount",
         command: union_mount::command,
         works: Line { options: "", operands: "root a -- /bin/true" },
         missing: Some(""),
-        clustered: None,
-        produces: None,
-        reads: None,
         endless: Endless::Command("root -- /bin/sleep 1000"),
-        lists: None,
-        json: &[],
-        several: None,
         runs: Some("root --"),
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-commit",
         command: img_commit::command,
         works: Line { options: "-t new", operands: "base layer.tar" },
         missing: Some(""),
-        clustered: None,
         produces: Some(Produces {
             line: "-o - base layer.tar",
             big: "-o - base big.tar",
@@ -161,26 +161,17 @@ pub const ALL: &[Tool] = &[
         }),
         reads: Some(Reads { line: "-t new base", layer: "layer.tar", twice: None }),
         endless: Endless::Input("base", "cut.tar"),
-        lists: None,
-        json: &[],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-history",
         command: img_history::command,
         works: Line { options: "--no-trunc", operands: "base" },
-        missing: None,
-        clustered: None,
-        produces: None,
         reads: Some(Reads { line: "-", layer: "archive.tar", twice: Some("- -") }),
         endless: Endless::Input("-", "archive.tar"),
-        lists: None,
         json: &["--json base"],
         several: Some(("-q base nothing base", 2)),
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-build",
@@ -197,11 +188,7 @@ pub const ALL: &[Tool] = &[
         }),
         reads: Some(Reads { line: "-q -", layer: "context.tar", twice: None }),
         endless: Endless::Work("-q context-endless"),
-        lists: None,
-        json: &[],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-run",
@@ -209,21 +196,16 @@ pub const ALL: &[Tool] = &[
         works: Line { options: "--hostname box", operands: "base /bin/true" },
         missing: Some(""),
         clustered: Some(("-ea=b base /bin/true", "-e a=b base /bin/true")),
-        produces: None,
-        reads: None,
         endless: Endless::Command("base /bin/sleep 1000"),
-        lists: None,
-        json: &[],
-        several: None,
         runs: Some("base"),
         trailing: true,
+        ..NOTHING
     },
     Tool {
         name: "img-copy",
         command: img_copy::command,
         works: Line { options: "--quiet", operands: "base copied" },
         missing: Some(""),
-        clustered: None,
         produces: Some(Produces {
             line: "base -",
             big: "base -",
@@ -233,41 +215,24 @@ pub const ALL: &[Tool] = &[
         }),
         reads: Some(Reads { line: "- copied", layer: "archive.tar", twice: None }),
         endless: Endless::Input("- copied", "archive.tar"),
-        lists: None,
-        json: &[],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-inspect",
         command: img_inspect::command,
         works: Line { options: "--config", operands: "base" },
         missing: Some(""),
-        clustered: None,
-        produces: None,
         reads: Some(Reads { line: "-", layer: "archive.tar", twice: Some("- -") }),
         endless: Endless::Input("-", "archive.tar"),
-        lists: None,
         json: &["base", "--raw base", "--config base"],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-ls",
         command: img_ls::command,
         works: Line { options: "--no-trunc", operands: "base" },
-        missing: None,
-        clustered: None,
-        produces: None,
-        reads: None,
-        endless: Endless::Never,
-        lists: None,
         json: &["--json"],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "img-rm",
@@ -275,36 +240,23 @@ pub const ALL: &[Tool] = &[
         works: Line { options: "-n", operands: "base" },
         missing: Some(""),
         clustered: Some(("-n0 base", "-n -0 base")),
-        produces: None,
-        reads: None,
-        endless: Endless::Never,
-        lists: None,
-        json: &[],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "layer-ls",
         command: layer_ls::command,
         works: Line { options: "-l", operands: "layer.tar" },
-        missing: None,
-        clustered: None,
-        produces: None,
         reads: Some(Reads { line: "", layer: "layer.tar", twice: Some("- -") }),
         endless: Endless::Input("", "cut.tar"),
         lists: Some(Lists { line: "odd.tar", nul: "-0 odd.tar" }),
         json: &["--json odd.tar"],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
     Tool {
         name: "layer-merge",
         command: layer_merge::command,
         works: Line { options: "-o merged.tar", operands: "layer.tar root.tar" },
         missing: Some(""),
-        clustered: None,
         produces: Some(Produces {
             line: "layer.tar root.tar",
             big: "layer.tar big.tar",
@@ -314,11 +266,7 @@ pub const ALL: &[Tool] = &[
         }),
         reads: Some(Reads { line: "-o merged.tar -", layer: "layer.tar", twice: Some("- -") }),
         endless: Endless::Input("layer.tar -", "cut.tar"),
-        lists: None,
-        json: &[],
-        several: None,
-        runs: None,
-        trailing: false,
+        ..NOTHING
     },
 ];
 

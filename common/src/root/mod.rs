@@ -27,8 +27,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+pub(crate) use path::MAX_NAME_LEN_BYTES;
 pub use path::{InvalidPath, join, split};
 pub use remove::{Removed, names, remove};
+pub(crate) use resolve::MAX_LINKS;
 pub use tree::{Ahead, DirId, Tree, Walk, follow};
 
 /// Flags for a directory that is listed, changed and worked in.

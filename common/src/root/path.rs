@@ -6,7 +6,7 @@ use crate::layer::whiteout::PREFIX;
 const MAX_LEN_BYTES: usize = 4096;
 
 /// The longest component: what Linux calls `NAME_MAX`.
-const MAX_NAME_LEN_BYTES: usize = 255;
+pub(crate) const MAX_NAME_LEN_BYTES: usize = 255;
 
 /// Why a path is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::Root;
 
 /// What the kernel allows in one resolution.
-pub(super) const MAX_LINKS: usize = 40;
+pub(crate) const MAX_LINKS: usize = 40;
 
 /// How often a resolution that raced with a rename is begun again before the
 /// walk, which does not mind, takes over.

@@ -70,6 +70,12 @@ impl Ahead {
     pub fn of(components: &[&[u8]]) -> Self {
         Self { names: components.iter().map(|name| name.to_vec()).collect(), links: 0 }
     }
+
+    /// Whether the way leads up again.
+    #[must_use]
+    pub fn climbs(&self) -> bool {
+        self.names.iter().any(|name| name == b"..")
+    }
 }
 
 /// Where a walk ended. What lies beyond stays ahead.
@@ -348,7 +354,7 @@ impl<'a> Tree<'a> {
 
     /// All that is ahead at once, where it is real directories to the end.
     fn leap(&mut self, at: DirId, name: &[u8], ahead: &mut Ahead) -> Option<DirId> {
-        if ahead.names.is_empty() || ahead.names.iter().any(|name| name == b"..") {
+        if ahead.names.is_empty() || ahead.climbs() {
             return None;
         }
         let mut names = vec![name];

@@ -10,7 +10,7 @@ use super::error::{Problem, Tried as _};
 use super::options::Ownership;
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
-use crate::tar::Entry;
+use crate::tar::{Entry, Kind};
 
 /// What mknod(2) makes.
 #[derive(Debug, Clone, Copy)]
@@ -20,20 +20,25 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) const fn fifo() -> Self {
-        Self { kind: FileType::Fifo, number: 0 }
-    }
-
-    /// A character device that is not overlayfs's whiteout.
-    pub(super) fn character(major: u32, minor: u32) -> Result<Self, Problem> {
-        if (major, minor) == (0, 0) {
-            return Err(Problem::WhiteoutDevice);
-        }
-        Ok(Self { kind: FileType::CharacterDevice, number: number(major, minor)? })
-    }
-
-    pub(super) fn block(major: u32, minor: u32) -> Result<Self, Problem> {
-        Ok(Self { kind: FileType::BlockDevice, number: number(major, minor)? })
+    /// The device of this kind, if it is one.
+    ///
+    /// # Errors
+    /// overlayfs's whiteout, and a number that Linux cannot hold.
+    pub(super) fn of(kind: &Kind) -> Result<Option<Self>, Problem> {
+        let device = match *kind {
+            Kind::Fifo => Self { kind: FileType::Fifo, number: 0 },
+            Kind::CharDevice { major: 0, minor: 0 } => return Err(Problem::WhiteoutDevice),
+            Kind::CharDevice { major, minor } => {
+                Self { kind: FileType::CharacterDevice, number: number(major, minor)? }
+            }
+            Kind::BlockDevice { major, minor } => {
+                Self { kind: FileType::BlockDevice, number: number(major, minor)? }
+            }
+            Kind::Directory | Kind::File | Kind::Symlink { .. } | Kind::HardLink { .. } => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(device))
     }
 }
 

@@ -10,12 +10,12 @@ use rustix::io::Errno;
 use super::device::Device;
 use super::error::{Error, Problem, Tried as _};
 use super::options::{Form, Options, Ownership};
+use super::place::{Place, What};
 use super::state::{Births, Directory, Names};
 use super::summary::{NotKept, Summary};
 use super::xattrs::{self, Fate};
 use super::{link, lower};
 use crate::layer::acl;
-use crate::layer::whiteout::{self, Basename};
 use crate::root::attributes::{self, Target};
 use crate::root::{self, Ahead, DirId, Removed, Root, Tree, Walk};
 use crate::tar::{Content, Entry, Kind};
@@ -29,12 +29,9 @@ const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.
 
 /// What is done where the parents of an entry are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parents {
+enum Parents {
     /// They are made, and what is in their way is removed.
     Make,
-    /// They are made in overlay form, where a deletion must be written down;
-    /// otherwise there is nothing to delete.
-    Record,
     /// They are copied up if the layers below have them; otherwise there is nothing.
     Find,
 }
@@ -97,40 +94,26 @@ impl<'a> Engine<'a> {
         entry: &Entry,
         content: &mut Content<'_, R>,
     ) -> Result<(), Problem> {
-        let components = root::split(&entry.path)?;
-        let Some((name, parents)) = components.split_last() else {
-            return match entry.kind {
-                Kind::Directory => self.describe(DirId::ROOT, entry),
-                _ => Err(Problem::RootIsNoDirectory),
-            };
-        };
-        if parents.is_empty() && self.options.drop_estargz && ESTARGZ.contains(name) {
-            return Ok(());
-        }
-        for parent in parents {
-            match whiteout::classify(parent) {
-                Basename::Plain => {}
-                Basename::Aufs => return Ok(()),
-                _ => return Err(Problem::WhiteoutComponent(parent.to_vec())),
-            }
-        }
-        match whiteout::classify(name) {
-            Basename::Plain => {
-                if let Some(at) = self.parent(parents, Parents::Make)? {
+        let Place { parents, what } = Place::of(entry)?;
+        match what {
+            What::Root => self.describe(DirId::ROOT, entry)?,
+            What::Nothing => {}
+            What::Put(name) => {
+                let is_estargz = parents.is_empty() && ESTARGZ.contains(&name);
+                if !(is_estargz && self.options.drop_estargz) {
+                    let at = self.directory_of(&parents)?;
                     self.put(at, name, entry, content)?;
                 }
             }
-            Basename::Whiteout(hidden) => {
+            What::Hide(name) => {
                 self.summary.whiteouts += 1;
-                self.hide_name(parents, hidden)?;
+                self.hide_name(&parents, name)?;
             }
-            Basename::Opaque => {
+            What::HideAll => {
                 self.summary.whiteouts += 1;
                 self.summary.opaque_root |= parents.is_empty();
-                self.hide_content(parents)?;
+                self.hide_content(&parents)?;
             }
-            Basename::Aufs => {}
-            Basename::Invalid => return Err(Problem::InvalidWhiteout),
         }
         Ok(())
     }
@@ -147,26 +130,35 @@ impl<'a> Engine<'a> {
             Kind::File => self.put_file(at, name, entry, content),
             Kind::Symlink { target } => self.put_symlink(at, name, entry, target),
             Kind::HardLink { target } => self.put_link(at, name, entry, target),
-            Kind::Fifo => self.put_device(at, name, entry, Device::fifo()),
-            Kind::CharDevice { major, minor } => {
-                self.put_device(at, name, entry, Device::character(*major, *minor)?)
-            }
-            Kind::BlockDevice { major, minor } => {
-                self.put_device(at, name, entry, Device::block(*major, *minor)?)
-            }
+            kind => match Device::of(kind)? {
+                Some(device) => self.put_device(at, name, entry, device),
+                None => Ok(()),
+            },
         }
     }
 
-    /// The directory that `components` lead to, links resolved.
-    pub(super) fn parent(
-        &mut self,
-        components: &[&[u8]],
-        missing: Parents,
-    ) -> Result<Option<DirId>, Problem> {
+    /// The directory that `components` lead to, which the layer thereby has: it is
+    /// made where it is not there, and what is in its way is removed.
+    pub(super) fn directory_of(&mut self, components: &[&[u8]]) -> Result<DirId, Problem> {
+        let at = match self.walk(components, Parents::Make)? {
+            Walk::Found(id) => id,
+            Walk::Missing { at, .. } | Walk::Blocked { at, .. } => at,
+        };
+        self.touch(at);
+        Ok(at)
+    }
+
+    /// The directory that `components` lead to, or where it ends that they do.
+    pub(super) fn find_directory(&mut self, components: &[&[u8]]) -> Result<Walk, Problem> {
+        self.walk(components, Parents::Find)
+    }
+
+    /// Goes where `components` lead, links resolved.
+    fn walk(&mut self, components: &[&[u8]], parents: Parents) -> Result<Walk, Problem> {
         let key = root::join(components);
         if let Some((last, id)) = &self.last_parent {
             if *last == key {
-                return Ok(Some(*id));
+                return Ok(Walk::Found(*id));
             }
         }
         let mut ahead = Ahead::of(components);
@@ -180,19 +172,21 @@ impl<'a> Engine<'a> {
                         at = root::follow(above, target, &mut ahead).tried("resolve its path")?;
                         continue;
                     }
-                    let make = match missing {
-                        Parents::Make => true,
-                        Parents::Record => self.records_deletions(),
-                        Parents::Find => matches!(below, Some(lower::Found::Directory(_))),
-                    };
-                    if !make {
-                        return Ok(None);
+                    let is_lower = matches!(below, Some(lower::Found::Directory(_)));
+                    if parents == Parents::Find && !is_lower {
+                        return Ok(Walk::Missing { at: above, name });
+                    }
+                    if !is_lower && ahead.climbs() {
+                        return Err(Problem::ClimbsFromNowhere);
                     }
                     at = self.make_parent(above, &name, below)?;
                 }
-                // What is no directory has nothing below it to delete or to link to.
-                Walk::Blocked { .. } if missing != Parents::Make => return Ok(None),
+                // What is no directory has nothing below it to link to.
+                blocked @ Walk::Blocked { .. } if parents == Parents::Find => return Ok(blocked),
                 Walk::Blocked { at: above, name } => {
+                    if ahead.climbs() {
+                        return Err(Problem::ClimbsFromNowhere);
+                    }
                     let hidden = self.whiteouts.contains(above, &name);
                     self.clear(above, &name)?;
                     at = self.make_parent(above, &name, None)?;
@@ -203,7 +197,7 @@ impl<'a> Engine<'a> {
             }
         };
         self.last_parent = Some((key, found));
-        Ok(Some(found))
+        Ok(Walk::Found(found))
     }
 
     pub(super) fn records_deletions(&self) -> bool {

@@ -99,6 +99,15 @@ pub enum Problem {
         /// As stored.
         minor: u32,
     },
+    /// The target of a symbolic link, as Linux cannot hold it.
+    #[error("a symbolic link to a path of {len_bytes} bytes")]
+    SymlinkTarget {
+        /// How long it is.
+        len_bytes: usize,
+    },
+    /// A way through something that is not there, and back.
+    #[error("a symbolic link leads out of a directory that does not exist")]
+    ClimbsFromNowhere,
     /// A hard link whose other name nobody made.
     #[error("hard link to '{}', which does not exist", show(.0))]
     LinkTargetMissing(Vec<u8>),

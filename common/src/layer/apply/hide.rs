@@ -2,14 +2,14 @@
 
 use std::os::fd::AsFd as _;
 
-use super::engine::{Engine, Parents};
+use super::engine::Engine;
 use super::error::{Problem, Tried as _};
 use crate::root::{self, DirId};
 
 impl Engine<'_> {
     /// Hides the lower content called `name` below the directory `parents`.
     pub(super) fn hide_name(&mut self, parents: &[&[u8]], name: &[u8]) -> Result<(), Problem> {
-        let Some(at) = self.parent(parents, Parents::Record)? else { return Ok(()) };
+        let at = self.directory_of(parents)?;
         let known = self.tree.child(at, name);
         if !self.is_touched(at, name) {
             return match self.records_deletions() {
@@ -20,18 +20,16 @@ impl Engine<'_> {
         // The layer has put something here itself. Of a directory the lower content
         // and the lower attributes go; anything else hides them already.
         if let Some(id) = known {
-            self.hide_within(id)?;
             self.undescribe(id)?;
+            self.hide_within(id)?;
         }
         Ok(())
     }
 
     /// Hides all lower content of the directory `parents`.
     pub(super) fn hide_content(&mut self, parents: &[&[u8]]) -> Result<(), Problem> {
-        match self.parent(parents, Parents::Record)? {
-            Some(id) => self.hide_within(id),
-            None => Ok(()),
-        }
+        let at = self.directory_of(parents)?;
+        self.hide_within(at)
     }
 
     fn hide_within(&mut self, id: DirId) -> Result<(), Problem> {
@@ -48,6 +46,7 @@ impl Engine<'_> {
                 if !self.is_touched(id, &name) {
                     self.clear(id, &name)?;
                 } else if let Some(below) = self.tree.child(id, &name) {
+                    self.undescribe(below)?;
                     pending.push(below);
                 }
             }

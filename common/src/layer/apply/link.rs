@@ -4,26 +4,25 @@
 //! Which of the last two is meant shows only at the end of the layer, so a link to
 //! anything that the layer has not made yet waits until then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-use super::engine::{Engine, Parents};
+use super::engine::Engine;
 use super::error::{Error, Problem, Tried as _};
-use crate::layer::whiteout::{self, Basename};
-use crate::root::{self, DirId};
+use super::place::link_target;
+use crate::root::{DirId, Walk};
 use crate::tar::Entry;
 
-/// How often the links that wait are gone through: the longest chain of links
-/// that point forward, one to the next, in the worst order.
-const MAX_PASSES: usize = 40;
+/// A name in a directory.
+type Name = (DirId, Vec<u8>);
 
 /// What is remembered of hard links.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// By the name they will have, of which the last entry counts.
-    waiting: BTreeMap<(DirId, Vec<u8>), Waiting>,
+    waiting: BTreeMap<Name, Waiting>,
 }
 
 /// A link whose target was not there when it came.
@@ -43,10 +42,11 @@ enum Targets {
 }
 
 /// What came of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Made,
-    TargetMissing,
+    /// Its target is not there, nor will be before something has this name.
+    Missing(Name),
 }
 
 impl Engine<'_> {
@@ -57,7 +57,7 @@ impl Engine<'_> {
         entry: &Entry,
         target: &[u8],
     ) -> Result<(), Problem> {
-        if self.link(at, name, target, Targets::Own)? == Outcome::TargetMissing {
+        if self.link(at, name, target, Targets::Own)? != Outcome::Made {
             // What it replaces goes now, so that an entry for this name that is yet
             // to come is seen to be the last.
             self.clear(at, name)?;
@@ -68,31 +68,26 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Makes the links that waited.
+    /// Makes the links that waited: each is tried again only once what it lacked is
+    /// there, so that a long chain of them, in whatever order, is no work.
     pub(super) fn finish_links(&mut self) -> Result<(), Error> {
-        for _ in 0..MAX_PASSES {
-            let waiting = std::mem::take(&mut self.links.waiting);
-            let before = waiting.len();
-            for ((at, name), link) in waiting {
-                if self.tree.is_gone(at) || self.is_touched(at, &name) {
-                    // A later entry took its place.
-                    continue;
-                }
-                match self.link(at, &name, &link.target, Targets::All) {
-                    Ok(Outcome::Made) => {}
-                    Ok(Outcome::TargetMissing) => {
-                        self.links.waiting.insert((at, name), link);
-                    }
-                    Err(problem) => return Err(problem.at(&link.path)),
-                }
+        let mut ready: Vec<_> = std::mem::take(&mut self.links.waiting).into_iter().collect();
+        let mut lacking: HashMap<Name, Vec<(Name, Waiting)>> = HashMap::new();
+        while let Some((own, link)) = ready.pop() {
+            let (at, name) = &own;
+            if self.tree.is_gone(*at) || self.is_touched(*at, name) {
+                // A later entry took its place.
+                continue;
             }
-            if self.links.waiting.is_empty() || self.links.waiting.len() == before {
-                break;
+            match self.link(*at, name, &link.target, Targets::All) {
+                Ok(Outcome::Made) => ready.extend(lacking.remove(&own).unwrap_or_default()),
+                Ok(Outcome::Missing(lacks)) => lacking.entry(lacks).or_default().push((own, link)),
+                Err(problem) => return Err(problem.at(&link.path)),
             }
         }
-        match self.links.waiting.values().next() {
+        match lacking.into_values().flatten().min_by(|one, other| one.0.cmp(&other.0)) {
             None => Ok(()),
-            Some(link) => Err(Problem::LinkTargetMissing(link.target.clone()).at(&link.path)),
+            Some((_, link)) => Err(Problem::LinkTargetMissing(link.target).at(&link.path)),
         }
     }
 
@@ -103,28 +98,21 @@ impl Engine<'_> {
         target: &[u8],
         targets: Targets,
     ) -> Result<Outcome, Problem> {
-        let invalid = |source| Problem::TargetPath { target: target.to_vec(), source };
-        let components = root::split(target).map_err(invalid)?;
-        let Some((target_name, parents)) = components.split_last() else {
-            return Err(Problem::LinkToDirectory(target.to_vec()));
-        };
-        for component in &components {
-            match whiteout::classify(component) {
-                Basename::Plain => {}
-                Basename::Aufs => return Err(Problem::LinkToAufs(target.to_vec())),
-                _ => return Err(Problem::WhiteoutComponent(component.to_vec())),
+        let (parents, target_name) = link_target(target)?;
+        let target_at = match self.find_directory(&parents)? {
+            Walk::Found(id) => id,
+            Walk::Missing { at, name } | Walk::Blocked { at, name } => {
+                return Ok(Outcome::Missing((at, name)));
             }
-        }
-        let Some(target_at) = self.parent(parents, Parents::Find)? else {
-            return Ok(Outcome::TargetMissing);
         };
+        let missing = || Ok(Outcome::Missing((target_at, target_name.to_vec())));
         if targets == Targets::Own && !self.is_touched(target_at, target_name) {
-            return Ok(Outcome::TargetMissing);
+            return missing();
         }
         let target_fd = self.tree.fd(target_at).tried("open the directory of its target")?;
         // Looked at first, since what is in the way of the link is removed only for
         // a target that will do.
-        let stat = rustix::fs::statat(&target_fd, *target_name, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = rustix::fs::statat(&target_fd, target_name, AtFlags::SYMLINK_NOFOLLOW);
         let mut is_whiteout = self.whiteouts.contains(target_at, target_name);
         match stat {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
@@ -133,22 +121,22 @@ impl Engine<'_> {
             Ok(_) => {}
             Err(Errno::NOENT) => {
                 if !self.copy_up(target_at, target_name)? {
-                    return Ok(Outcome::TargetMissing);
+                    return missing();
                 }
                 is_whiteout = false;
             }
             Err(error) => return Err(error).tried("look at its target"),
         }
         if is_whiteout {
-            return Ok(Outcome::TargetMissing);
+            return missing();
         }
-        if (target_at, *target_name) == (at, name) {
+        if (target_at, target_name) == (at, name) {
             // A link to itself changes nothing.
             return Ok(Outcome::Made);
         }
         self.make(at, name, "create a hard link", |fd| {
             // No AT_SYMLINK_FOLLOW: a link may have a second name, too.
-            rustix::fs::linkat(&target_fd, *target_name, fd, name, AtFlags::empty())
+            rustix::fs::linkat(&target_fd, target_name, fd, name, AtFlags::empty())
         })?;
         self.touched.insert(at, name);
         Ok(Outcome::Made)

@@ -94,12 +94,9 @@ impl Engine<'_> {
                 self.touched.insert(at, name);
             }
             Some(Found::Other { entry, file: None }) => {
-                let device = match entry.kind {
-                    Kind::CharDevice { major, minor } => Device::character(major, minor)?,
-                    Kind::BlockDevice { major, minor } => Device::block(major, minor)?,
-                    _ => Device::fifo(),
-                };
-                self.put_device(at, name, &entry, device)?;
+                if let Some(device) = Device::of(&entry.kind)? {
+                    self.put_device(at, name, &entry, device)?;
+                }
             }
         }
         self.touch(at);

@@ -4,7 +4,9 @@
 //!
 //! - A whiteout hides what lower layers put there and nothing of its own layer,
 //!   in whatever order the two come; an opaque one likewise, at the root too.
-//!   Neither creates anything, and hiding what is not there is no error.
+//!   Hiding what is not there is no error. As of any other member, the layer has
+//!   the directory of a whiteout: it is made if it is not there, as docker does and
+//!   as a mount of the layer would show it.
 //! - A directory over a directory keeps its content and replaces its attributes,
 //!   extended ones included. Anything else is removed and made anew, so that a
 //!   file that shares its inode with a lower name is never written through.
@@ -38,6 +40,7 @@ mod link;
 mod lower;
 mod options;
 mod overlay;
+mod place;
 mod state;
 mod stream;
 mod summary;
@@ -53,6 +56,7 @@ use crate::tar;
 
 pub use error::{Error, Problem};
 pub use options::{Form, Namespace, Options, Ownership};
+pub(crate) use place::{Place, What, link_target};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};
 

@@ -80,7 +80,8 @@ fn whiteouts_hide_lower_content_and_nothing_of_their_own_layer() {
         applied(&[lower.clone(), layer(&members)], |top| {
             assert_eq!(fs::read(top.join("a/replaced")).unwrap(), b"upper");
             assert!(exists(top.join("a/kept")) && exists(top.join("b/kept")));
-            for gone in ["a/gone", "b/gone", "c", "no", ".wh.c"] {
+            assert!(exists(top.join("no/where")));
+            for gone in ["a/gone", "b/gone", "c", "no/where/.wh.never", ".wh.c"] {
                 assert!(!exists(top.join(gone)), "{gone}");
             }
         });

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use crate::layer::apply::Problem;
 use crate::name::show;
-use crate::root::InvalidPath;
 use crate::tar;
 
 /// Why layers cannot be merged.
@@ -26,47 +26,16 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// A member with a name that no layer can hold.
+    /// A member that `layer-apply` would refuse, too, whatever the tree.
     #[error("{layer}: {}", show(.path))]
-    Path {
+    Member {
         /// The layer.
         layer: String,
-        /// The name.
+        /// The member's path, as stored.
         path: Vec<u8>,
-        /// Why not.
-        source: InvalidPath,
-    },
-    /// A whiteout of nothing, or one that is used as a directory.
-    #[error("{layer}: {}: not a valid whiteout", show(.path))]
-    Whiteout {
-        /// The layer.
-        layer: String,
-        /// The name.
-        path: Vec<u8>,
-    },
-    /// The root as something else than a directory.
-    #[error("{layer}: {}: the root is a directory and nothing else", show(.path))]
-    Root {
-        /// The layer.
-        layer: String,
-        /// The name.
-        path: Vec<u8>,
-    },
-    /// A chain of links without an end.
-    #[error("{layer}: {}: too many symbolic links", show(.path))]
-    TooManyLinks {
-        /// The layer.
-        layer: String,
-        /// The name.
-        path: Vec<u8>,
-    },
-    /// A hard link to a directory, which there is none of.
-    #[error("{layer}: {}: hard link to a directory", show(.path))]
-    LinkToDirectory {
-        /// The layer.
-        layer: String,
-        /// The name.
-        path: Vec<u8>,
+        /// What is wrong with it.
+        #[source]
+        problem: Problem,
     },
     /// A link to a file that no layer holds, and that one of them changes.
     #[error(

@@ -1,15 +1,23 @@
 //! Several layers as one (law 3): applied to any tree, it does what they do one
 //! after the other.
 //!
-//! All members are read first, without their content, into what they make of a
-//! tree of which nothing is known (`tree`); what is left is then written in layer
-//! order, and the content of each file that is left is read where it is. Memory
-//! grows with the number of names, never with content.
+//! All members are read first, without their content, into what they make (`member`,
+//! `link`) of a tree of which nothing is known (`tree`); what is left is then written
+//! in layer order, and the content of each file that is left is read where it is.
+//! Memory grows with the number of names, never with content.
+//!
+//! A tree may have symbolic links where layers walk as if they were directories, and
+//! then one layer cannot always say what several do: that a name is written through
+//! a link which is then replaced, or under a second name of the same directory. The
+//! law holds on trees without links in such places; the links of the layers
+//! themselves are known, and no matter.
 //!
 //! Where a directory of a lower layer was deleted and made anew, the merged layer
 //! has an opaque whiteout: the directory keeps its name, and nothing below shows.
 
 mod error;
+mod link;
+mod member;
 mod source;
 mod tree;
 
@@ -22,6 +30,7 @@ pub use source::Source;
 use crate::layer::whiteout;
 use crate::tar::{Entry, Kind, Writer, Xattrs};
 use crate::time::Timestamp;
+use member::Layer;
 use tree::{InodeId, NodeId, Own, Tree};
 
 /// What a merged layer holds.
@@ -41,13 +50,17 @@ pub fn merge<W: Write>(layers: &[Source], writer: &mut Writer<W>) -> Result<Summ
     let mut tree = Tree::new();
     for layer in layers {
         let bad = |source| Error::Archive { layer: layer.label().to_owned(), source };
+        let refused =
+            |path, problem| Error::Member { layer: layer.label().to_owned(), path, problem };
         let mut reader = layer.members()?;
-        tree.begin(layer.label());
+        let mut applied = Layer::begin(&mut tree);
         while let Some(entry) = reader.next_entry().map_err(bad)? {
             let position = reader.position();
-            tree.apply(entry, position)?;
+            applied
+                .apply(&entry, position)
+                .map_err(|problem| refused(entry.path.clone(), problem))?;
         }
-        tree.end()?;
+        applied.end().map_err(|(path, problem)| refused(path, problem))?;
         reader.finish().map_err(bad)?;
     }
     let first_names = HashMap::new();
@@ -82,19 +95,17 @@ impl<W: Write> Output<'_, W> {
         let tree = self.tree;
         let mut steps = vec![Step { node: Tree::ROOT, name: b"", parent_len: 0, hidden: false }];
         while let Some(step) = steps.pop() {
-            let Some(node) = tree.node(step.node) else { continue };
+            let node = tree.node(step.node);
             self.path.truncate(step.parent_len);
             push_name(&mut self.path, step.name);
             self.write_own(&node.own)?;
             let path_len = self.path.len();
-            if node.hides && !step.hidden && is_directory(&node.own) {
+            if node.hides && !step.hidden && node.own.is_directory() {
                 self.whiteout(path_len, whiteout::OPAQUE)?;
             }
             let hidden = step.hidden || node.hides;
             for (name, &child) in &node.children {
-                let is_deleted =
-                    tree.node(child).is_some_and(|child| matches!(child.own, Own::Deleted));
-                if is_deleted && !hidden {
+                if matches!(tree.node(child).own, Own::Deleted) && !hidden {
                     self.whiteout(path_len, &[whiteout::PREFIX, name].concat())?;
                 }
             }
@@ -110,16 +121,17 @@ impl<W: Write> Output<'_, W> {
 
     fn write_own(&mut self, own: &Own) -> Result<(), Error> {
         match own {
-            Own::Unknown | Own::Deleted => Ok(()),
+            // None is left waiting at the end of a layer.
+            Own::Unknown | Own::Deleted | Own::Waiting => Ok(()),
             Own::Made => self.append(made_directory(), std::io::empty()),
-            Own::Directory(entry) => self.append(entry.clone(), std::io::empty()),
-            Own::Link(entry, target) => {
-                let names: Vec<&[u8]> = target.iter().map(Vec::as_slice).collect();
+            Own::Directory(entry) => self.append((**entry).clone(), std::io::empty()),
+            Own::Lower(lower) => {
+                let (entry, target) = &**lower;
+                let path = target.join(&b'/');
                 if !self.tree.leaves_alone(target) {
-                    let (path, target) = (self.path.clone(), names.join(&b'/'));
-                    return Err(Error::LostLink { path, target });
+                    return Err(Error::LostLink { path: self.path.clone(), target: path });
                 }
-                let kind = Kind::HardLink { target: names.join(&b'/') };
+                let kind = Kind::HardLink { target: path };
                 let link = Entry { kind, len_bytes: 0, ..entry.clone() };
                 self.append(link, std::io::empty())
             }
@@ -128,7 +140,7 @@ impl<W: Write> Output<'_, W> {
     }
 
     fn write_inode(&mut self, id: InodeId) -> Result<(), Error> {
-        let Some(inode) = self.tree.inode(id) else { return Ok(()) };
+        let inode = self.tree.inode(id);
         if let Some(first) = self.first_names.get(&id) {
             let kind = Kind::HardLink { target: first.clone() };
             let (len_bytes, xattrs) = (0, Xattrs::new());
@@ -164,10 +176,6 @@ impl<W: Write> Output<'_, W> {
         self.path.truncate(parent_len);
         written
     }
-}
-
-fn is_directory(own: &Own) -> bool {
-    matches!(own, Own::Unknown | Own::Made | Own::Directory(_))
 }
 
 /// A directory that no layer describes, as applying a layer makes one.

@@ -110,7 +110,7 @@ fn a_directory_called_like_a_whiteout_is_refused() {
 }
 
 #[test]
-fn hiding_what_is_not_there_is_no_error_and_makes_nothing() {
+fn hiding_what_is_not_there_is_no_error_and_needs_its_directory() {
     let layer = Archive::new()
         .whiteout(".wh.never")
         .whiteout("no/where/.wh.never")
@@ -118,7 +118,55 @@ fn hiding_what_is_not_there_is_no_error_and_makes_nothing() {
         .whiteout("c/.wh.below-a-file");
     each_way(|scratch| {
         scratch.apply(&Archive::new().file("c", "")).apply(&layer);
-        assert_eq!(scratch.names(), ["c"]);
+        assert_eq!(scratch.names(), ["c/", "no/", "no/where/", "nor/", "nor/here/"]);
+        assert_eq!(scratch.stat("no/where").mtime(), 0);
+    });
+}
+
+#[test]
+fn the_directory_of_a_whiteout_is_of_its_layer_in_any_order() {
+    let whiteouts = [".wh.a", "a/sub/.wh.never"];
+    for order in [[0, 1], [1, 0]] {
+        let layer = order.iter().fold(Archive::new(), |layer, &n| layer.whiteout(whiteouts[n]));
+        each_way(|scratch| {
+            scratch.apply(&base()).apply(&layer);
+            assert_eq!(scratch.names(), ["a/", "a/sub/", "b/", "b/old", "c"]);
+            assert_eq!(scratch.stat("a/sub").mtime(), 0);
+        });
+    }
+}
+
+#[test]
+fn what_is_hidden_takes_the_attributes_of_its_directories_with_it() {
+    for hidden in [".wh.a", "a/.wh..wh..opq"] {
+        for first in [true, false] {
+            let lower = Archive::new()
+                .dir("a")
+                .with(member("a/sub", b'5').mode(0o711).mtime(1_000_000_000))
+                .file("a/sub/old", "");
+            let whiteout = |layer: Archive, now| if now { layer.whiteout(hidden) } else { layer };
+            let layer = whiteout(Archive::new(), first).file("a/sub/new", "");
+            let layer = whiteout(layer, !first);
+            each_way(|scratch| {
+                scratch.apply(&lower).apply(&layer);
+                assert_eq!(scratch.names(), ["a/", "a/sub/", "a/sub/new"]);
+                assert_eq!(scratch.stat("a/sub").mode() & 0o7777, 0o755);
+                assert_eq!(scratch.stat("a/sub").mtime(), 0);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_link_out_of_what_is_not_there_is_refused() {
+    let layer = Archive::new().symlink("link", "nowhere/../b").file("link/new", "");
+    each_way(|scratch| {
+        scratch.apply(&base()).refuse(&layer, "does not exist");
+    });
+    let there = Archive::new().symlink("link", "a/../b").file("link/new", "");
+    each_way(|scratch| {
+        scratch.apply(&base()).apply(&there);
+        assert!(scratch.has("b/new"));
     });
 }
 
@@ -600,4 +648,24 @@ fn estargz_files_are_left_out_on_demand() {
         crate::support::run(&["--drop-estargz".as_ref(), root.as_os_str()], &layer.bytes());
     assert!(output.status.success());
     assert_eq!(scratch.names(), ["x/", "x/stargz.index.json"]);
+}
+
+#[test]
+fn a_long_chain_of_links_that_point_forward_is_made_in_any_order() {
+    let link = |n: usize| (format!("l{n:03}"), format!("l{:03}", n + 1));
+    let chain: Vec<_> = (0..300).map(link).collect();
+    let forward = chain
+        .iter()
+        .fold(Archive::new(), |layer, (name, target)| layer.with(member(name, b'1').link(target)));
+    let backward = chain
+        .iter()
+        .rev()
+        .fold(Archive::new(), |layer, (name, target)| layer.with(member(name, b'1').link(target)));
+    for layer in [forward, backward] {
+        each_way(|scratch| {
+            scratch.apply(&Archive::new().file("l300", "lower")).apply(&layer);
+            assert_eq!(scratch.read("l000"), "lower");
+            assert_eq!(scratch.stat("l300").nlink(), 301);
+        });
+    }
 }

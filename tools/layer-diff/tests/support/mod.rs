@@ -56,6 +56,7 @@ pub(crate) fn members(layer: &[u8]) -> Vec<String> {
         members.push(match entry.kind {
             Kind::HardLink { target } => format!("{path} = {}", String::from_utf8_lossy(&target)),
             Kind::Symlink { target } => format!("{path} -> {}", String::from_utf8_lossy(&target)),
+            Kind::Directory => format!("{}/", path.trim_end_matches('/')),
             _ => path,
         });
     }

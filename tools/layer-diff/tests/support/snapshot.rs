@@ -21,10 +21,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Makes directories equal whenever they were made.
-    pub(crate) fn forget_directory_time(&mut self) {
-        if self.kind == 'd' {
-            self.mtime = (0, 0);
+    /// Makes a symbolic link of a file with such a beginning.
+    pub(crate) fn become_link(&mut self, beginning: &[u8]) {
+        if let Some(target) = self.content.strip_prefix(beginning) {
+            (self.kind, self.content) = ('l', target.to_vec());
         }
     }
 }

@@ -1,0 +1,99 @@
+//! What a member of a layer speaks of, as far as its header tells: the rules that
+//! hold for every tree, in one place for all who read layers.
+
+use super::device::Device;
+use super::error::Problem;
+use crate::layer::whiteout::{self, Basename};
+use crate::root;
+use crate::tar::{Entry, Kind};
+
+/// The longest target of a symbolic link: `PATH_MAX` with its final NUL.
+const MAX_TARGET_LEN_BYTES: usize = 4095;
+
+/// Where a member belongs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place<'a> {
+    /// The names that lead to its directory.
+    pub(crate) parents: Vec<&'a [u8]>,
+    /// What it does there.
+    pub(crate) what: What<'a>,
+}
+
+/// What a member does in its directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What<'a> {
+    /// Describes the root.
+    Root,
+    /// Puts something under this name.
+    Put(&'a [u8]),
+    /// Hides what lower layers have under this name.
+    Hide(&'a [u8]),
+    /// Hides all that lower layers have.
+    HideAll,
+    /// Nothing: it is metadata of AUFS.
+    Nothing,
+}
+
+impl<'a> Place<'a> {
+    /// Where `entry` belongs.
+    ///
+    /// # Errors
+    /// What no tree could take.
+    pub(crate) fn of(entry: &'a Entry) -> Result<Self, Problem> {
+        let mut parents = root::split(&entry.path)?;
+        let Some(name) = parents.pop() else {
+            return match entry.kind {
+                Kind::Directory => Ok(Self { parents, what: What::Root }),
+                _ => Err(Problem::RootIsNoDirectory),
+            };
+        };
+        for parent in &parents {
+            match whiteout::classify(parent) {
+                Basename::Plain => {}
+                Basename::Aufs => return Ok(Self { parents, what: What::Nothing }),
+                _ => return Err(Problem::WhiteoutComponent(parent.to_vec())),
+            }
+        }
+        let what = match whiteout::classify(name) {
+            Basename::Plain => {
+                check_kind(&entry.kind)?;
+                What::Put(name)
+            }
+            Basename::Whiteout(hidden) => What::Hide(hidden),
+            Basename::Opaque => What::HideAll,
+            Basename::Aufs => What::Nothing,
+            Basename::Invalid => return Err(Problem::InvalidWhiteout),
+        };
+        Ok(Self { parents, what })
+    }
+}
+
+fn check_kind(kind: &Kind) -> Result<(), Problem> {
+    match kind {
+        Kind::Symlink { target } if target.len() > MAX_TARGET_LEN_BYTES => {
+            Err(Problem::SymlinkTarget { len_bytes: target.len() })
+        }
+        Kind::HardLink { target } => link_target(target).map(drop),
+        kind => Device::of(kind).map(drop),
+    }
+}
+
+/// The directory and the name that a hard link leads to.
+///
+/// # Errors
+/// A target that no hard link can have.
+pub(crate) fn link_target(target: &[u8]) -> Result<(Vec<&[u8]>, &[u8]), Problem> {
+    let invalid = |source| Problem::TargetPath { target: target.to_vec(), source };
+    let mut parents = root::split(target).map_err(invalid)?;
+    for component in &parents {
+        match whiteout::classify(component) {
+            Basename::Plain => {}
+            Basename::Aufs => return Err(Problem::LinkToAufs(target.to_vec())),
+            _ => return Err(Problem::WhiteoutComponent(component.to_vec())),
+        }
+    }
+    match parents.pop() {
+        Some(name) => Ok((parents, name)),
+        None => Err(Problem::LinkToDirectory(target.to_vec())),
+    }
+}

@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use destination::{Destination, InvalidDestination, write_archive};
 pub use open::{Found, Opener, all, open};
 pub use reference::{InvalidReference, Reference};
-pub use size::Sizes;
+pub use size::{Sizes, size_of};
 pub use source::Origin;
 use source::Source;
 

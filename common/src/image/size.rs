@@ -1,4 +1,6 @@
-//! How much a layer holds: the sum of its files' sizes, as docker shows it.
+//! How much a layer holds, as docker shows it: the sum of the sizes that stat(2) tells
+//! of what it unpacks to, directories aside (moby pkg/directory). A symbolic link is
+//! as long as its target, and a hard link is counted once.
 //!
 //! It takes a reading of the whole layer to know, so it is remembered by DiffID in the
 //! cache folder; deleting that costs time only, and without one nothing is remembered.
@@ -10,9 +12,9 @@ use std::path::PathBuf;
 use super::{Error, Image, Layer};
 use crate::compression::{Decoder, Format};
 use crate::digest::{DiffId, Hashing};
-use crate::oci::media_type::Kind;
+use crate::oci::media_type;
 use crate::store::{self, cache_dir};
-use crate::tar;
+use crate::tar::{self, Entry, Kind};
 
 /// The sizes that are remembered.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Sizes {
         }
         let blob = match image.layer(layer) {
             Err(Error::Store(store::Error::NoBlob(_)))
-                if layer.descriptor.kind() == Kind::ForeignLayer =>
+                if layer.descriptor.kind() == media_type::Kind::ForeignLayer =>
             {
                 return Ok(None);
             }
@@ -76,6 +78,16 @@ impl Sizes {
     }
 }
 
+/// What a member adds to the size of its layer, in bytes.
+#[must_use]
+pub fn size_of(entry: &Entry) -> u64 {
+    match &entry.kind {
+        Kind::File => entry.len_bytes,
+        Kind::Symlink { target } => target.len() as u64,
+        _ => 0,
+    }
+}
+
 /// Reads a layer to its end, checks its DiffID, and adds up what its files hold.
 fn measure(blob: impl Read, layer: &Layer) -> Result<u64, Error> {
     let what = || format!("layer {}", layer.descriptor.digest);
@@ -99,9 +111,7 @@ fn content_size<R: Read>(stream: R) -> Result<(u64, R), tar::Error> {
     let mut reader = tar::Reader::new(stream, tar::Limits::default());
     let mut size: u64 = 0;
     while let Some(entry) = reader.next_entry()? {
-        if entry.kind == tar::Kind::File {
-            size = size.saturating_add(entry.len_bytes);
-        }
+        size = size.saturating_add(size_of(&entry));
     }
     Ok((size, reader.finish()?.into_inner()))
 }

@@ -120,11 +120,8 @@ pub(super) fn link(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
             if fs::metadata(path)?.len() == file.metadata()?.len() {
                 return Ok(());
             }
-            let aside = dir.join(format!(".layerutils-{}", std::process::id()));
-            link(&aside)?;
-            fs::rename(&aside, path).inspect_err(|_| {
-                let _ = fs::remove_file(&aside);
-            })
+            let aside = tempfile::Builder::new().prefix(".layerutils-").make_in(dir, link)?;
+            aside.persist(path).map(drop).map_err(|error| error.error)
         }
         linked => linked,
     }

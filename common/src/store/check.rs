@@ -3,96 +3,160 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 
-use super::{Error, Store};
-use crate::digest::Digest;
-use crate::oci::media_type::{self, Kind};
-use crate::oci::{Descriptor, Document, ImageConfig};
+use super::{Error, Store, lock};
+use crate::compression::Decoder;
+use crate::digest::{DiffId, Digest, Hashing};
+use crate::oci::media_type::Kind;
+use crate::oci::{Descriptor, Document, ImageConfig, Manifest};
+
+/// Something that is wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum Finding {
+    /// With an image: its name in the index, or its digest.
+    #[error("{}", crate::name::show(image))]
+    Image {
+        /// Which image.
+        image: String,
+        /// What is wrong.
+        source: Error,
+    },
+    /// With the index, or with a blob, which other images may need.
+    #[error(transparent)]
+    Store(Error),
+}
+
+/// What is known to be damaged, and what has been looked at.
+struct Check<'s, F> {
+    store: &'s Store,
+    damaged: BTreeSet<Digest>,
+    found: F,
+}
 
 impl Store {
     /// Checks the bytes of every blob against its name, and all that the index reaches:
-    /// that it is there, has the size that was said, is a document of its kind, and that
-    /// manifest and config fit. Tells `found` of each thing wrong, in no order that
-    /// means anything.
+    /// that it is there, has the size that was said, is a document of its kind, that
+    /// manifest and config fit, and that layers inflate to what their DiffIDs say.
+    /// Tells `found` of each thing wrong, in no order that means anything.
     ///
     /// Images may be added meanwhile; their removal waits.
     ///
     /// # Errors
     /// A store that cannot be read at all.
-    pub fn check(&self, mut found: impl FnMut(Error)) -> Result<(), Error> {
-        self.hold_blobs()?;
-        let damaged = self.check_blobs(&mut found)?;
+    pub fn check(&self, found: impl FnMut(Finding)) -> Result<(), Error> {
+        let _lock = lock::to_read(self.path())?;
+        let mut check = Check { store: self, damaged: BTreeSet::new(), found };
+        check.blobs()?;
+        let images = match self.index() {
+            Ok(index) => index.manifests,
+            Err(error @ (Error::Document { .. } | Error::NotALayout(_))) => {
+                (check.found)(Finding::Store(error));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let mut names = HashSet::new();
         let mut seen = HashSet::new();
-        let mut waiting = self.index()?.manifests;
-        while let Some(blob) = waiting.pop() {
-            if !seen.insert((blob.digest.clone(), blob.media_type.clone(), blob.len_bytes)) {
-                continue;
+        for image in images {
+            let label = image.ref_name().map_or_else(|| image.digest.to_string(), str::to_owned);
+            if image.ref_name().is_some() && !names.insert(label.clone()) {
+                let source = Error::SameName(label.clone());
+                (check.found)(Finding::Image { image: label.clone(), source });
             }
-            if damaged.contains(&blob.digest) {
-                continue;
-            }
-            match self.blob(&blob) {
-                Err(Error::NoBlob(_)) if blob.kind() == Kind::ForeignLayer => continue,
-                Err(error) => {
-                    found(error);
-                    continue;
-                }
-                Ok(_) => {}
-            }
-            if matches!(blob.kind(), Kind::Index | Kind::Manifest) {
-                match self.check_image(&blob, &damaged) {
-                    Ok(below) => waiting.extend(below),
-                    Err(error) => found(error),
-                }
+            check.image(&label, image, &mut seen);
+        }
+        Ok(())
+    }
+}
+
+impl<F: FnMut(Finding)> Check<'_, F> {
+    /// Hashes every blob, and notes those that are not what their name says.
+    fn blobs(&mut self) -> Result<(), Error> {
+        for (digest, len_bytes) in self.store.blobs()? {
+            let descriptor = Descriptor::new("", digest, len_bytes);
+            let path = || self.store.blob_path(&descriptor.digest);
+            let checked = self.store.blob(&descriptor).and_then(|mut blob| {
+                io::copy(&mut blob, &mut io::sink()).map_err(|error| Error::io(path())(error))
+            });
+            if let Err(error) = checked {
+                (self.found)(Finding::Store(error));
+                self.damaged.insert(descriptor.digest);
             }
         }
         Ok(())
     }
 
-    /// Hashes every blob; those that are not what their name says.
-    fn check_blobs(&self, found: &mut impl FnMut(Error)) -> Result<BTreeSet<Digest>, Error> {
-        let mut damaged = BTreeSet::new();
-        for (digest, len_bytes) in self.blobs()? {
-            let descriptor = Descriptor::new("", digest, len_bytes);
-            let checked = self.blob(&descriptor).and_then(|mut blob| {
-                let path = || self.blob_path(&descriptor.digest);
-                io::copy(&mut blob, &mut io::sink()).map_err(|error| Error::io(path())(error))
-            });
-            if let Err(error) = checked {
-                damaged.insert(descriptor.digest.clone());
-                found(error);
+    /// Checks all that an entry of the index leads to, but for what has been `seen`.
+    fn image(&mut self, label: &str, image: Descriptor, seen: &mut HashSet<(Digest, String, u64)>) {
+        let mut waiting = vec![image];
+        while let Some(blob) = waiting.pop() {
+            if !seen.insert((blob.digest.clone(), blob.media_type.clone(), blob.len_bytes)) {
+                continue;
+            }
+            let result = match blob.kind() {
+                _ if self.damaged.contains(&blob.digest) => continue,
+                Kind::Index | Kind::Manifest => self.document(&blob),
+                kind => match self.store.blob(&blob) {
+                    Err(Error::NoBlob(_)) if kind == Kind::ForeignLayer => continue,
+                    opened => opened.map(|_| Vec::new()),
+                },
+            };
+            match result {
+                Ok(below) => waiting.extend(below),
+                Err(source) => {
+                    (self.found)(Finding::Image { image: label.to_owned(), source });
+                }
             }
         }
-        Ok(damaged)
     }
 
     /// Checks a manifest or index, and says what it points to.
-    fn check_image(
-        &self,
-        image: &Descriptor,
-        damaged: &BTreeSet<Digest>,
-    ) -> Result<Vec<Descriptor>, Error> {
-        let below = self.below(image)?;
-        let document = |source| Error::Document { name: image.digest.to_string(), source };
-        let Document::Manifest(manifest) =
-            Document::parse(&self.document(image)?, &image.media_type).map_err(document)?
-        else {
-            return Ok(below);
-        };
-        let is_image = media_type::kind(&manifest.config.media_type) == Kind::Config;
-        if is_image && !damaged.contains(&manifest.config.digest) {
-            let config = self.document(&manifest.config)?;
-            let document =
-                |source| Error::Document { name: manifest.config.digest.to_string(), source };
-            let config = ImageConfig::parse(&config).map_err(document)?;
-            let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
-            if layers != diff_ids {
-                let text = format!("the manifest has {layers} layers, the config {diff_ids}");
-                return Err(Error::Document {
-                    name: image.digest.to_string(),
-                    source: crate::oci::Error::Ambiguous(text),
-                });
-            }
+    fn document(&self, image: &Descriptor) -> Result<Vec<Descriptor>, Error> {
+        let below = self.store.below(image)?;
+        let malformed = |source| Error::Document { name: image.digest.to_string(), source };
+        let bytes = self.store.document(image)?;
+        if let Document::Manifest(manifest) =
+            Document::parse(&bytes, &image.media_type).map_err(malformed)?
+        {
+            self.manifest(image, &manifest)?;
         }
         Ok(below)
+    }
+
+    /// Checks that config and layers belong together. What is missing or damaged is
+    /// told elsewhere.
+    fn manifest(&self, image: &Descriptor, manifest: &Manifest) -> Result<(), Error> {
+        let is_sound =
+            |blob: &Descriptor| self.store.contains(blob) && !self.damaged.contains(&blob.digest);
+        if manifest.config.kind() != Kind::Config || !is_sound(&manifest.config) {
+            return Ok(());
+        }
+        let name = manifest.config.digest.to_string();
+        let config = ImageConfig::parse(&self.store.document(&manifest.config)?)
+            .map_err(|source| Error::Document { name, source })?;
+        let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
+        if layers != diff_ids {
+            return Err(Error::LayerCount { digest: image.digest.clone(), layers, diff_ids });
+        }
+        for (layer, diff_id) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
+            let is_layer = matches!(layer.kind(), Kind::Layer | Kind::ForeignLayer);
+            if is_layer && layer.digest != diff_id.0 && is_sound(layer) {
+                self.diff_id(layer, diff_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what a layer inflates to.
+    fn diff_id(&self, layer: &Descriptor, expected: &DiffId) -> Result<(), Error> {
+        let path = || self.store.blob_path(&layer.digest);
+        let decoder = Decoder::new(self.store.blob(layer)?).map_err(Error::io(path()))?;
+        let mut hashing = Hashing::with_algorithm(decoder, expected.0.algorithm());
+        io::copy(&mut hashing, &mut io::sink()).map_err(Error::io(path()))?;
+        let (_, actual, _) = hashing.finish();
+        if actual != expected.0 {
+            let (blob, expected) = (layer.digest.clone(), expected.clone());
+            return Err(Error::DiffId { blob, expected, actual });
+        }
+        Ok(())
     }
 }

@@ -7,11 +7,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::Deserialize;
 
-use super::Error;
 use super::blob::{BlobReader, BlobWriter};
+use super::{Error, lock};
 use crate::digest::Digest;
 use crate::oci::{self, Descriptor, Document, Index, MAX_DOCUMENT_LEN_BYTES};
 
@@ -20,11 +20,6 @@ const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX_FILE: &str = "index.json";
 /// Only ever written under the index lock, so one name does for all.
 const NEW_INDEX_FILE: &str = ".layerutils-index.json";
-/// Exclusive while the index changes.
-const INDEX_LOCK: &str = ".layerutils-index.lock";
-/// Shared while images are added, exclusive while blobs are removed.
-const BLOBS_LOCK: &str = ".layerutils-blobs.lock";
-
 /// An open store. See the module for what it promises.
 #[derive(Debug)]
 pub struct Store {
@@ -71,7 +66,7 @@ impl Store {
         }
         let store = Self { dir: dir.into(), adding: OnceLock::new() };
         store.hold_blobs()?;
-        let _lock = lock(dir, INDEX_LOCK, FlockArg::LockExclusive)?;
+        let _lock = lock::index(dir)?;
         let blobs = dir.join("blobs/sha256");
         fs::create_dir_all(&blobs).map_err(Error::io(&blobs))?;
         if !is_there(&dir.join(INDEX_FILE))? {
@@ -182,7 +177,7 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Index) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _lock = lock(&self.dir, INDEX_LOCK, FlockArg::LockExclusive)?;
+        let _lock = lock::index(&self.dir)?;
         let before = self.index()?;
         let mut index = before.clone();
         let result = change(&mut index)?;
@@ -192,35 +187,33 @@ impl Store {
         Ok(result)
     }
 
-    /// Runs `remove` while nobody adds blobs: waits for those who do.
+    /// Runs `remove` while nobody adds blobs: waits for those who do, but not for ever.
     ///
     /// # Errors
-    /// Whatever `remove` returns; a store that cannot be locked.
+    /// Whatever `remove` returns; [`Error::Busy`]; a store that cannot be locked.
     pub fn exclusively<T, E: From<Error>>(
         &self,
         remove: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let _lock = match self.adding.get() {
+        match self.adding.get() {
             // What this very store was adding must not keep it waiting for itself.
             Some(held) => {
-                held.relock(FlockArg::LockExclusive)
-                    .map_err(|errno| Error::io(self.dir.join(BLOBS_LOCK))(errno.into()))?;
-                None
+                let removed =
+                    lock::upgrade(&self.dir, held).map_err(E::from).and_then(|()| remove());
+                lock::downgrade(&self.dir, held)?;
+                removed
             }
-            None => Some(lock(&self.dir, BLOBS_LOCK, FlockArg::LockExclusive)?),
-        };
-        let removed = remove();
-        if let Some(held) = self.adding.get() {
-            let _ = held.relock(FlockArg::LockShared);
+            None => {
+                let _lock = lock::to_remove(&self.dir)?;
+                remove()
+            }
         }
-        removed
     }
 
     /// From here on, until the store is closed, nobody removes blobs.
     pub(super) fn hold_blobs(&self) -> Result<(), Error> {
         if self.adding.get().is_none() {
-            let held = lock(&self.dir, BLOBS_LOCK, FlockArg::LockShared)?;
-            let _ = self.adding.set(held);
+            let _ = self.adding.set(lock::to_add(&self.dir)?);
         }
         Ok(())
     }
@@ -303,7 +296,7 @@ fn holds_only_ours(dir: &Path) -> io::Result<bool> {
 pub(super) fn is_leftover(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with(".layerutils-")
-        && ![NEW_INDEX_FILE, INDEX_LOCK, BLOBS_LOCK].contains(&name.as_ref())
+        && ![NEW_INDEX_FILE, lock::INDEX, lock::BLOBS].contains(&name.as_ref())
 }
 
 fn missing(error: &io::Error) -> bool {
@@ -335,26 +328,5 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
         // Some file systems cannot sync a folder, and need not.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
         synced => synced,
-    }
-}
-
-fn lock(dir: &Path, name: &str, how: FlockArg) -> Result<Flock<File>, Error> {
-    let path = dir.join(name);
-    let open = || {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
-    };
-    let mut file = open().map_err(Error::io(&path))?;
-    loop {
-        match Flock::lock(file, how) {
-            Ok(locked) => return Ok(locked),
-            Err((again, nix::errno::Errno::EINTR)) => file = again,
-            Err((_, errno)) => return Err(Error::io(path)(errno.into())),
-        }
     }
 }

@@ -19,6 +19,7 @@ mod blob;
 mod check;
 mod layout;
 mod location;
+mod lock;
 mod name;
 mod names;
 mod reach;
@@ -29,6 +30,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use blob::{BlobReader, BlobWriter};
+pub use check::Finding;
 pub use layout::Store;
 pub(crate) use layout::read_checked;
 pub use location::{Location, cache_dir};
@@ -36,7 +38,7 @@ pub use name::{InvalidName, Name};
 pub use names::Removed;
 pub use reach::{Pruned, Pruning};
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::oci;
 
 /// Why the store cannot do what was asked.
@@ -77,6 +79,9 @@ pub enum Error {
         /// What is wrong with it.
         source: oci::Error,
     },
+    /// Somebody has been adding images for longer than it is waited for.
+    #[error("{}: busy: images are being added to it", crate::name::show_path(.0))]
+    Busy(PathBuf),
     /// A blob that is not there.
     #[error("blob {0} is missing")]
     NoBlob(Digest),
@@ -98,6 +103,29 @@ pub enum Error {
         /// What is there.
         actual: Digest,
     },
+    /// A layer that inflates to something else than its image says.
+    #[error("layer {blob}: DiffID mismatch: expected {expected}, got {actual}")]
+    DiffId {
+        /// The layer's blob.
+        blob: Digest,
+        /// What the config says.
+        expected: DiffId,
+        /// What is there.
+        actual: Digest,
+    },
+    /// A manifest and a config that do not belong together.
+    #[error("{digest}: the manifest has {layers} layers, the config {diff_ids}")]
+    LayerCount {
+        /// The manifest.
+        digest: Digest,
+        /// Its layers.
+        layers: usize,
+        /// The config's DiffIDs.
+        diff_ids: usize,
+    },
+    /// A name that several entries of the index have.
+    #[error("several images in the index have this name: {}", crate::name::show(.0))]
+    SameName(String),
     /// No image has this name or digest.
     #[error("{}: no such image in {}", crate::name::show(.name), crate::name::show_path(.store))]
     NoImage {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Store};
 use crate::digest::Digest;
@@ -85,21 +85,38 @@ impl Store {
     }
 
     fn sweep(&self, pruned: &Pruned, stays: impl Fn(&Descriptor) -> bool) -> Result<(), Error> {
+        let forget = || {
+            self.update(|index| {
+                index.manifests.retain(&stays);
+                Ok::<(), Error>(())
+            })
+        };
         // First the index: a crash then leaves blobs too many, never too few.
-        self.update(|index| {
-            index.manifests.retain(&stays);
-            Ok::<(), Error>(())
-        })?;
-        let paths = pruned.blobs.keys().map(|digest| self.blob_path(digest));
-        for path in paths.chain(pruned.leftovers.iter().cloned()) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io(path)(error));
-                }
-                _ => {}
+        match forget() {
+            Err(Error::Io { source, .. }) if is_full(&source) => {
+                // No room for a new index: what not even the old one needs goes before it.
+                self.remove_blobs(self.strays(pruned)?)?;
+                forget()?;
             }
+            forgotten => forgotten?,
         }
-        Ok(())
+        self.remove_blobs(pruned.blobs.keys())?;
+        pruned.leftovers.iter().try_for_each(|path| remove(path))
+    }
+
+    /// Those of the blobs that nothing in the index leads to.
+    fn strays<'p>(&self, pruned: &'p Pruned) -> Result<Vec<&'p Digest>, Error> {
+        let mut reached = HashSet::new();
+        for image in self.index()?.manifests {
+            // An image that cannot be read is to be forgotten: a named one would have
+            // stopped this earlier.
+            reached.extend(self.reached(&Index::new(vec![image])).unwrap_or_default());
+        }
+        Ok(pruned.blobs.keys().filter(|digest| !reached.contains(digest)).collect())
+    }
+
+    fn remove_blobs<'d>(&self, blobs: impl IntoIterator<Item = &'d Digest>) -> Result<(), Error> {
+        blobs.into_iter().try_for_each(|digest| remove(&self.blob_path(digest)))
     }
 
     /// Every blob that the images of `index` need, themselves included.
@@ -180,4 +197,16 @@ impl Store {
         leftovers.sort();
         Ok(leftovers)
     }
+}
+
+/// Removes a file, which may be gone already.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

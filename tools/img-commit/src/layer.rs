@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::cli::{Compress, Failure, message};
 use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
-use common::image::Sizes;
+use common::image::{Sizes, size_of};
 use common::layer::diff::{self, Change, LayerWriter, Sink, SinkError};
 use common::name::show;
 use common::oci::{Descriptor, media_type};
@@ -103,9 +103,7 @@ struct Counting<W> {
 
 impl<W: Write> Sink for Counting<W> {
     fn change(&mut self, change: Change<'_>) -> Result<(), SinkError> {
-        if change.entry.kind == tar::Kind::File {
-            self.size = self.size.saturating_add(change.entry.len_bytes);
-        }
+        self.size = self.size.saturating_add(size_of(change.entry));
         self.layer.change(change)
     }
 }
@@ -179,8 +177,7 @@ fn content_size(stream: &mut impl Read) -> Result<Option<u64>, tar::Error> {
     let mut reader = tar::Reader::new(stream, tar::Limits::default());
     let mut size = None;
     while let Some(entry) = reader.next_entry()? {
-        let more = if entry.kind == tar::Kind::File { entry.len_bytes } else { 0 };
-        size = Some(size.unwrap_or(0_u64).saturating_add(more));
+        size = Some(size.unwrap_or(0_u64).saturating_add(size_of(&entry)));
     }
     // A DiffID covers what trails the archive too.
     reader.finish()?;

@@ -73,8 +73,8 @@ fn selected(cli: &Cli, rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
 /// Tells of each thing that is wrong with the store.
 fn check(store: &Store) -> Result<Status, Failure> {
     let mut status = Status::DONE;
-    store.check(|error| {
-        message::failure(&error.into());
+    store.check(|finding| {
+        message::failure(&finding.into());
         status = Status::NEGATIVE;
     })?;
     Ok(status)

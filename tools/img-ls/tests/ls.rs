@@ -1,7 +1,5 @@
 //! `img-ls` through its binary.
 
-use std::fs;
-
 use layerutils_tests::place::Place;
 
 #[test]
@@ -30,17 +28,4 @@ fn images_are_listed_newest_first_with_what_they_share() {
         (listed, said.as_str()),
         (format!("{}\n", old.short()), "img-ls: nope: no such image\n")
     );
-}
-
-#[test]
-fn a_check_tells_of_damage_by_status_1() {
-    let place = Place::new(env!("CARGO_BIN_EXE_img-ls"));
-    let image = place.put_image(&["app"], "2001-01-01T00:00:00Z", &[5]);
-    assert_eq!(place.done(&["--check"]), "");
-    let _ = fs::write(place.store().blob_path(&image), "damaged");
-    let output = place.run(&["--check"], b"");
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("digest mismatch"));
-    let (_, said) = place.failed(&[]);
-    assert!(said.starts_with("img-ls: app:latest: "), "{said}");
 }

@@ -1,0 +1,7 @@
+//! What the store promises whatever happens to those who use it: processes killed at
+//! any instant, many at once, a disk that is full.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod crash;
+mod full;

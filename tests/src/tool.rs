@@ -145,6 +145,7 @@ pub const ALL: &[Tool] = &[
         missing: Some(""),
         endless: Endless::Command("root -- /bin/sleep 1000"),
         runs: Some("root --"),
+        json: &["--print root a -- /bin/true"],
         ..NOTHING
     },
     Tool {

@@ -1,5 +1,8 @@
 //! Lists of names and JSON.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use layerutils_tests::require;
 use layerutils_tests::tool::each;
 
@@ -36,4 +39,35 @@ fn json_parses() {
             }
         },
     );
+}
+
+#[test]
+fn every_key_is_documented() {
+    let sandbox = prepared();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../man/layerutils-json.5");
+    let page = fs::read_to_string(page).unwrap();
+    let items = page.lines().filter_map(|line| line.strip_prefix(".It Li "));
+    let documented: BTreeSet<&str> = items.flat_map(|item| item.split(" , ")).collect();
+    each(
+        // The keys of img-inspect are those of docker and of the specification.
+        |tool| (!tool.json.is_empty() && tool.name != "img-inspect").then_some(tool.json),
+        |tool, lines| {
+            for line in lines {
+                let printed = sandbox.words(&tool.line(line)).succeeds().stdout;
+                for value in serde_json::Deserializer::from_slice(&printed).into_iter() {
+                    undocumented(&value.unwrap(), &documented);
+                }
+            }
+        },
+    );
+}
+
+fn undocumented(value: &serde_json::Value, documented: &BTreeSet<&str>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        assert!(documented.contains(key.as_str()), "{key}: not in layerutils-json(5)");
+        // The keys of that one are names of attributes.
+        if key != "xattrs" {
+            undocumented(value, documented);
+        }
+    }
 }

@@ -7,7 +7,7 @@
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::sys::xattrat;
 use crate::tar::Xattrs;
 use crate::time::Timestamp;
 
@@ -186,12 +187,20 @@ fn open(directory: BorrowedFd<'_>, name: &[u8], extra: OFlags) -> Result<OwnedFd
     rustix::fs::openat(directory, name, flags, Mode::empty())
 }
 
-/// The names in an open directory, in no order, `.` and `..` left out.
+/// Makes [`names`] begin anew for a descriptor that they were read from before.
+///
+/// # Errors
+/// What lseek(2) says.
+pub(super) fn rewind(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::fs::seek(directory, rustix::fs::SeekFrom::Start(0)).map(drop)
+}
+
+/// The names in a directory that was just opened, in no order, `.` and `..` left
+/// out.
 ///
 /// # Errors
 /// What getdents64(2) says.
 pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
-    rustix::fs::seek(directory, rustix::fs::SeekFrom::Start(0))?;
     let mut buffer = vec![MaybeUninit::uninit(); NAMES_LEN_BYTES];
     let mut entries = RawDir::new(directory, &mut buffer);
     let mut names = Vec::new();
@@ -217,20 +226,17 @@ pub(super) fn link_target(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<
 /// thing.
 ///
 /// # Errors
-/// What llistxattr(2) and lgetxattr(2) say; `ENOENT` where /proc is not mounted.
+/// What llistxattr(2) and lgetxattr(2) say; before Linux 6.13 also `ENOENT` where
+/// /proc is not mounted.
 pub(super) fn xattrs(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Xattrs, Errno> {
-    // No call reads the attributes of a link by descriptor before Linux 6.13.
-    // Only the last component of this path is a name of the tree, and it is not
-    // followed.
-    let mut path = format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()).into_bytes();
-    path.extend_from_slice(if name.is_empty() { b"." } else { name });
+    let place = XattrPlace { directory, name };
     let mut xattrs = Xattrs::new();
-    let names = match sized(|buffer| rustix::fs::llistxattr(path.as_slice(), buffer)) {
+    let names = match sized(|buffer| place.list(buffer)) {
         Err(Errno::OPNOTSUPP) => return Ok(xattrs),
         names => names?,
     };
     for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-        match sized(|buffer| rustix::fs::lgetxattr(path.as_slice(), name, buffer)) {
+        match sized(|buffer| place.get(name, buffer)) {
             Ok(value) => xattrs.insert(name.to_vec(), value),
             // Some file systems list what the caller may not read.
             Err(Errno::NODATA | Errno::OPNOTSUPP) => None,
@@ -238,6 +244,51 @@ pub(super) fn xattrs(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Xattrs, E
         };
     }
     Ok(xattrs)
+}
+
+/// Where attributes are: `name` in `directory`, which is not followed.
+struct XattrPlace<'a> {
+    directory: BorrowedFd<'a>,
+    name: &'a [u8],
+}
+
+impl XattrPlace<'_> {
+    fn list(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.call(
+            buffer,
+            |buffer| xattrat::list(self.directory, self.name, buffer),
+            |path, buffer| rustix::fs::llistxattr(path, buffer),
+        )
+    }
+
+    fn get(&self, attribute: &[u8], buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.call(
+            buffer,
+            |buffer| xattrat::get(self.directory, self.name, attribute, buffer),
+            |path, buffer| rustix::fs::lgetxattr(path, attribute, buffer),
+        )
+    }
+
+    /// Calls by descriptor, and where the kernel (or a seccomp filter) knows no such
+    /// call, by a path in /proc. Only the last component of that is a name of the
+    /// tree, and it is not followed.
+    fn call(
+        &self,
+        buffer: &mut [u8],
+        at: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
+        by_path: impl FnOnce(&[u8], &mut [u8]) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        static KNOWN: AtomicBool = AtomicBool::new(true);
+        if KNOWN.load(Ordering::Relaxed) {
+            match at(buffer) {
+                Err(Errno::NOSYS | Errno::PERM) => KNOWN.store(false, Ordering::Relaxed),
+                other => return other,
+            }
+        }
+        let mut path = format!("/proc/self/fd/{}/", self.directory.as_raw_fd()).into_bytes();
+        path.extend_from_slice(if self.name.is_empty() { b"." } else { self.name });
+        by_path(&path, buffer)
+    }
 }
 
 /// Calls with a buffer that is usually long enough, then with one that is.

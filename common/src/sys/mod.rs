@@ -8,6 +8,7 @@ pub mod fork;
 pub mod loopback;
 pub mod mount_attr;
 pub mod seccomp;
+pub mod xattrat;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -11,9 +11,6 @@ use super::Error;
 use super::stack::Place;
 use crate::layer::inode::{self, Inode};
 
-/// How much is compared at a time.
-const BLOCK_LEN_BYTES: usize = 256 << 10;
-
 /// A file that is to be read once.
 #[derive(Debug)]
 pub(super) struct FileContent {
@@ -132,15 +129,20 @@ impl Read for FileContent {
     }
 }
 
-/// Whether two files of the same length hold the same bytes.
+/// Whether two files of the same length hold the same bytes; they are read through
+/// `left` and `right`, which are of the same length too.
 ///
 /// # Errors
 /// What keeps either from being read.
-pub(super) fn are_equal(one: &mut FileContent, other: &mut FileContent) -> Result<bool, Error> {
-    let (mut left, mut right) = (vec![0; BLOCK_LEN_BYTES], vec![0; BLOCK_LEN_BYTES]);
+pub(super) fn are_equal(
+    one: &mut FileContent,
+    other: &mut FileContent,
+    left: &mut [u8],
+    right: &mut [u8],
+) -> Result<bool, Error> {
     loop {
-        let len = fill(one, &mut left)?;
-        if fill(other, &mut right)? != len {
+        let len = fill(one, left)?;
+        if fill(other, right)? != len {
             return Ok(false);
         }
         if left.get(..len) != right.get(..len) {

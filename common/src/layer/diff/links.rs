@@ -23,14 +23,22 @@ pub(super) struct Links {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) item: ItemId,
-    /// The inode in the upper tree, and how many names it has anywhere.
-    pub(super) upper: (InodeId, u32),
+    /// The inode in the upper tree.
+    pub(super) upper: Source,
     /// Whether the upper inode can only have names that are visited.
     pub(super) is_complete: bool,
     /// How many names overlay says it has in the merged tree.
     pub(super) merged_links: Option<u32>,
     /// The inode in the lower tree where the name itself did not change.
-    pub(super) unchanged_from: Option<(InodeId, u32)>,
+    pub(super) unchanged_from: Option<Source>,
+}
+
+/// An inode that a name leads to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) id: InodeId,
+    /// How many names it has anywhere.
+    pub(super) links: u32,
 }
 
 impl Links {
@@ -43,17 +51,16 @@ impl Links {
         let mut upper: HashMap<InodeId, u32> = HashMap::new();
         let mut lower: HashMap<InodeId, u32> = HashMap::new();
         for link in &self.names {
-            *upper.entry(link.upper.0).or_default() += 1;
-            if let Some((id, _)) = link.unchanged_from {
-                *lower.entry(id).or_default() += 1;
+            *upper.entry(link.upper.id).or_default() += 1;
+            if let Some(source) = link.unchanged_from {
+                *lower.entry(source.id).or_default() += 1;
             }
         }
         let seen = |all: &HashMap<InodeId, u32>, id| all.get(&id).copied().unwrap_or(0);
         self.names.iter().any(|link| {
-            let (upper_id, upper_links) = link.upper;
-            let upper_missing = !link.is_complete && seen(&upper, upper_id) < upper_links;
+            let upper_missing = !link.is_complete && seen(&upper, link.upper.id) < link.upper.links;
             let lower_missing =
-                link.unchanged_from.is_some_and(|(id, links)| seen(&lower, id) < links);
+                link.unchanged_from.is_some_and(|source| seen(&lower, source.id) < source.links);
             upper_missing || lower_missing
         })
     }
@@ -62,9 +69,9 @@ impl Links {
     pub(super) fn hidden(&self) -> Option<ItemId> {
         let mut seen: HashMap<InodeId, u32> = HashMap::new();
         for link in &self.names {
-            *seen.entry(link.upper.0).or_default() += 1;
+            *seen.entry(link.upper.id).or_default() += 1;
         }
-        let hides = |link: &&Link| link.merged_links > seen.get(&link.upper.0).copied();
+        let hides = |link: &&Link| link.merged_links > seen.get(&link.upper.id).copied();
         self.names.iter().find(hides).map(|link| link.item)
     }
 
@@ -90,7 +97,7 @@ impl Links {
         let mut places: HashMap<InodeId, usize> = HashMap::new();
         let mut groups: Vec<Vec<Link>> = Vec::new();
         for link in self.names {
-            let place = *places.entry(link.upper.0).or_insert(groups.len());
+            let place = *places.entry(link.upper.id).or_insert(groups.len());
             match groups.get_mut(place) {
                 Some(group) => group.push(link),
                 None => groups.push(vec![link]),
@@ -123,14 +130,14 @@ fn keepers(groups: &[Vec<Link>]) -> Vec<bool> {
 
 /// The one lower inode that all names of the group are unchanged from.
 fn common_source(group: &[Link]) -> Option<InodeId> {
-    let mut sources = group.iter().map(|link| link.unchanged_from.map(|(id, _)| id));
+    let mut sources = group.iter().map(|link| link.unchanged_from.map(|source| source.id));
     let first = sources.next()??;
     sources.all(|source| source == Some(first)).then_some(first)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Link, Links, keepers};
+    use super::{Link, Links, Source, keepers};
     use crate::layer::inode::InodeId;
 
     fn inode(number: u64) -> InodeId {
@@ -141,8 +148,9 @@ mod tests {
     fn links(names: &[(u64, Option<u64>)]) -> Links {
         let mut links = Links::default();
         for (item, &(upper, lower)) in names.iter().enumerate() {
-            let unchanged_from = lower.map(|lower| (inode(lower), 2));
-            let upper = (inode(upper), 2);
+            let source = |number| Source { id: inode(number), links: 2 };
+            let unchanged_from = lower.map(source);
+            let upper = source(upper);
             links.push(Link {
                 item,
                 upper,

@@ -17,6 +17,7 @@
 //! [`crate::compression`]'s.
 
 mod change;
+mod compare;
 mod content;
 mod emit;
 mod error;
@@ -26,8 +27,10 @@ mod options;
 mod owner;
 mod pattern;
 mod plan;
+mod record;
 mod rootless;
 mod stack;
+mod times;
 mod walk;
 mod writer;
 mod xattrs;

@@ -1,17 +1,19 @@
-//! The walk through both trees at once, which makes the plan.
+//! The walk through both trees at once: what each name is in either, in layer order.
+//!
+//! What follows from it is `record`'s part.
 
 use std::vec;
 
 use rustix::fs::FileType;
 
 use super::change::{PassedOver, Reason};
-use super::content::{self, FileContent};
-use super::links::{Link, Links};
+use super::content::FileContent;
+use super::links::Source;
 use super::node::Node;
-use super::options::{ContentPolicy, Mounts, Sockets};
-use super::plan::{ItemId, Plan, State};
+use super::options::{Mounts, Sockets};
+use super::record::{Present, Record, Recorded, Step};
 use super::stack::{Directory, Form, Found, Lookup, Name, Stack};
-use super::{Differences, Error, Options};
+use super::{Differences, Error, Options, times};
 use crate::layer::whiteout;
 
 /// What the upper tree is compared with.
@@ -32,27 +34,18 @@ pub(super) enum Same {
     Walked,
 }
 
-/// What a walk found.
-pub(super) struct Walked {
-    pub(super) plan: Plan,
-    pub(super) links: Links,
-    /// Whether anything was skipped.
-    pub(super) skipped: bool,
-}
-
 /// Walks the upper tree and the lower.
 pub(super) fn walk(
     lower: &Lower,
     upper: &Stack,
     options: &Options,
     same: Same,
-) -> Result<Walked, Error> {
-    let (plan, links) = (Plan::default(), Links::default());
-    let walked = Walked { plan, links, skipped: false };
+) -> Result<Recorded, Error> {
+    let record = Record::new(matches!(lower, Lower::Unknown));
     let mut walk =
-        Walk { lower, upper, options, same, path: Vec::new(), walked, frames: Vec::new() };
+        Walk { lower, upper, options, same, path: Vec::new(), record, frames: Vec::new() };
     walk.run()?;
-    Ok(walk.walked)
+    walk.record.finish()
 }
 
 struct Walk<'a> {
@@ -62,7 +55,7 @@ struct Walk<'a> {
     same: Same,
     /// Of the name that is looked at.
     path: Vec<u8>,
-    walked: Walked,
+    record: Record,
     /// The directories that are being walked, the root first. A stack of our own:
     /// the depth of a tree is not ours to choose.
     frames: Vec<Frame>,
@@ -70,7 +63,6 @@ struct Walk<'a> {
 
 /// A directory that is being walked.
 struct Frame {
-    item: ItemId,
     path_len: usize,
     /// What is left to visit in it.
     children: vec::IntoIter<Child>,
@@ -99,9 +91,8 @@ impl Walk<'_> {
                     self.visit(child)?;
                 }
                 None => {
-                    let item = frame.item;
                     self.frames.pop();
-                    self.walked.plan.drop_if_last(item);
+                    self.record.push(Step::Leave)?;
                 }
             }
         }
@@ -116,8 +107,7 @@ impl Walk<'_> {
         self.path.extend_from_slice(name);
     }
 
-    /// Puts a name that the upper tree has into the plan, and goes into it if it is
-    /// a directory.
+    /// Records a name that the upper tree has, and goes into it if it is a directory.
     fn visit(&mut self, child: Child) -> Result<(), Error> {
         let Child { name, lower, upper } = child;
         let is_directory = upper.inode.kind == FileType::Directory;
@@ -125,10 +115,7 @@ impl Walk<'_> {
         if !is_root && self.passes_over_mount(&upper, lower.as_ref()) {
             if lower.is_none() && is_directory {
                 let node = self.read(&upper, None)?;
-                self.push(
-                    name,
-                    State::Present { node, is_new: true, differences: Differences::NONE },
-                );
+                self.record.push(Step::Present(Box::new(Present::new(name, node))))?;
             }
             return Ok(());
         }
@@ -137,68 +124,38 @@ impl Walk<'_> {
             return Err(Error::LowerNeeded { path, what });
         }
         let is_same = lower.as_ref().is_some_and(|lower| upper.is_same(lower));
-        if is_same && is_directory && self.same == Same::Skipped {
-            self.walked.skipped = true;
-            if is_root {
-                // The root's item is there in every plan.
-                let node = self.read(&upper, None)?;
-                let differences = Differences::NONE;
-                self.push(name, State::Present { node, is_new: false, differences });
-            }
+        let is_skipped = is_same && is_directory && self.same == Same::Skipped;
+        if is_skipped {
+            self.record.skipped = true;
+        }
+        // The root is there in every plan.
+        let is_left_out = is_skipped || is_same && !is_directory && upper.inode.links == 1;
+        if is_left_out && !is_root {
             return Ok(());
         }
-        if is_same && !is_directory && upper.inode.links == 1 {
-            return Ok(());
-        }
-        let node = self.read(&upper, lower.as_ref())?;
-        let differences = match (&lower, self.lower) {
-            (Some(_), _) if is_same => Some(Differences::NONE),
+        let mut present = Present::new(name, self.read(&upper, lower.as_ref())?);
+        match (&lower, self.lower) {
+            (Some(_), _) if is_same => present.differences = Some(Differences::NONE),
             (Some(lower), Lower::Known(stack)) => {
-                Some(self.differences(&node, &upper, stack, lower)?)
+                self.compare(&mut present, &upper, stack, lower)?;
             }
-            (_, Lower::Unknown) if node.copied_up || is_root => Some(Differences::NONE),
-            _ => None,
-        };
-        // All that an upper directory holds by itself is a change; but for a
-        // directory that may only be the way to one.
-        let is_unknown = matches!(self.lower, Lower::Unknown);
-        let is_unchanged = differences.is_some_and(Differences::is_empty) && !is_unknown;
-        let links_before = lower.as_ref().map_or(1, |lower| lower.inode.links);
-        let may_be_link =
-            !is_directory && (upper.inode.links > 1 || is_unchanged && links_before > 1);
-        if is_unchanged && !is_directory && !may_be_link {
-            return Ok(());
+            (_, Lower::Unknown) if present.node.copied_up || is_root => {
+                present.differences = Some(Differences::NONE);
+            }
+            _ => {}
         }
-        let merged_links = node.merged_links.filter(|_| upper.layer == 0);
-        let state = State::Present {
-            node,
-            is_new: differences.is_none(),
-            differences: differences.unwrap_or_default(),
-        };
-        let item = self.push(name, state);
-        if is_unknown && !is_root {
-            self.walked.plan.mark(item);
-        }
-        if may_be_link {
-            let is_complete = matches!(self.upper.form(), Form::Overlay(_)) && upper.layer == 0;
-            let unchanged_from = lower
-                .as_ref()
-                .filter(|_| is_unchanged)
-                .map(|lower| (lower.inode.id, lower.inode.links));
-            let upper = (upper.inode.id, upper.inode.links);
-            self.walked.links.push(Link { item, upper, is_complete, merged_links, unchanged_from });
-        }
-        if is_directory { self.enter(item, &upper, lower.as_ref()) } else { Ok(()) }
+        present.source =
+            lower.as_ref().map(|lower| Source { id: lower.inode.id, links: lower.inode.links });
+        present.is_complete = matches!(self.upper.form(), Form::Overlay(_)) && upper.layer == 0;
+        let enters = is_directory && !is_skipped;
+        present.enters = enters;
+        self.record.push(Step::Present(Box::new(present)))?;
+        if enters { self.enter(&upper, lower.as_ref()) } else { Ok(()) }
     }
 
     fn read(&self, upper: &Found, lower: Option<&Found>) -> Result<Node, Error> {
         let lower_links = lower.map(|lower| lower.inode.links);
         Node::read(self.upper, upper, &self.path, self.options, lower_links)
-    }
-
-    fn push(&mut self, name: Vec<u8>, state: State) -> ItemId {
-        let parent = self.frames.last().map_or(Plan::ROOT, |frame| frame.item);
-        self.walked.plan.push(parent, name, state)
     }
 
     /// Whether something is mounted on either, and is to be left alone.
@@ -214,40 +171,35 @@ impl Walk<'_> {
 
     fn pass_over(&mut self, upper: &Found, reason: Reason) {
         let path = self.upper.label(upper.layer, &self.path);
-        self.walked.plan.passed_over.push(PassedOver { path, reason });
+        self.record.pass_over(PassedOver { path, reason });
     }
 
-    fn differences(
-        &self,
-        node: &Node,
+    /// Finds how `present`, which is `upper`, differs from `lower`; where only their
+    /// content can tell, that is compared meanwhile.
+    fn compare(
+        &mut self,
+        present: &mut Present,
         upper: &Found,
         stack: &Stack,
         lower: &Found,
-    ) -> Result<Differences, Error> {
+    ) -> Result<(), Error> {
         if lower.inode.kind == FileType::Socket {
-            return Ok(Differences::TYPE);
+            present.differences = Some(Differences::TYPE);
+            return Ok(());
         }
         let lower_node = Node::read(stack, lower, &self.path, self.options, None)?;
-        let mut differences = node.differences(&lower_node);
-        if !differences.is_empty() || !node.is_file() || node.inode.len_bytes == 0 {
-            return Ok(differences);
+        let differences = present.node.differences(&lower_node);
+        present.differences = Some(differences);
+        let may_hide_more = present.node.is_file() && upper.inode.len_bytes > 0;
+        let policy = self.options.content;
+        if differences.is_empty()
+            && may_hide_more
+            && times::must_read(policy, &upper.inode, &lower.inode)
+        {
+            let pair = (self.content(self.upper, upper), self.content(stack, lower));
+            present.content = Some(self.record.compare(pair));
         }
-        let is_whole_second = |found: &Found| found.inode.mtime.nanoseconds == 0;
-        let must_read = match self.options.content {
-            ContentPolicy::Always => true,
-            ContentPolicy::Never => false,
-            ContentPolicy::Auto => {
-                upper.inode.mtime != lower.inode.mtime
-                    || is_whole_second(upper)
-                    || is_whole_second(lower)
-            }
-        };
-        if must_read {
-            let mut one = self.content(self.upper, upper);
-            let mut other = self.content(stack, lower);
-            differences.add(Differences::CONTENT, !content::are_equal(&mut one, &mut other)?);
-        }
-        Ok(differences)
+        Ok(())
     }
 
     fn content(&self, stack: &Stack, found: &Found) -> FileContent {
@@ -260,9 +212,9 @@ impl Walk<'_> {
     }
 
     /// Begins the walk through a directory.
-    fn enter(&mut self, item: ItemId, upper: &Found, lower: Option<&Found>) -> Result<(), Error> {
+    fn enter(&mut self, upper: &Found, lower: Option<&Found>) -> Result<(), Error> {
         if upper.opaque && matches!(self.lower, Lower::Unknown) {
-            self.walked.plan.push(item, Vec::new(), State::Opaque);
+            self.record.push(Step::Opaque)?;
         }
         let lower = match (self.lower, lower) {
             (Lower::Known(stack), Some(lower)) if lower.inode.kind == FileType::Directory => {
@@ -272,19 +224,18 @@ impl Walk<'_> {
         };
         let upper = self.upper.open(upper, &self.path)?;
         let path_len = self.path.len();
-        let children = self.children(item, &upper, lower.as_ref())?;
+        let children = self.children(&upper, lower.as_ref())?;
         self.path.truncate(path_len);
         // The children hold their directories open, and no longer than needed.
         let children = children.into_iter();
-        self.frames.push(Frame { item, path_len, children });
+        self.frames.push(Frame { path_len, children });
         Ok(())
     }
 
-    /// Looks up all names of a directory. Those that are gone are put into the plan
-    /// at once, so that they come before their siblings.
+    /// Looks up all names of a directory. Those that are gone are recorded at once, so
+    /// that they come before their siblings.
     fn children(
         &mut self,
-        item: ItemId,
         directory: &Directory,
         lower: Option<&(&Stack, Directory)>,
     ) -> Result<Vec<Child>, Error> {
@@ -302,7 +253,7 @@ impl Walk<'_> {
         let mut children = Vec::with_capacity(upper_names.len());
         for (name, upper_part, lower_part) in merge(upper_names, lower_names) {
             if upper_part.zip(shared).is_some_and(|(part, shared)| part >= shared) {
-                self.walked.skipped = true;
+                self.record.skipped = true;
                 continue;
             }
             self.set_path(path_len, &name);
@@ -340,7 +291,7 @@ impl Walk<'_> {
             };
             if is_gone {
                 self.check_name(&name)?;
-                self.walked.plan.push(item, name, State::Deleted);
+                self.record.push(Step::Deleted(name))?;
             }
         }
         Ok(children)

@@ -4,11 +4,18 @@ complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r
 complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
 complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F
 complete -c union-mount -l work -d 'Let overlayfs work in DIR, on the file system of the upper directory' -r -F
+complete -c union-mount -l driver -d 'Show the layers in this way, and try no other' -r -f -a "overlay\t'The kernel\'s overlay, as root'
+userxattr\t'The kernel\'s overlay with marks that an ordinary user can read, in a user namespace'
+fuse\t'fuse-overlayfs'
+copy\t'A plain copy of the layers'"
+complete -c union-mount -l isolation -d 'How far the command is kept apart from the host' -r -f -a "full\t'Namespaces and mounts of its own'
+chroot\t'A copy of the layers and chroot(2), for where nothing can be mounted'"
 complete -c union-mount -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c union-mount -l volatile -d 'Do not sync what is written: a crash of the machine may lose all of it'
 complete -c union-mount -l map-users -d 'As an ordinary user, have the command\'s users and groups as subordinate ids'
+complete -c union-mount -l copy -d 'Copy the layers where they cannot be mounted'
 complete -c union-mount -l unmount -d 'Unmount the union at a mount point'
 complete -c union-mount -l print -d 'Print the plan as JSON and mount nothing'
 complete -c union-mount -l quiet -d 'Show no progress and no notes; errors and warnings remain'

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use crate::cli::Failure;
+
+const OPEN_TO_ALL: &str = "FUSE needs read and write permission for /dev/fuse, which udev gives \
+                           to all (chmod 666 /dev/fuse)";
+
 /// Why there is no mount.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -41,11 +46,46 @@ pub enum Error {
     /// No layers at all.
     #[error("no layers to mount")]
     NoLayers,
-    /// A mount point that the overlay would hide itself under.
+    /// There is no fuse-overlayfs.
+    #[error("fuse-overlayfs is not installed")]
+    NoFuse,
+    /// A path that fuse-overlayfs takes for two.
+    #[error(
+        "{}: fuse-overlayfs takes no upper directory in a path with a colon",
+        crate::name::show_path(.path)
+    )]
+    Colon {
+        /// Which.
+        path: PathBuf,
+    },
+    /// There is no fusermount3, which ordinary users need for FUSE.
+    #[error("fusermount3 is not installed")]
+    NoFusermount,
+    /// fusermount3 refuses.
+    #[error("fusermount3: {said}")]
+    Fusermount {
+        /// In its words.
+        said: String,
+    },
+    /// An upper directory that another union writes to.
+    #[error("{}: the upper directory is in use by another union", crate::name::show_path(.path))]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Nothing of ours is mounted there.
     #[error("{}: not mounted by union-mount", crate::name::show_path(.path))]
     NotOurs {
         /// Which.
         path: PathBuf,
+    },
+    /// Something else is mounted in the union.
+    #[error("{}: {} is mounted in it", crate::name::show_path(.path), crate::name::show_path(.inner))]
+    Nested {
+        /// The union's mount point.
+        path: PathBuf,
+        /// The other one's.
+        inner: PathBuf,
     },
 }
 
@@ -77,6 +117,30 @@ impl Error {
         }
     }
 
+    /// Whether the system refuses this kind of mount, so that another may do.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::NoFuse
+                | Self::Colon { .. }
+                | Self::NoFusermount
+                | Self::Fusermount { .. }
+        )
+    }
+
+    /// The error as a tool ends with it: with its hint.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        let hint = self.hint();
+        let failure = Failure::from(self);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -101,6 +165,25 @@ impl Error {
                 Errno::BUSY => Some("the upper or the work directory is in use by another mount"),
                 _ => None,
             },
+            Self::Refused { kind: "fuse" | "fuse-overlayfs", .. } => match self.errno()? {
+                Errno::ACCESS => Some(OPEN_TO_ALL),
+                Errno::NOENT | Errno::NODEV | Errno::NXIO => {
+                    Some("the kernel has no FUSE: load it (modprobe fuse)")
+                }
+                Errno::PERM => Some("mounting FUSE in a user namespace needs Linux 4.18"),
+                _ => None,
+            },
+            Self::Fusermount { said } if said.contains("/dev/fuse") => Some(OPEN_TO_ALL),
+            Self::NoFuse => Some("install fuse-overlayfs"),
+            Self::NoFusermount => Some("install it (Debian: fuse3)"),
+            Self::Nested { .. } => Some("unmount that first"),
+            Self::Directory { what, source, .. } if what.contains("unmount") => {
+                match Errno::from_io_error(source)? {
+                    Errno::BUSY => Some("files in it are in use: fuser -vm shows by whom"),
+                    Errno::PERM => Some("unmounting needs CAP_SYS_ADMIN: run it as root"),
+                    _ => None,
+                }
+            }
             Self::Directory { what, .. } if what.contains("work directory") => {
                 Some("name a directory on the upper directory's file system with --work")
             }

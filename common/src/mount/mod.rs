@@ -1,6 +1,7 @@
-//! Overlay mounts by the new mount API (fsopen, fsconfig, fsmount).
+//! Overlay mounts by the new mount API (fsopen, fsconfig, fsmount), or by
+//! fuse-overlayfs where the kernel refuses them.
 //!
-//! Owns what an overlay is made of and how the kernel is asked for it. What a
+//! Owns what an overlay is made of and who is asked for it, in which order. What a
 //! layer directory holds is `unpacked`'s affair; where the mount goes and who
 //! sees it is the sandbox's, or union-mount's.
 //!
@@ -8,7 +9,9 @@
 //! own message, read from the file system context, is what the user gets.
 
 pub(crate) mod context;
+mod driver;
 mod error;
+mod fuse;
 mod legacy;
 mod overlay;
 mod privilege;
@@ -21,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use driver::{Audience, Driver, Drivers, Trial};
 pub use error::Error;
 pub use privilege::can_mount;
 pub(crate) use privilege::has_many_ids;
@@ -36,6 +40,8 @@ pub struct Overlay {
     pub lowers: Vec<PathBuf>,
     /// Where changes go; without it the mount is read-only.
     pub upper: Option<Upper>,
+    /// Who serves the mount.
+    pub server: Server,
     /// Where overlayfs keeps its own marks.
     pub form: Form,
     /// Whether the changes must survive a crash of the machine.
@@ -46,29 +52,39 @@ impl Overlay {
     /// A read-only overlay of `lowers`, base first, in this process's own form.
     #[must_use]
     pub fn new(lowers: Vec<PathBuf>) -> Self {
-        Self { lowers, upper: None, form: Form::native(), durability: Durability::Synced }
+        let (server, form) = (Server::Kernel, Form::native());
+        Self { lowers, upper: None, server, form, durability: Durability::Synced }
     }
 
     /// Mounts the union on the directory `point`, where it stays until
-    /// [`unmount_union`].
+    /// [`unmount_union`]. An ordinary user can do that with fuse-overlayfs, and is
+    /// the only one to see it then.
     ///
     /// # Errors
-    /// A directory that cannot be used; whatever the kernel refuses.
+    /// A directory that cannot be used; whatever the system refuses.
     pub fn mount_on(&self, point: &Path) -> Result<(), Error> {
         let target = overlay::open_directory(point, "cannot mount on it")?;
         let work = self.prepare()?;
-        let mounted = self
-            .open(work.as_ref())
-            .and_then(|opened| opened.mount(None, target.as_fd()))
-            .and_then(|mount| {
+        let mounted = self.open(work.as_ref()).and_then(|opened| match self.server {
+            Server::Kernel => opened.mount(None, target.as_fd()).and_then(|mount| {
                 context::attach(mount, target)
                     .map_err(|error| Error::directory(point, "cannot mount on it", error))
-            });
+            }),
+            Server::FuseOverlayfs => opened.serve_on(point, target),
+        });
         // With the mount there, the work directory is the mount's.
         if let (Err(_), Some(work)) = (&mounted, work) {
             let _ = work.remove();
         }
         mounted
+    }
+
+    /// Has it served by `driver`, whose form the layers must be in.
+    #[must_use]
+    pub fn with_driver(mut self, driver: Driver) -> Self {
+        self.server = driver.server();
+        self.form = driver.form();
+        self
     }
 
     /// Adds a directory that takes the changes.
@@ -95,6 +111,15 @@ impl Upper {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), work: None }
     }
+}
+
+/// Who serves an overlay mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Server {
+    /// The kernel's own overlay.
+    Kernel,
+    /// A process of fuse-overlayfs(1).
+    FuseOverlayfs,
 }
 
 /// The extended attributes that carry overlayfs's marks (opaque, redirect, origin).

@@ -1,16 +1,19 @@
 //! The overlay itself: from open directories to a mount that is nowhere yet.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::MountAttrFlags;
+use rustix::process::{Pid, WaitOptions};
 
 use super::context::{Context, tmpfs};
+use super::fuse;
 use super::upper::copy_attributes;
 use super::work::Work;
-use super::{Durability, Error, Form, Overlay};
+use super::{Durability, Error, Form, Overlay, Server};
 use crate::cli::message;
 
 /// Lower directories that one overlay takes (`OVL_MAX_STACK`).
@@ -22,8 +25,11 @@ pub(crate) struct Opened {
     /// Base first.
     lowers: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
+    server: Server,
     form: Form,
     durability: Durability,
+    /// The process of fuse-overlayfs that served the last mount.
+    serving: Cell<Option<Pid>>,
 }
 
 impl Overlay {
@@ -53,7 +59,8 @@ impl Overlay {
             }
             _ => None,
         };
-        Ok(Opened { lowers, upper, form: self.form, durability: self.durability })
+        let (server, form, durability) = (self.server, self.form, self.durability);
+        Ok(Opened { lowers, upper, server, form, durability, serving: Cell::new(None) })
     }
 }
 
@@ -66,6 +73,9 @@ impl Opened {
     /// Makes the work directory fit for another mount after a first one is gone:
     /// what `volatile` leaves in it is refused.
     pub(crate) fn renew(&self) -> io::Result<()> {
+        if let Some(pid) = self.serving.take() {
+            rustix::process::waitpid(Some(pid), WaitOptions::empty())?;
+        }
         if let Some((_, work)) = &self.upper {
             crate::root::remove(work.as_fd(), b"work")?;
         }
@@ -99,6 +109,12 @@ impl Opened {
         scratch: BorrowedFd<'_>,
     ) -> Result<OwnedFd, Error> {
         let mut lowers: Vec<BorrowedFd<'_>> = self.lowers.iter().map(AsFd::as_fd).collect();
+        if self.server == Server::FuseOverlayfs {
+            let branches = Branches { lowers: &lowers, upper: self.upper.as_ref() };
+            let (mount, pid) = fuse::stack(&branches, above, self.durability)?;
+            self.serving.set(Some(pid));
+            return Ok(mount);
+        }
         lowers.extend(above);
         // Kept open until the mount holds them.
         let merged;
@@ -115,6 +131,17 @@ impl Opened {
             lowers.splice(..count, [merged.as_fd()]);
         }
         stack(&lowers, self.upper.as_ref(), self.form, self.durability, scratch)
+    }
+}
+
+impl Opened {
+    /// Has fuse-overlayfs serve it on the directory `point`, open as `target`.
+    pub(super) fn serve_on(&self, point: &Path, target: OwnedFd) -> Result<(), Error> {
+        let lowers: Vec<BorrowedFd<'_>> = self.lowers.iter().map(AsFd::as_fd).collect();
+        let branches = Branches { lowers: &lowers, upper: self.upper.as_ref() };
+        let work = self.upper.as_ref().map(|(_, work)| super::work::path(work)).transpose();
+        let work = work.map_err(|error| Error::directory(point, "cannot mount on it", error))?;
+        fuse::mount_on(&branches, self.durability, work.as_deref(), point, target)
     }
 }
 
@@ -152,8 +179,7 @@ fn stack(
     }
     message::verbose("the kernel takes no descriptors for layers: passing paths");
     match configure(&padded, form, durability, Passing::Path) {
-        // Before 6.5 nothing was checked until the very end.
-        Err(Error::Refused { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {}
+        Err(error) if is_unknown_option(&error) => {}
         result => return result,
     }
     message::verbose("the kernel takes no list of layers: using mount(2)");
@@ -166,10 +192,14 @@ enum Passing {
     Path,
 }
 
+/// Whether the kernel knows no such option, and not that it refuses what the option
+/// says: of that it leaves a message. Before 6.5 nothing is checked until the end,
+/// and nothing is said.
 fn is_unknown_option(error: &Error) -> bool {
-    matches!(error, Error::Refused { step, source, .. }
-        if matches!(step.as_str(), "lowerdir+" | "upperdir" | "workdir")
-            && source.kind() == io::ErrorKind::InvalidInput)
+    let Error::Refused { messages, source, .. } = error else { return false };
+    let unknown = ["Unknown parameter", "Bad value for", "bad value for"];
+    source.kind() == io::ErrorKind::InvalidInput
+        && (messages.is_empty() || unknown.iter().any(|words| messages.contains(words)))
 }
 
 fn configure(

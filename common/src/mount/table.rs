@@ -2,57 +2,130 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStringExt as _;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::{Error, SOURCE, work};
+use super::{Error, SOURCE, fuse, overlay, privilege, work};
 
-/// A line of the table that is one of ours.
+/// A line of the table.
+#[derive(Debug, PartialEq, Eq)]
+struct Mounted {
+    id: u64,
+    parent: u64,
+    point: PathBuf,
+    ours: Option<Ours>,
+}
+
+/// What the table says of a union.
 #[derive(Debug, PartialEq, Eq)]
 struct Ours {
-    point: PathBuf,
     work: Option<PathBuf>,
+    served_by_fuse: bool,
 }
 
 /// Unmounts the union at `point` and removes the work directory that was made for it.
 ///
 /// # Errors
-/// Nothing of ours is mounted there; what the system says.
+/// Nothing of ours is mounted there, or something else in it; what the system says.
 pub fn unmount_union(point: &Path) -> Result<(), Error> {
-    let real = fs::canonicalize(point)
-        .map_err(|error| Error::directory(point, "cannot unmount it", error))?;
-    let table = fs::read("/proc/self/mountinfo")
-        .map_err(|error| Error::directory("/proc/self/mountinfo", "cannot read it", error))?;
-    // The last one covers the others.
-    let mut ours =
-        table.split(|byte| *byte == b'\n').filter_map(parse).filter(|ours| ours.point == real);
-    let ours = ours.next_back().ok_or_else(|| Error::NotOurs { path: point.to_owned() })?;
-    unmount(&real, UnmountFlags::NOFOLLOW)
-        .map_err(|errno| Error::directory(point, "cannot unmount it", errno))?;
-    let Some(path) = ours.work else { return Ok(()) };
-    let removed = match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if work::is_ours(name) => work::remove_in(parent, name),
-        _ => Ok(()),
-    };
-    removed.map_err(|error| Error::directory(path, "cannot remove the work directory", error))
+    let about = "cannot unmount it";
+    let target = overlay::open_directory(point, about)?;
+    let fail = |error: io::Error| Error::directory(point, about, error);
+    let here = mount_id(&target).map_err(fail)?;
+    let real = fs::read_link(format!("/proc/self/fd/{}", target.as_raw_fd())).map_err(fail)?;
+    // It would keep the mount busy.
+    drop(target);
+    let table = read().map_err(fail)?;
+    let not_ours = || Error::NotOurs { path: point.to_owned() };
+    let found = table.iter().find(|mounted| mounted.id == here && mounted.point == real);
+    let ours = found.and_then(|mounted| mounted.ours.as_ref()).ok_or_else(not_ours)?;
+    if let Some(inner) = table.iter().find(|mounted| mounted.parent == here) {
+        return Err(Error::Nested { path: point.to_owned(), inner: inner.point.clone() });
+    }
+    if ours.served_by_fuse && !privilege::can_mount() {
+        fuse::unmount(&real)?;
+    } else {
+        unmount(&real, UnmountFlags::NOFOLLOW).map_err(|errno| fail(errno.into()))?;
+    }
+    let Some(path) = &ours.work else { return Ok(()) };
+    // It may be seen in a second place.
+    if read().map_err(fail)?.iter().any(|other| other.works_in(path)) {
+        return Ok(());
+    }
+    work::remove_at(path)
+        .map_err(|error| Error::directory(path, "cannot remove the work directory", error))
 }
 
-/// A line of mountinfo (proc_pid_mountinfo(5)), if it is an overlay of ours.
-fn parse(line: &[u8]) -> Option<Ours> {
+/// The work directories of all unions in this mount namespace.
+pub(super) fn works() -> io::Result<Vec<PathBuf>> {
+    Ok(read()?.into_iter().filter_map(|mounted| mounted.ours?.work).collect())
+}
+
+/// The device name of a union that fuse-overlayfs serves. The kernel knows nothing
+/// of its work directory, so the name tells: escaped, as FUSE's options know commas.
+pub(super) fn fuse_source(work: Option<&Path>) -> String {
+    let mut source = SOURCE.to_owned();
+    let Some(work) = work else { return source };
+    source.push(':');
+    for byte in work.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                source.push(char::from(*byte));
+            }
+            other => source.push_str(&format!("%{other:02X}")),
+        }
+    }
+    source
+}
+
+impl Mounted {
+    fn works_in(&self, path: &Path) -> bool {
+        self.ours.as_ref().is_some_and(|ours| ours.work.as_deref() == Some(path))
+    }
+}
+
+fn read() -> io::Result<Vec<Mounted>> {
+    let table = fs::read("/proc/self/mountinfo")?;
+    Ok(table.split(|byte| *byte == b'\n').filter_map(parse).collect())
+}
+
+/// The id of the mount that a directory is on.
+fn mount_id(fd: &OwnedFd) -> io::Result<u64> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))?;
+    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+    id.ok_or_else(|| io::Error::other("/proc does not tell its mount"))
+}
+
+/// A line of mountinfo (proc_pid_mountinfo(5)).
+fn parse(line: &[u8]) -> Option<Mounted> {
     let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse().ok();
     let separator = fields.iter().position(|field| *field == b"-")?;
     let [kind, source, options, ..] = fields.get(separator + 1..)? else { return None };
-    if *kind != b"overlay" || *source != SOURCE.as_bytes() {
-        return None;
-    }
-    let work = options
-        .split(|byte| *byte == b',')
-        .find_map(|option| option.strip_prefix(b"workdir="))
-        .map(|work| PathBuf::from(OsString::from_vec(unescape(work))));
-    let point = PathBuf::from(OsString::from_vec(unescape(fields.get(4)?)));
-    Some(Ours { point, work })
+    let path = |escaped: Vec<u8>| PathBuf::from(OsString::from_vec(escaped));
+    let ours = if *kind == b"overlay" && *source == SOURCE.as_bytes() {
+        let work = options
+            .split(|byte| *byte == b',')
+            .find_map(|option| option.strip_prefix(b"workdir="))
+            .map(|work| path(unescape(work)));
+        Some(Ours { work, served_by_fuse: false })
+    } else if kind.starts_with(b"fuse") {
+        source.strip_prefix(SOURCE.as_bytes()).and_then(|rest| match rest {
+            [] => Some(Ours { work: None, served_by_fuse: true }),
+            [b':', work @ ..] => {
+                Some(Ours { work: Some(path(undo_percent(work))), served_by_fuse: true })
+            }
+            _ => None,
+        })
+    } else {
+        None
+    };
+    let point = path(unescape(fields.get(4)?));
+    Some(Mounted { id: number(fields.first()?)?, parent: number(fields.get(1)?)?, point, ours })
 }
 
 /// Undoes the kernel's `\ooo`.
@@ -73,9 +146,33 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Undoes [`fuse_source`]'s `%XX`.
+fn undo_percent(field: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let escaped = match (first, tail) {
+            (b'%', [a, b, ..]) => digit(*a).zip(digit(*b)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => out.push(*first),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Ours, parse, unescape};
+    use std::path::Path;
+
+    use super::{Mounted, Ours, fuse_source, parse, unescape};
 
     #[test]
     fn escapes_are_undone() {
@@ -85,11 +182,32 @@ mod tests {
     #[test]
     fn our_overlays_are_told_from_others() {
         let ours = b"1 2 0:3 / /mnt/a\\040b rw,relatime - overlay union-mount rw,upperdir=/u,\
-                     workdir=/t/.union-mount-work.1.0,index=off";
-        let expected =
-            Ours { point: "/mnt/a b".into(), work: Some("/t/.union-mount-work.1.0".into()) };
+                     workdir=/t/.union-mount-work.1,index=off";
+        let work = Some("/t/.union-mount-work.1".into());
+        let expected = Mounted {
+            id: 1,
+            parent: 2,
+            point: "/mnt/a b".into(),
+            ours: Some(Ours { work, served_by_fuse: false }),
+        };
         assert_eq!(parse(ours), Some(expected));
-        assert_eq!(parse(b"1 2 0:3 / /mnt rw - overlay overlay rw"), None);
+        let others = parse(b"1 2 0:3 / /mnt rw - overlay overlay rw").unwrap();
+        assert_eq!(others.ours, None);
         assert_eq!(parse(b""), None);
+    }
+
+    #[test]
+    fn a_fuse_mount_tells_its_work_directory() {
+        let work = Path::new("/t/a,b:%c \u{e9}/.union-mount-work.1");
+        let source = fuse_source(Some(work));
+        assert_eq!(source, "union-mount:/t/a%2Cb%3A%25c%20%C3%A9/.union-mount-work.1");
+        let line = |source: &str| {
+            let line = format!("1 2 0:3 / /mnt rw - fuse.fuse-overlayfs {source} rw,user_id=0");
+            parse(line.as_bytes()).unwrap().ours
+        };
+        assert_eq!(line(&source), Some(Ours { work: Some(work.to_owned()), served_by_fuse: true }));
+        assert_eq!(line("union-mount"), Some(Ours { work: None, served_by_fuse: true }));
+        assert_eq!(line("union-mounts"), None);
+        assert_eq!(line("fuse-overlayfs"), None);
     }
 }

@@ -34,6 +34,13 @@ pub(super) enum Report {
         /// What the user can do about it.
         hint: Option<String>,
     },
+    /// As `Failed`: the root cannot be mounted in this way, and another may do.
+    Unmountable {
+        /// What failed, and why.
+        what: String,
+        /// What the user can do about it.
+        hint: Option<String>,
+    },
     /// The command is not there.
     NotFound(String),
     /// The command is there and exec(2) refuses it with this error number.
@@ -163,8 +170,12 @@ impl Channel {
     /// Reports a failure.
     pub(super) fn fail(&self, failure: super::Error) {
         let hint = failure.hint().map(str::to_owned);
+        let refused = failure.is_refused_mount();
         let what = crate::cli::Failure::from(failure).line();
-        self.report(&Report::Failed { what, hint });
+        self.report(&match refused {
+            true => Report::Unmountable { what, hint },
+            false => Report::Failed { what, hint },
+        });
     }
 }
 

@@ -25,6 +25,7 @@ use super::stub::Stubs;
 use super::{Error, ids, init, process, users};
 use crate::mount::work::Work;
 use crate::sys::{close_range, fork};
+use crate::unpacked::Copy;
 
 /// How a process knows that it is a supervisor.
 pub(super) const ARGV0: &str = "layerutils-sandbox";
@@ -100,22 +101,26 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
 struct Leftovers {
     work: Option<Work>,
     stubs: Stubs,
+    copy: Option<Copy>,
 }
 
 impl Leftovers {
     fn prepare(plan: &Plan, descriptors: &[OwnedFd]) -> Result<Self, Error> {
+        let mut left = Self { work: None, stubs: Stubs::default(), copy: None };
         match plan.root.root() {
-            Root::Overlay(overlay) => {
-                Ok(Self { work: overlay.prepare()?, stubs: Stubs::default() })
-            }
-            // Then its mount points are a layer's, too.
-            Root::Directory(_) if plan.writable == Writable::Discarded => {
-                Ok(Self { work: None, stubs: Stubs::default() })
-            }
+            Root::Overlay(overlay) => left.work = overlay.prepare()?,
             Root::Directory(path) => {
-                Ok(Self { work: None, stubs: Stubs::in_directory(&path, plan, descriptors)? })
+                if plan.discard_root {
+                    let about = || format!("{}", crate::name::show_path(&path));
+                    left.copy = Some(Copy::adopt(&path).trying(about)?);
+                }
+                // Otherwise its mount points are a layer's, too.
+                if plan.writable != Writable::Discarded {
+                    left.stubs = Stubs::in_directory(&path, plan, descriptors)?;
+                }
             }
         }
+        Ok(left)
     }
 
     fn remove(self, channel: &Channel) {
@@ -124,6 +129,8 @@ impl Leftovers {
             channel.report(&Report::Warning(text));
         }
         self.stubs.remove();
+        // Dropped, a copy is removed.
+        drop(self.copy);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::mount::Overlay;
 #[derive(Debug)]
 pub struct Command {
     pub(super) root: Root,
+    pub(super) discard_root: bool,
     pub(super) argv: Vec<OsString>,
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) cwd: PathBuf,
@@ -174,6 +175,7 @@ impl Command {
     pub fn new(root: Root, program: impl Into<OsString>) -> Self {
         Self {
             root,
+            discard_root: false,
             argv: vec![program.into()],
             env: Vec::new(),
             cwd: PathBuf::from("/"),
@@ -234,6 +236,14 @@ impl Command {
     #[must_use]
     pub fn terminal(mut self, terminal: Terminal) -> Self {
         self.terminal = terminal;
+        self
+    }
+
+    /// Removes the root, a directory that was made for this command alone, when
+    /// all is over, even if this process is killed meanwhile.
+    #[must_use]
+    pub fn discard_root(mut self) -> Self {
+        self.discard_root = true;
         self
     }
 

@@ -34,6 +34,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The root cannot be mounted in this way; another may do.
+    #[error("{what}")]
+    Unmountable {
+        /// What failed, and why.
+        what: String,
+        /// What the user can do about it.
+        hint: Option<String>,
+    },
     /// A step inside the sandbox that failed.
     #[error("{what}")]
     Inside {
@@ -64,13 +72,26 @@ impl Error {
         }
     }
 
+    /// Whether the system refuses this kind of mount, so that another may do.
+    #[must_use]
+    pub fn is_refused_mount(&self) -> bool {
+        match self {
+            Self::Mount(error) => error.is_refusal(),
+            Self::Unmountable { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The status that env(1) and docker give this failure: 125, 126 or 127.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
             Self::NotFound { .. } => Status::NOT_FOUND,
             Self::NotExecutable { .. } => Status::NOT_EXECUTABLE,
-            Self::System { .. } | Self::Mount(_) | Self::Inside { .. } => Status::RUNNER_FAILED,
+            Self::System { .. }
+            | Self::Mount(_)
+            | Self::Unmountable { .. }
+            | Self::Inside { .. } => Status::RUNNER_FAILED,
         }
     }
 
@@ -78,7 +99,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Inside { hint, .. } => hint.as_deref(),
+            Self::Inside { hint, .. } | Self::Unmountable { hint, .. } => hint.as_deref(),
             Self::System { hint, .. } => *hint,
             Self::Mount(error) => error.hint(),
             Self::NotFound { .. } | Self::NotExecutable { .. } => None,

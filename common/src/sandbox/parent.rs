@@ -100,6 +100,9 @@ fn listen(channel: &Channel) -> Result<Option<Exit>, Error> {
             Report::Failed { what, hint } => {
                 failure = failure.or(Some(Error::Inside { what, hint }));
             }
+            Report::Unmountable { what, hint } => {
+                failure = failure.or(Some(Error::Unmountable { what, hint }));
+            }
             Report::NotFound(program) => failure = Some(Error::NotFound { program }),
             Report::NotExecutable(program, errno) => {
                 let source = io::Error::from_raw_os_error(errno);

@@ -12,7 +12,7 @@ use super::command::{
     Access, Command, Isolation, Mount, Network, Privileges, Root, Source, Stream, Terminal,
     Writable,
 };
-use crate::mount::{Durability, Form, Overlay, Upper};
+use crate::mount::{Durability, Form, Overlay, Server, Upper};
 
 /// Bytes that need not be UTF-8, as a string of the characters U+0000 to U+00FF.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,7 @@ impl<'de> Deserialize<'de> for Bytes {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) root: RootPlan,
+    pub(super) discard_root: bool,
     pub(super) argv: Vec<Bytes>,
     pub(super) env: Vec<(Bytes, Bytes)>,
     pub(super) cwd: Bytes,
@@ -75,6 +76,7 @@ pub(super) enum RootPlan {
     Overlay {
         lowers: Vec<Bytes>,
         upper: Option<(Bytes, Option<Bytes>)>,
+        server: Server,
         form: Form,
         durability: Durability,
     },
@@ -90,6 +92,7 @@ impl RootPlan {
                 upper: overlay
                     .upper
                     .map(|upper| (Bytes::new(upper.dir), upper.work.map(Bytes::new))),
+                server: overlay.server,
                 form: overlay.form,
                 durability: overlay.durability,
             },
@@ -99,12 +102,13 @@ impl RootPlan {
     pub(super) fn root(&self) -> Root {
         match self {
             Self::Directory(path) => Root::Directory(path.path()),
-            Self::Overlay { lowers, upper, form, durability } => Root::Overlay(Overlay {
+            Self::Overlay { lowers, upper, server, form, durability } => Root::Overlay(Overlay {
                 lowers: lowers.iter().map(Bytes::path).collect(),
                 upper: upper.as_ref().map(|(dir, work)| Upper {
                     dir: dir.path(),
                     work: work.as_ref().map(Bytes::path),
                 }),
+                server: *server,
                 form: *form,
                 durability: *durability,
             }),
@@ -147,6 +151,7 @@ impl Plan {
         let mounts = command.mounts.into_iter().map(|mount| plan_mount(mount, &mut descriptors));
         let plan = Self {
             root: RootPlan::new(command.root),
+            discard_root: command.discard_root,
             argv: command.argv.iter().map(Bytes::new).collect(),
             env: command.env.iter().map(|(k, v)| (Bytes::new(k), Bytes::new(v))).collect(),
             cwd: Bytes::new(command.cwd),

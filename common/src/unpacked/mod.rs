@@ -10,7 +10,9 @@
 //! leads, depends on the layers below. Images with a common base have common
 //! ChainIDs, so nothing is unpacked twice for that.
 
+mod copy;
 mod entry;
+mod flat;
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read};
@@ -23,11 +25,12 @@ use crate::layer::apply::{self, Namespace, Ownership};
 use crate::mount::{self, Form};
 use crate::name::show_path;
 
+pub use copy::Copy;
+pub use flat::{apply_directory, apply_image};
+
 /// The cache of unpacked layers.
 #[derive(Debug)]
 pub struct Cache {
-    /// Where everything derived is kept.
-    dir: PathBuf,
     /// Where layers of this process's form and ownership are.
     layers: PathBuf,
     form: Form,
@@ -61,6 +64,14 @@ pub enum Error {
     /// An image that cannot be read.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// A layer directory that cannot be copied.
+    #[error("{}", show_path(.path))]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A layer that cannot be applied.
     #[error("layer {diff_id}")]
     Layer {
@@ -84,15 +95,22 @@ impl Cache {
     /// # Errors
     /// No place for it, or a place that cannot be used.
     pub fn open() -> Result<Self, Error> {
-        Self::at(crate::store::cache_dir().ok_or(Error::NoPlace)?)
+        Self::of_form(Form::native())
+    }
+
+    /// As [`Cache::open`], for layers of another form than this process's own.
+    ///
+    /// # Errors
+    /// As [`Cache::open`].
+    pub fn of_form(form: Form) -> Result<Self, Error> {
+        Self::at(crate::store::cache_dir().ok_or(Error::NoPlace)?, form)
     }
 
     /// Opens the cache at `dir`.
     ///
     /// # Errors
     /// A place that cannot be used.
-    pub fn at(dir: PathBuf) -> Result<Self, Error> {
-        let form = Form::native();
+    pub fn at(dir: PathBuf, form: Form) -> Result<Self, Error> {
         // Root that cannot mount runs things in a user namespace with one id.
         let ownership = match mount::can_mount() && mount::has_many_ids() {
             true => Ownership::Keep,
@@ -112,13 +130,16 @@ impl Cache {
         made.map_err(Error::file(&layers, "cannot make the cache"))?;
         let layers =
             fs::canonicalize(&layers).map_err(Error::file(&layers, "cannot open the cache"))?;
-        Ok(Self { dir, layers, form, ownership })
+        Ok(Self { layers, form, ownership })
     }
 
-    /// The directory where everything derived is kept.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// An empty directory for a plain copy of layers, which is removed when it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn copy() -> Result<Copy, Error> {
+        Copy::new(&crate::store::cache_dir().ok_or(Error::NoPlace)?)
     }
 
     /// The layers of an image as directories for [`crate::mount::Overlay`], base

@@ -1,7 +1,6 @@
 //! `img-run`: run an image's command, or another, in the image.
 
 mod cli;
-mod copy;
 mod mount;
 mod process;
 
@@ -10,9 +9,9 @@ use cli::{Cli, Isolation};
 use common::cli::{Failure, Status};
 use common::image::{self, Image, Reference};
 use common::mount::{Overlay, Upper};
+use common::root::Root as Tree;
 use common::sandbox::{Command, Error, Privileges, Root, Terminal, Writable, again_with_many_ids};
-use common::unpacked::Cache;
-use copy::Copy;
+use common::unpacked::{self, Cache, Copy};
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -64,6 +63,9 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     for (name, value) in env {
         command = command.env(name, value);
     }
+    if copy.is_some() {
+        command = command.discard_root();
+    }
     if !cli.read_only {
         command = command.make_cwd();
     }
@@ -90,8 +92,10 @@ fn root(cli: &Cli, image: &Image) -> Result<(Root, Writable, Option<Copy>), Fail
         }
         // A copy is discarded as a whole.
         let writable = if cli.read_only { Writable::No } else { Writable::AsMounted };
-        let copy = copy::copy(image)?;
-        return Ok((Root::Directory(copy.dir.clone()), writable, Some(copy)));
+        let copy = Cache::copy()?;
+        let about = |error| Failure::about(common::name::show_path(copy.dir()), error);
+        unpacked::apply_image(&Tree::open(copy.dir()).map_err(about)?, image, None)?;
+        return Ok((Root::Directory(copy.dir().to_owned()), writable, Some(copy)));
     }
     let mut overlay = Overlay::new(Cache::open()?.image(image, None)?);
     let mut writable = Writable::Discarded;

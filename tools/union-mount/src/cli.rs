@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use common::cli::{Failure, OutputOptions};
+use common::mount::{Driver, Drivers};
 use common::oci::Platform;
+use common::sandbox;
 use common::store::Location;
 
 /// Mount layers or an image as one file system, or run a command in it
@@ -58,8 +60,17 @@ pub(crate) struct Cli {
     #[arg(long, conflicts_with = "unmount")]
     pub(crate) map_users: bool,
 
+    #[command(flatten)]
+    drivers: Drivers,
+
+    /// How far the command is kept apart from the host
+    #[arg(long, value_name = "HOW", default_value = "full")]
+    pub(crate) isolation: Isolation,
+
     /// Unmount the union at a mount point
-    #[arg(long, conflicts_with_all = ["image", "at", "upper", "print", "command"])]
+    #[arg(long, conflicts_with_all = [
+        "image", "at", "upper", "print", "command", "driver", "copy",
+    ])]
     unmount: bool,
 
     /// Print the plan as JSON and mount nothing
@@ -111,7 +122,47 @@ pub(crate) struct Layers {
     pub(crate) volatile: bool,
 }
 
+/// How far the command is kept apart from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Isolation {
+    /// Namespaces and mounts of its own
+    Full,
+    /// A copy of the layers and chroot(2), for where nothing can be mounted
+    Chroot,
+}
+
+impl From<Isolation> for sandbox::Isolation {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Full => Self::Full,
+            Isolation::Chroot => Self::Chroot,
+        }
+    }
+}
+
 impl Cli {
+    /// The ways in which the layers may be shown.
+    ///
+    /// # Errors
+    /// One is asked for that cannot do what else is.
+    pub(crate) fn drivers(&self) -> Result<Drivers, Failure> {
+        let mut drivers = self.drivers;
+        if self.isolation == Isolation::Chroot {
+            if self.command.is_empty() {
+                return Err(Failure::usage("--isolation is for a command: see '-- COMMAND'"));
+            }
+            if drivers.driver.is_some_and(|driver| driver != Driver::Copy) {
+                return Err(Failure::usage("--isolation chroot takes a copy, and no mount"));
+            }
+            drivers.driver = Some(Driver::Copy);
+        }
+        if drivers.driver == Some(Driver::Copy) && self.upper.is_some() {
+            let text = "--upper needs an overlay: a copy does not tell what changed";
+            return Err(Failure::usage(text));
+        }
+        Ok(drivers)
+    }
+
     /// Tells the three uses apart.
     ///
     /// # Errors

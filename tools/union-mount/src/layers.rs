@@ -1,44 +1,111 @@
-//! From operands to an overlay: images become directories of the cache.
+//! From operands to something that can be shown: directories of the cache for an
+//! overlay, or a plain copy.
 
-use common::cli::Failure;
-use common::image::{self, Reference};
-use common::mount::{Durability, Overlay, Upper};
-use common::unpacked::Cache;
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use common::cli::{Failure, cleanup};
+use common::image::{self, Image, Reference};
+use common::mount::{Driver, Durability, Overlay, Upper};
+use common::name::show_path;
+use common::root::{self, Root};
+use common::unpacked::{self, Cache};
 
 use crate::cli::Layers;
 
-/// Opens the image, unpacks what is not in the cache yet, and puts all in order.
-pub(crate) fn resolve(layers: Layers) -> Result<Overlay, Failure> {
-    let mut wanted = layers.at.map(std::num::NonZeroUsize::get);
-    let total;
-    let mut lowers = match &layers.image {
-        None => {
-            total = layers.directories.len();
-            Vec::new()
-        }
-        Some(name) => {
-            let image = open(name, &layers)?;
-            let own = image.layers().len();
-            total = own + layers.directories.len();
-            let lowers = Cache::open()?.image(&image, wanted)?;
-            wanted = wanted.map(|wanted| wanted.saturating_sub(own));
-            lowers
-        }
-    };
-    if let Some(at) = layers.at.filter(|at| at.get() > total) {
-        return Err(Failure::new(format!("--at {at}: there are {total} layers")));
-    }
-    let directories = layers.directories.into_iter();
-    lowers.extend(directories.take(wanted.unwrap_or(usize::MAX)));
-    let mut overlay = Overlay::new(lowers);
-    overlay.upper = layers.upper.map(|dir| Upper { dir, work: layers.work });
-    if layers.volatile {
-        overlay.durability = Durability::Volatile;
-    }
-    Ok(overlay)
+/// Layers that were found. What they are unpacked to depends on the way in which
+/// they are shown.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    /// An image, and how many of its layers count.
+    image: Option<(Image, usize)>,
+    /// Those above it, base first.
+    directories: Vec<PathBuf>,
+    upper: Option<Upper>,
+    durability: Durability,
 }
 
-fn open(name: &std::ffi::OsStr, layers: &Layers) -> Result<image::Image, Failure> {
-    let reference = Reference::parse(name)?;
-    Ok(image::open(&reference, layers.platform.as_ref(), &layers.store)?)
+impl Stack {
+    /// Opens the image and counts the layers. Nothing is unpacked yet.
+    ///
+    /// # Errors
+    /// An image that cannot be opened; fewer layers than `--at` asks for.
+    pub(crate) fn find(layers: Layers) -> Result<Self, Failure> {
+        let image = layers.image.as_ref().map(|name| -> Result<Image, Failure> {
+            let reference = Reference::parse(name)?;
+            Ok(image::open(&reference, layers.platform.as_ref(), &layers.store)?)
+        });
+        let image = image.transpose()?;
+        let own = image.as_ref().map_or(0, |image| image.layers().len());
+        let total = own + layers.directories.len();
+        let wanted = layers.at.map_or(total, std::num::NonZeroUsize::get);
+        if wanted > total {
+            return Err(Failure::new(format!("--at {wanted}: there are {total} layers")));
+        }
+        let mut directories = layers.directories;
+        directories.truncate(wanted.saturating_sub(own));
+        Ok(Self {
+            image: image.map(|image| (image, wanted.min(own))),
+            directories,
+            upper: layers.upper.map(|dir| Upper { dir, work: layers.work }),
+            durability: match layers.volatile {
+                true => Durability::Volatile,
+                false => Durability::Synced,
+            },
+        })
+    }
+
+    /// The layers as an overlay for `driver`, unpacked where they are not yet.
+    ///
+    /// # Errors
+    /// A layer that cannot be unpacked.
+    pub(crate) fn overlay(&self, driver: Driver) -> Result<Overlay, Failure> {
+        let mut lowers = match &self.image {
+            Some((image, count)) => Cache::of_form(driver.form())?.image(image, Some(*count))?,
+            None => Vec::new(),
+        };
+        lowers.extend_from_slice(&self.directories);
+        let mut overlay = Overlay::new(lowers).with_driver(driver);
+        overlay.upper.clone_from(&self.upper);
+        overlay.durability = self.durability;
+        Ok(overlay)
+    }
+
+    /// Why no copy will do, if so.
+    pub(crate) fn refuses_copy(&self) -> Option<Failure> {
+        self.upper.as_ref()?;
+        let failure = Failure::new("--upper needs an overlay: a copy does not tell what changed");
+        Some(failure.hint("leave --upper out, and compare the trees with layer-diff"))
+    }
+
+    /// Copies the layers into the empty directory `dir`, or leaves it empty.
+    ///
+    /// # Errors
+    /// It is not empty; a layer that cannot be copied.
+    pub(crate) fn copy_to(&self, dir: &Path) -> Result<(), Failure> {
+        let about = |error| Failure::about(show_path(dir), error);
+        if fs::read_dir(dir).map_err(about)?.next().is_some() {
+            let text = format!("{}: a copy is made in place, and it is not empty", show_path(dir));
+            return Err(Failure::new(text));
+        }
+        let held = dir.to_owned();
+        let guard = cleanup::register(move || empty(&held));
+        let root = Root::open(dir).map_err(about)?;
+        if let Some((image, count)) = &self.image {
+            unpacked::apply_image(&root, image, Some(*count))?;
+        }
+        for directory in &self.directories {
+            unpacked::apply_directory(&root, directory)?;
+        }
+        guard.forget();
+        Ok(())
+    }
+}
+
+fn empty(dir: &Path) {
+    let Ok(dir) = fs::File::open(dir) else { return };
+    for name in root::names(dir.as_fd()).unwrap_or_default() {
+        let _ = root::remove(dir.as_fd(), &name);
+    }
 }

@@ -2,16 +2,16 @@
 
 mod cli;
 mod layers;
+mod point;
 mod print;
 mod run;
-
-use std::path::Path;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Action, Cli, Goal};
 use common::cli::{Failure, Status};
-use common::mount::{self, Overlay};
+use common::mount;
 use common::sandbox;
+use layers::Stack;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -26,6 +26,7 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let map_users = cli.map_users;
+    let (drivers, isolation) = (cli.drivers()?, cli.isolation.into());
     let action = cli.action()?;
     if map_users {
         if let Some(status) = sandbox::again_with_many_ids()? {
@@ -34,34 +35,19 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     match action {
         Action::Unmount(point) => {
-            mount::unmount_union(&point)?;
+            mount::unmount_union(&point).map_err(mount::Error::into_failure)?;
             Ok(Status::DONE)
         }
-        Action::Print(layers, goal) => print::print(&layers::resolve(layers)?, goal.as_ref()),
+        Action::Print(layers, goal) => print::print(&Stack::find(layers)?, drivers, goal.as_ref()),
         Action::Show(layers, Goal::Point(point)) => {
-            if !mount::can_mount() {
-                return Err(Failure::new("mounting for others to see needs CAP_SYS_ADMIN").hint(
-                    "run it as root, or give a command after '--': it sees the union in a \
-                     user namespace of its own",
-                ));
-            }
-            mount_on(&layers::resolve(layers)?, &point)
+            point::show(&Stack::find(layers)?, drivers, &point)
         }
         // A tool that runs a command leaves the low statuses to it.
-        Action::Show(layers, Goal::Command(argv)) => layers::resolve(layers)
-            .map_err(|failure| failure.with_status(Status::RUNNER_FAILED))
-            .and_then(|overlay| run::run(overlay, argv)),
+        Action::Show(layers, Goal::Command(argv)) => Stack::find(layers)
+            .and_then(|stack| run::run(&stack, drivers, isolation, &argv))
+            .map_err(|failure| match failure.status() {
+                Status::FAILED => failure.with_status(Status::RUNNER_FAILED),
+                _ => failure,
+            }),
     }
-}
-
-fn mount_on(overlay: &Overlay, point: &Path) -> Result<Status, Failure> {
-    overlay.mount_on(point).map_err(|error| {
-        let hint = error.hint();
-        let failure = Failure::from(error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })?;
-    Ok(Status::DONE)
 }

@@ -4,28 +4,40 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::cli::{Failure, Status};
-use common::mount::{Durability, Form, Overlay};
+use common::mount::{Audience, Driver, Drivers, Durability, Form, Overlay};
 use common::stream::{self, Output, Payload};
 use serde_json::{Value, json};
 
 use crate::cli::Goal;
+use crate::layers::Stack;
 
 /// Prints what would be mounted.
 ///
 /// # Streams
 /// One JSON object on standard output.
-pub(crate) fn print(overlay: &Overlay, goal: Option<&Goal>) -> Result<Status, Failure> {
+pub(crate) fn print(
+    stack: &Stack,
+    drivers: Drivers,
+    goal: Option<&Goal>,
+) -> Result<Status, Failure> {
+    let audience = match goal {
+        Some(Goal::Point(_)) => Audience::MountPoint,
+        Some(Goal::Command(_)) | None => Audience::Command,
+    };
+    let driver = drivers.first(audience)?;
+    let plan = plan(&stack.overlay(driver)?, driver, goal);
     let mut output = Output::standard(Payload::Text)?;
-    let mut text = serde_json::to_vec_pretty(&plan(overlay, goal))?;
+    let mut text = serde_json::to_vec_pretty(&plan)?;
     text.push(b'\n');
     output.write_all(&text).map_err(stream::Error::StandardOutput)?;
     output.commit()?;
     Ok(Status::DONE)
 }
 
-fn plan(overlay: &Overlay, goal: Option<&Goal>) -> Value {
+fn plan(overlay: &Overlay, driver: Driver, goal: Option<&Goal>) -> Value {
     let upper = overlay.upper.as_ref();
     json!({
+        "driver": driver.to_string(),
         "lowers": overlay.lowers.iter().map(bytes).collect::<Vec<_>>(),
         "upper": upper.map(|upper| bytes(&upper.dir)),
         "work": upper.and_then(|upper| upper.work.as_ref()).map(bytes),
@@ -56,12 +68,12 @@ mod tests {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
 
-    use common::mount::Overlay;
+    use common::mount::{Driver, Overlay};
 
     #[test]
     fn names_that_are_not_utf8_are_arrays_of_bytes() {
         let overlay = Overlay::new(vec!["/a".into(), OsString::from_vec(vec![b'/', 0xff]).into()]);
-        let plan = super::plan(&overlay, None);
+        let plan = super::plan(&overlay, Driver::Overlay, None);
         assert_eq!(plan["lowers"], serde_json::json!(["/a", [47, 255]]));
     }
 }

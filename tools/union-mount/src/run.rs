@@ -4,18 +4,65 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 
 use common::cli::{Failure, Status};
-use common::mount::Overlay;
-use common::sandbox::{Command, Error, Root, Terminal};
+use common::mount::{Audience, Driver, Drivers, Trial};
+use common::sandbox::{Command, Error, Isolation, Root, Terminal, Writable};
+use common::unpacked::Cache;
+
+use crate::layers::Stack;
 
 /// What of the caller's environment says how to talk to its user. The rest stays
 /// outside: it may hold secrets, and paths that mean nothing inside.
 const KEPT: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "TZ", "SOURCE_DATE_EPOCH"];
 
 /// Runs a command in a private mount namespace, and passes its status on.
-pub(crate) fn run(overlay: Overlay, argv: Vec<OsString>) -> Result<Status, Failure> {
-    let mut argv = argv.into_iter();
-    let program = argv.next().unwrap_or_default();
-    let mut command = Command::new(Root::Overlay(overlay), program).args(argv);
+///
+/// # Errors
+/// Whatever keeps the command from starting in every way.
+pub(crate) fn run(
+    stack: &Stack,
+    drivers: Drivers,
+    isolation: Isolation,
+    argv: &[OsString],
+) -> Result<Status, Failure> {
+    drivers.try_each(Audience::Command, |driver| {
+        let ran = if driver == Driver::Copy {
+            if let Some(refusal) = stack.refuses_copy() {
+                return Ok(Trial::Refused(refusal));
+            }
+            in_copy(stack, isolation, argv)?
+        } else {
+            command(Root::Overlay(stack.overlay(driver)?), argv).run()
+        };
+        match ran {
+            Ok(exit) => Ok(Trial::Done(exit.status())),
+            Err(error) if error.is_refused_mount() => Ok(Trial::Refused(error.into_failure())),
+            Err(error) => Err(error.into_failure()),
+        }
+    })
+}
+
+fn in_copy(
+    stack: &Stack,
+    isolation: Isolation,
+    argv: &[OsString],
+) -> Result<Result<common::sandbox::Exit, Error>, Failure> {
+    let copy = Cache::copy()?;
+    stack.copy_to(copy.dir())?;
+    let writable = match isolation {
+        // As an overlay without an upper directory.
+        Isolation::Full => Writable::No,
+        // Nothing can be protected, but all of it is thrown away.
+        Isolation::Chroot => Writable::AsMounted,
+    };
+    let command = command(Root::Directory(copy.dir().to_owned()), argv);
+    Ok(command.isolation(isolation).writable(writable).discard_root().run())
+}
+
+fn command(root: Root, argv: &[OsString]) -> Command {
+    let (program, arguments) = argv
+        .split_first()
+        .map_or((OsString::new(), argv), |(program, rest)| (program.clone(), rest));
+    let mut command = Command::new(root, program).args(arguments);
     for (name, value) in std::env::vars_os() {
         let locale = name.to_str().is_some_and(|name| name.starts_with("LC_"));
         if locale || KEPT.iter().any(|kept| name == *kept) {
@@ -25,8 +72,7 @@ pub(crate) fn run(overlay: Overlay, argv: Vec<OsString>) -> Result<Status, Failu
     if on_terminal() {
         command = command.terminal(Terminal::New);
     }
-    let exit = command.run().map_err(Error::into_failure)?;
-    Ok(exit.status())
+    command
 }
 
 /// Whether a user sits at all three standard streams: then a shell is to have job

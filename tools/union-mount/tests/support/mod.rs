@@ -14,10 +14,15 @@ use std::process::{Command, Output};
 /// An id that nobody has.
 const USER: u32 = 54_321;
 
+/// `nobody`, whom every machine has and who owns nothing: fusermount3(1) serves
+/// nobody without a name.
+const NAMED_USER: u32 = 65_534;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Root,
     User,
+    NamedUser,
 }
 
 /// A scratch directory that belongs to the role.
@@ -47,7 +52,16 @@ pub(crate) fn as_root(test: impl Fn(&Scratch)) {
 
 /// Runs `test` as an ordinary user, or says that it cannot.
 pub(crate) fn as_user(test: impl Fn(&Scratch)) {
-    let scratch = Scratch::new(Role::User);
+    as_some_user(Role::User, test);
+}
+
+/// Runs `test` as an ordinary user with a name, or says that it cannot.
+pub(crate) fn as_named_user(test: impl Fn(&Scratch)) {
+    as_some_user(Role::NamedUser, test);
+}
+
+fn as_some_user(role: Role, test: impl Fn(&Scratch)) {
+    let scratch = Scratch::new(role);
     let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
     match probe {
         Ok(output) if output.status.success() => test(&scratch),
@@ -84,8 +98,17 @@ impl Scratch {
 
     /// Gives a path to the role.
     pub(crate) fn own(&self, path: impl AsRef<Path>) {
-        if self.role == Role::User && is_root() {
-            chown(path, Some(USER), Some(USER)).unwrap();
+        if let Some(id) = self.other_id() {
+            chown(path, Some(id), Some(id)).unwrap();
+        }
+    }
+
+    /// The role's id, where it is not our own.
+    fn other_id(&self) -> Option<u32> {
+        match self.role {
+            Role::User if is_root() => Some(USER),
+            Role::NamedUser if is_root() => Some(NAMED_USER),
+            _ => None,
         }
     }
 
@@ -127,16 +150,55 @@ impl Scratch {
 
     /// A program as the role, in the scratch directory, with nothing in its environment.
     pub(crate) fn as_role(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = if self.role == Role::User && is_root() {
-            let mut command = Command::new("setpriv");
-            let ids = [format!("--reuid={USER}"), format!("--regid={USER}")];
-            command.args(ids).args(["--clear-groups", "--"]).arg(program);
-            command
-        } else {
-            Command::new(program)
+        let mut command = match self.other_id() {
+            Some(id) => {
+                let mut command = Command::new("setpriv");
+                let ids = [format!("--reuid={id}"), format!("--regid={id}")];
+                command.args(ids).args(["--clear-groups", "--"]).arg(program);
+                command
+            }
+            None => Command::new(program),
         };
+        self.surround(&mut command);
+        command
+    }
+
+    fn surround(&self, command: &mut Command) {
         command.current_dir(self.dir.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin");
-        command.env("HOME", self.dir.path());
+        command.env("HOME", self.dir.path()).env("XDG_CACHE_HOME", self.path(".cache"));
+    }
+
+    /// Whether the role can open /dev/fuse, as udev lets everybody, or root can
+    /// arrange for it. Says so if not.
+    pub(crate) fn reaches_fuse(&self) -> bool {
+        let mode = fs::metadata("/dev/fuse").map(|device| device.mode()).unwrap_or_default();
+        let reaches = is_root() || mode & 0o006 == 0o006;
+        if !reaches {
+            eprintln!("SKIPPED: /dev/fuse is not for everybody");
+        }
+        reaches
+    }
+
+    /// A program as the role, where /dev/fuse is for everybody: root's own machine
+    /// may have it otherwise, so it is arranged in a mount namespace.
+    pub(crate) fn with_fuse(&self, argv: &[&str]) -> Command {
+        let Some(id) = self.other_id() else {
+            let mut command = self.as_role(argv[0]);
+            command.args(&argv[1..]);
+            return command;
+        };
+        let device = self.path(".fuse");
+        let _ = fs::remove_file(&device);
+        let made = Command::new("mknod").arg(&device).args(["c", "10", "229"]).status().unwrap();
+        assert!(made.success());
+        fs::set_permissions(&device, fs::Permissions::from_mode(0o666)).unwrap();
+        let script = format!(
+            "mount --bind .fuse /dev/fuse && rm -f .fuse && \
+             exec setpriv --reuid={id} --regid={id} --clear-groups -- \"$@\""
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script, "sh"]).args(argv);
+        self.surround(&mut command);
         command
     }
 

@@ -99,7 +99,7 @@ pub fn skip(what: &str, reason: &str) {
     let line = format!("SKIPPED {test}{what}: {reason}\n");
     // Not eprint!, which the test runner captures.
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
-    if let Some(path) = env::var_os("LAYERUTILS_TEST_SKIPS") {
+    if let Some(path) = env::var_os("LAYERUTILS_TEST_SKIPS").filter(|path| !path.is_empty()) {
         let file = OpenOptions::new().create(true).append(true).open(path);
         file.and_then(|mut file| file.write_all(line.as_bytes())).expect("skips can be recorded");
     }

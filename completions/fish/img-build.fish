@@ -12,6 +12,7 @@ complete -c img-build -l secret -d 'Give the file SRC to the mounts of this secr
 complete -c img-build -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c img-build -l map-users -d 'Have the owners inside as subordinate ids, as an ordinary user'
 complete -c img-build -l no-cache -d 'Execute every step, even if its result is in the cache'
 complete -c img-build -l rehash -d 'Read all files of the context, also those that seem to be as they were'
 complete -c img-build -l explain -d 'Say of each step whether it came from the cache, and why not'

@@ -54,6 +54,22 @@ pub fn ordinary_user() -> User {
     }
 }
 
+/// A user to whom subuid(5) and subgid(5) grant ids, if there is one.
+#[must_use]
+pub fn user_with_subordinate_ids() -> Option<User> {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (users, groups) = (read("/etc/subuid"), read("/etc/subgid"));
+    let grants = |table: &str, name: &str| {
+        table.lines().any(|line| line.split(':').next().is_some_and(|owner| owner == name))
+    };
+    read("/etc/passwd").lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let name = fields.first()?;
+        let user = User { uid: fields.get(2)?.parse().ok()?, gid: fields.get(3)?.parse().ok()? };
+        (grants(&users, name) && grants(&groups, name)).then_some(user)
+    })
+}
+
 /// A test's own folder, and the user who owns it.
 #[derive(Debug)]
 pub struct Sandbox {

@@ -55,6 +55,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NETWORK", default_value = "host")]
     pub(crate) network: Network,
 
+    /// Have the owners inside as subordinate ids, as an ordinary user
+    #[arg(long)]
+    pub(crate) map_users: bool,
+
     /// Give the file SRC to the mounts of this secret (repeatable)
     #[arg(long = "secret", value_name = "id=ID,src=FILE")]
     pub(crate) secrets: Vec<String>,

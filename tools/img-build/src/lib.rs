@@ -26,6 +26,7 @@ use common::cli::{Failure, Status};
 use common::containerfile::Containerfile;
 use common::image::Destination;
 use common::oci::Platform;
+use common::sandbox::again_with_many_ids;
 use common::store::cache_dir;
 use common::stream::{self, Output, Payload};
 use common::time;
@@ -52,6 +53,11 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let destination = cli.destination.as_deref().map(Destination::parse).transpose()?;
     if let Some(destination) = &destination {
         destination.check()?;
+    }
+    if cli.map_users {
+        if let Some(status) = again_with_many_ids()? {
+            return Ok(status);
+        }
     }
     let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
     let mut builder = plan(&cli)?;

@@ -70,6 +70,27 @@ fn commands_change_the_image() {
 }
 
 #[test]
+fn subordinate_ids_are_other_users() {
+    let Some(busybox) = busybox() else { return skip("no static busybox (busybox-static)") };
+    let user = layerutils_tests::sandbox::user_with_subordinate_ids();
+    let Some(user) = user else { return skip("nobody has subordinate ids (useradd makes one)") };
+    let bench = Bench::new();
+    std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
+    let Some(bench) = bench.for_ids(user.uid, user.gid) else {
+        return skip("needs root, to become a user with subordinate ids");
+    };
+    let file = format!("{BASE}RUN touch /f && chown 5:6 /f\nUSER 7:8\nRUN touch /tmp/g\n");
+    let file = file.replace("RUN touch /f", "RUN mkdir -m 1777 /tmp && touch /f");
+    let image = bench.build_with(&file, &["--map-users"]);
+    assert!(image.list(image.layers.len() - 2).contains(&"f 0644 5:6 f \"\"".into()));
+    assert!(image.last().contains(&"f 0644 7:8 tmp/g \"\"".into()));
+    // What was found with many ids is nothing for one.
+    bench.write("Containerfile", &file);
+    let built = bench.run(&["ctx"], b"");
+    assert_eq!(built.status, 2, "{}", built.stderr);
+}
+
+#[test]
 fn failures_are_named_and_leave_nothing() {
     for bench in benches() {
         let before = cache_scratch(&bench);

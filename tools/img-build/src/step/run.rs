@@ -60,6 +60,8 @@ impl Builder {
             "environment": state.variables.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
             "directory": state.image.config.working_dir,
             "user": state.image.config.user,
+            // Where there is one id, what a command finds and does is another thing.
+            "owners": can_mount(),
             "network": format!("{network:?}"),
             "mounts": mounts.facts(),
             "epoch": time::source_date_epoch()?.map(|epoch| epoch.seconds),

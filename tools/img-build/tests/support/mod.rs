@@ -160,14 +160,19 @@ impl Bench {
         !self.prefix.is_empty() || !nix::unistd::geteuid().is_root()
     }
 
-    /// The same bench for an ordinary user, `None` where there can be none.
-    pub(crate) fn for_user(mut self) -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            return Some(self);
+    /// The same bench for an ordinary user of one id, `None` where there can be none.
+    pub(crate) fn for_user(self) -> Option<Self> {
+        match nix::unistd::geteuid().is_root() {
+            true => self.for_ids(54321, 54321),
+            false => Some(self),
         }
-        let id = "54321";
-        let own =
-            Command::new("chown").args(["-R", &format!("{id}:{id}")]).arg(self.dir.path()).status();
+    }
+
+    /// The same bench for another user, `None` where root does not run it.
+    pub(crate) fn for_ids(mut self, uid: u32, gid: u32) -> Option<Self> {
+        let (uid, gid) = (uid.to_string(), gid.to_string());
+        let own = format!("{uid}:{gid}");
+        let own = Command::new("chown").args(["-R", &own]).arg(self.dir.path()).status();
         if !own.is_ok_and(|status| status.success()) {
             return None;
         }
@@ -177,7 +182,7 @@ impl Bench {
         assert!(copied.unwrap().success());
         let script = r#"shift; exec "$0" "$@""#;
         self.prefix =
-            ["setpriv", "--reuid", id, "--regid", id, "--clear-groups", "sh", "-c", script]
+            ["setpriv", "--reuid", &uid, "--regid", &gid, "--clear-groups", "sh", "-c", script]
                 .map(str::to_owned)
                 .into();
         self.prefix.push(tool.display().to_string());

@@ -5,18 +5,23 @@ complete -c img-commit -s t -l tag -d 'Name the image; repeatable' -r
 complete -c img-commit -s o -l output -d 'Write the image to DEST (-, oci:DIR, oci-archive:FILE, docker-archive:FILE) and not to the store' -r
 complete -c img-commit -l upper -d 'Take the layer from DIR, the upper directory of an overlay mount' -r -F
 complete -c img-commit -l lower -d 'With --upper: a lower directory of the mount; repeatable, base first' -r -F
+complete -c img-commit -l onto -d 'Put what is the parent\'s own, without its base, over IMAGE' -r
+complete -c img-commit -l base -d 'With --onto: the parent\'s base [default: the one that it names]' -r
 complete -c img-commit -l created-by -d 'Say in the history what made the layer [default: the parent\'s command]' -r
 complete -c img-commit -l platform -d 'The platform to take from the parent, or to give to an image from scratch' -r
 complete -c img-commit -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip'
 zstd\t'zstd'
 none\t'Plain tar, so that the layer\'s digest is its DiffID'"
 complete -c img-commit -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
+complete -c img-commit -l format -d 'With -o: write the manifest as OCI or docker (schema 2) defines it' -r -f -a "oci\t'OCI\'s'
+docker\t'Docker\'s schema 2'"
 complete -c img-commit -l annotation -d 'Note something in the manifest; repeatable' -r
 complete -c img-commit -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-commit -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c img-commit -l config-only -d 'Add no layer, only configuration'
+complete -c img-commit -l squash -d 'Make one layer of the parent\'s and the new one'
 complete -c img-commit -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-commit -s v -l verbose -d 'Say what is being done'
 complete -c img-commit -s h -l help -d 'Print help (see more with \'--help\')'

@@ -43,9 +43,16 @@ impl Place {
         Store::create(&self.path("store")).unwrap()
     }
 
-    /// The image that the store has for `reference`.
+    /// The image that `reference` names as the tool would take it: in the store, or at a
+    /// path from the folder on.
     #[must_use]
     pub fn image(&self, reference: &str) -> Image {
+        let transports = ["oci:", "oci-archive:", "docker-archive:"];
+        let path = transports.iter().find_map(|transport| {
+            let path = reference.strip_prefix(transport).filter(|path| !path.starts_with('/'))?;
+            Some(format!("{transport}{}", self.path(path).display()))
+        });
+        let reference = path.as_deref().unwrap_or(reference);
         let reference = Reference::parse(reference.as_ref()).unwrap();
         common::image::open(&reference, None, &Location::at(self.path("store"))).unwrap()
     }

@@ -159,21 +159,12 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image whose manifest was put into `store`, with the blobs that are not
-    /// there taken from the image it was made from.
+    /// The image whose manifest was put into `store`, which has all of it.
     ///
     /// # Errors
     /// A manifest or config that is missing or malformed.
-    pub fn made_from(
-        base: Option<&Self>,
-        store: Arc<Store>,
-        manifest: &Descriptor,
-    ) -> Result<Self, Error> {
-        let source = match base {
-            Some(base) => Source::Above(store, Box::new(base.source.clone())),
-            None => Source::Store(store),
-        };
-        open::manifest(source, manifest, Vec::new())
+    pub fn in_store(store: Arc<Store>, manifest: &Descriptor) -> Result<Self, Error> {
+        open::manifest(Source::Store(store), manifest, Vec::new())
     }
 
     /// What identifies the image to a user: the manifest's digest, or docker's image
@@ -219,7 +210,7 @@ impl Image {
     pub fn store(&self) -> Option<&Store> {
         match &self.source {
             Source::Store(store) => Some(store),
-            Source::Archive(_) | Source::Origin(_) | Source::Above(..) => None,
+            Source::Archive(_) | Source::Origin(_) => None,
         }
     }
 
@@ -239,14 +230,26 @@ impl Image {
     /// A blob that is missing or damaged, a store that cannot be written.
     pub fn copy_to(&self, store: &Store) -> Result<(), Error> {
         for blob in self.blobs() {
-            match self.source.copy(blob, store) {
-                Err(Error::Store(store::Error::NoBlob(_)))
-                    if blob.kind() == oci::media_type::Kind::ForeignLayer => {}
-                copied => copied?,
-            }
+            self.copy_blob_to(blob, store)?;
         }
         store.put(&self.manifest_bytes)?;
         Ok(())
+    }
+
+    /// Copies a blob of the image into `store`, if it is not there. A foreign layer may
+    /// be nowhere.
+    ///
+    /// # Errors
+    /// As [`Image::copy_to`].
+    pub fn copy_blob_to(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
+        match self.source.copy(blob, store) {
+            Err(Error::Store(store::Error::NoBlob(_)))
+                if blob.kind() == oci::media_type::Kind::ForeignLayer =>
+            {
+                Ok(())
+            }
+            copied => copied,
+        }
     }
 }
 

@@ -27,8 +27,6 @@ pub(super) enum Source {
     Store(Arc<Store>),
     Archive(Arc<Archive>),
     Origin(Arc<dyn Origin>),
-    /// A store with what is new, and where the rest is.
-    Above(Arc<Store>, Box<Source>),
 }
 
 impl Source {
@@ -37,8 +35,6 @@ impl Source {
             Self::Store(store) => Ok(store.blob(blob)?),
             Self::Archive(archive) => archive.blob(blob),
             Self::Origin(origin) => origin.blob(blob),
-            Self::Above(store, _) if store.contains(blob) => Ok(store.blob(blob)?),
-            Self::Above(_, below) => below.blob(blob),
         }
     }
 
@@ -46,10 +42,6 @@ impl Source {
     pub(super) fn file(&self, blob: &Descriptor) -> Option<Arc<File>> {
         match self {
             Self::Store(store) => store.blob_file(blob).ok().map(Arc::new),
-            Self::Above(store, _) if store.contains(blob) => {
-                store.blob_file(blob).ok().map(Arc::new)
-            }
-            Self::Above(_, below) => below.file(blob),
             Self::Archive(_) | Self::Origin(_) => None,
         }
     }
@@ -79,15 +71,10 @@ impl Source {
 
     /// The blob of this digest, whatever it holds.
     pub(super) fn find(&self, digest: &Digest) -> Option<Descriptor> {
-        let in_store = |store: &Store| Some(std::fs::metadata(store.blob_path(digest)).ok()?.len());
         let len_bytes = match self {
-            Self::Store(store) => in_store(store)?,
+            Self::Store(store) => std::fs::metadata(store.blob_path(digest)).ok()?.len(),
             Self::Archive(archive) => archive.len_of(digest)?,
             Self::Origin(_) => return None,
-            Self::Above(store, below) => match in_store(store) {
-                Some(len_bytes) => len_bytes,
-                None => return below.find(digest),
-            },
         };
         Some(Descriptor::new("", digest.clone(), len_bytes))
     }

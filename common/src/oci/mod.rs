@@ -10,6 +10,7 @@
 mod config;
 mod descriptor;
 mod document;
+mod format;
 mod json;
 pub mod media_type;
 mod platform;
@@ -17,6 +18,7 @@ mod platform;
 pub use config::{ContainerConfig, Empty, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Annotations, Descriptor};
 pub use document::{Document, Index, Manifest};
+pub use format::ManifestFormat;
 pub use json::{Extra, MAX_DOCUMENT_LEN_BYTES, from_json, to_json};
 pub use platform::{InvalidPlatform, Platform};
 
@@ -47,6 +49,14 @@ pub enum Error {
     /// A media type that is neither a manifest's nor an index's.
     #[error("not an image: media type '{}'", crate::name::show(.0))]
     MediaType(String),
+    /// A media type that has no counterpart in the format that was asked for.
+    #[error("'{}' has no counterpart in the {format} format", crate::name::show(.media_type))]
+    NotInFormat {
+        /// The media type.
+        media_type: String,
+        /// The format.
+        format: &'static str,
+    },
     /// A schema version other than 2.
     #[error("schema version {0} is not supported, only 2")]
     SchemaVersion(u64),

@@ -93,7 +93,7 @@ pub(crate) fn deliver(
         store.tag(names, image)?;
     }
     if let Some(destination) = destination {
-        let opened = Image::made_from(None, Arc::clone(store), image)?;
+        let opened = Image::in_store(Arc::clone(store), image)?;
         destination.write(&opened, names)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use common::cli::{CompressOptions, OutputOptions};
-use common::oci::Platform;
+use common::oci::{ManifestFormat, Platform};
 use common::store::{Location, Name};
 
 /// Add a layer and configuration to an image
@@ -49,8 +49,20 @@ pub(crate) struct Cli {
     pub(crate) lowers: Vec<PathBuf>,
 
     /// Add no layer, only configuration
-    #[arg(long, conflicts_with_all = ["layer", "upper", "compress"])]
+    #[arg(long, conflicts_with_all = ["layer", "upper"])]
     pub(crate) config_only: bool,
+
+    /// Make one layer of the parent's and the new one
+    #[arg(long)]
+    pub(crate) squash: bool,
+
+    /// Put what is the parent's own, without its base, over IMAGE
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) onto: Option<OsString>,
+
+    /// With --onto: the parent's base [default: the one that it names]
+    #[arg(long, value_name = "IMAGE", requires = "onto")]
+    pub(crate) base: Option<OsString>,
 
     /// Say in the history what made the layer [default: the parent's command]
     #[arg(long, value_name = "TEXT")]
@@ -62,6 +74,15 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) compress: CompressOptions,
+
+    /// With -o: write the manifest as OCI or docker (schema 2) defines it
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "oci",
+        requires_if("docker", "destination")
+    )]
+    pub(crate) format: ManifestFormat,
 
     /// Note something in the manifest; repeatable
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]

@@ -1,7 +1,7 @@
 //! A layer's way into the store, in one pass: from a stream, inflated and checked to be
 //! a tar archive, or from an upper directory; hashed, and perhaps compressed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use common::digest::{Algorithm, DiffId, Hasher};
 use common::image::{Sizes, size_of};
 use common::layer::diff::{self, Change, LayerWriter, Sink, SinkError};
 use common::name::show;
-use common::oci::{Descriptor, media_type};
+use common::oci::Descriptor;
+use common::oci::media_type::{self, Kind};
 use common::progress::Progress;
 use common::store::{BlobWriter, Store};
 use common::stream::{self, Input, Payload};
@@ -19,6 +20,7 @@ use common::tar;
 use common::time;
 
 use crate::cli::Cli;
+use crate::start::Placed;
 
 /// A layer in the store.
 pub(crate) struct Layer {
@@ -39,15 +41,19 @@ pub(crate) enum Source<'c> {
 impl<'c> Source<'c> {
     /// What the arguments name, opened.
     pub(crate) fn new(cli: &'c Cli) -> Result<Self, Failure> {
-        let operand = match (&cli.upper, cli.config_only) {
+        let is_streamed = cli.upper.is_none() && !cli.config_only;
+        let operand = cli.layer.as_deref().unwrap_or(OsStr::new("-"));
+        let images = [Some(&cli.parent), cli.onto.as_ref(), cli.base.as_ref()].into_iter();
+        let images = images.flatten().map(OsString::as_os_str);
+        stream::at_most_one_standard(images.chain(is_streamed.then_some(operand)))?;
+        match (&cli.upper, cli.config_only) {
             (Some(upper), _) => {
-                return Ok(Self::Upper(upper, cli.lowers.iter().map(PathBuf::as_path).collect()));
+                let lowers = cli.lowers.iter().map(PathBuf::as_path).collect();
+                Ok(Self::Upper(upper, lowers))
             }
-            (None, true) => return Ok(Self::Nothing),
-            (None, false) => cli.layer.as_deref().unwrap_or(OsStr::new("-")),
-        };
-        stream::at_most_one_standard([cli.parent.as_os_str(), operand])?;
-        Ok(Self::Stream(Input::open(operand, Payload::Binary)?))
+            (None, true) => Ok(Self::Nothing),
+            (None, false) => Ok(Self::Stream(Input::open(operand, Payload::Binary)?)),
+        }
     }
 }
 
@@ -92,7 +98,7 @@ fn from_upper(
     if summary.is_empty() {
         return Ok(None);
     }
-    sink.layer.finish()?.finish(sink.size).map(Some)
+    sink.layer.finish()?.finish(Some(sink.size)).map(Some)
 }
 
 /// Adds up what the files of a layer hold.
@@ -116,14 +122,34 @@ fn from_stream(input: Input, compress: Compress, store: &Store) -> Result<Option
         Decoder::new(progress.reading(input)).map_err(|error| Failure::about(&label, error))?;
     let mut tee = Tee { from: plain, to: Stored::new(compress, store)?, failed: None };
     match content_size(&mut tee) {
-        Ok(Some(size)) => tee.to.finish(size).map(Some),
+        Ok(Some(size)) => tee.to.finish(Some(size)).map(Some),
         Ok(None) => Ok(None),
         Err(error) => Err(refusal(&label, tee, error)),
     }
 }
 
+/// The layer compressed, if it is stored plain; else as it is.
+pub(crate) fn compressed(
+    placed: &Placed,
+    compress: Compress,
+    store: &Store,
+) -> Result<Descriptor, Failure> {
+    let Placed { layer, image } = placed;
+    let is_plain = layer.descriptor.digest == layer.diff_id.0;
+    if layer.descriptor.kind() != Kind::Layer || !is_plain {
+        return Ok(layer.descriptor.clone());
+    }
+    let label = format!("layer {}", layer.descriptor.digest);
+    let mut stored = Stored::new(compress, store)?;
+    io::copy(&mut image.layer(layer)?, &mut stored)
+        .map_err(|error| Failure::about(label, error))?;
+    let mut descriptor = stored.finish(None)?.descriptor;
+    descriptor.annotations.clone_from(&layer.descriptor.annotations);
+    Ok(descriptor)
+}
+
 /// An uncompressed layer being written into the store.
-struct Stored<'s> {
+pub(crate) struct Stored<'s> {
     encoder: Encoder<BlobWriter<'s>>,
     format: Format,
     /// None where the layer is stored plain: the blob's digest is the DiffID then.
@@ -132,7 +158,7 @@ struct Stored<'s> {
 }
 
 impl<'s> Stored<'s> {
-    fn new(compress: Compress, store: &'s Store) -> Result<Self, Failure> {
+    pub(crate) fn new(compress: Compress, store: &'s Store) -> Result<Self, Failure> {
         let encoder = compress.encoder(store.writer()?);
         let encoder = encoder.map_err(|error| Failure::about("store", error))?;
         let format = compress.format();
@@ -140,13 +166,16 @@ impl<'s> Stored<'s> {
         Ok(Self { encoder, format, hasher, len_bytes: 0 })
     }
 
-    /// Puts the layer in its place; `size` is what its files hold in bytes.
-    fn finish(self, size: u64) -> Result<Layer, Failure> {
+    /// Puts the layer in its place; `size` is what its files hold in bytes, if that is
+    /// known.
+    pub(crate) fn finish(self, size: Option<u64>) -> Result<Layer, Failure> {
         let blob = self.encoder.finish().map_err(|error| Failure::about("store", error))?;
         let (digest, len_bytes) = blob.commit()?;
         let diff_id = DiffId(self.hasher.map_or_else(|| digest.clone(), Hasher::finish));
-        // It is known now, and img-history need not read the layer for it.
-        Sizes::default().put(&diff_id, size);
+        if let Some(size) = size {
+            // img-history need not read the layer for it.
+            Sizes::default().put(&diff_id, size);
+        }
         let media_type = match self.format {
             Format::Gzip => media_type::LAYER_GZIP,
             Format::Zstd => media_type::LAYER_ZSTD,

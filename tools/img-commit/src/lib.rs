@@ -1,27 +1,36 @@
 //! `img-commit`: add a layer and configuration to an image.
 //!
-//! The layer's way into the store is in `layer`, what becomes of the config in
-//! `config`; here they are put together.
+//! What a commit starts from is in `start`, or with `--onto` in `rebase`; the layer's
+//! way into the store is in `layer`, or with `--squash` in `squash`; what becomes of the
+//! config in `config`; here they are put together.
 
 mod cli;
 mod config;
 mod layer;
+mod rebase;
+mod scratch;
+mod squash;
+mod start;
 
-use std::ffi::OsStr;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Compress, Failure, Status, cleanup};
+use common::cli::{Compress, Failure, Status};
+use common::compression::Format;
 use common::digest::Digest;
-use common::image::{BASE_DIGEST, Destination, Image, InvalidReference, Reference};
-use common::oci::{Descriptor, ImageConfig, Manifest, Platform, media_type};
+use common::image::{BASE_DIGEST, Destination, Found, Image};
+use common::oci::{Descriptor, ImageConfig, Manifest, ManifestFormat, media_type};
 use common::store::Store;
 use common::stream::{self, Output, Payload};
 use common::time;
 
 use self::cli::Cli;
+use self::config::Added;
 use self::layer::{Layer, Source};
+use self::scratch::{Assembled, Scratch};
+use self::squash::Below;
+use self::start::{Placed, Start};
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -53,29 +62,32 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 /// What is going to be done. Nothing is written before it stands.
 struct Plan<'c> {
     cli: &'c Cli,
-    parent: Option<Image>,
+    start: Start,
     layer: Source<'c>,
-    /// The child's, but for its layer and the history of it.
+    /// The new image's, but for its new layer and the history of it.
     config: ImageConfig,
-    destination: Option<Destination>,
     compress: Compress,
+    destination: Option<Destination>,
 }
 
 impl<'c> Plan<'c> {
     fn new(cli: &'c Cli) -> Result<Self, Failure> {
+        let compress = cli.compress.checked()?;
+        let is_stored = cli.destination.is_none();
+        if compress.format() != Format::None && cli.config_only && !cli.squash && is_stored {
+            return Err(Failure::usage("--compress: there is no layer to compress"));
+        }
+        if cli.format == ManifestFormat::Docker && !cli.annotations.is_empty() {
+            return Err(Failure::usage("--annotation: docker's format has no annotations"));
+        }
         let destination = cli.destination.as_deref().map(Destination::parse).transpose()?;
         if let Some(destination) = &destination {
             destination.check()?;
         }
-        let compress = cli.compress.checked()?;
         let layer = Source::new(cli)?;
-        let parent = parent(cli)?;
-        let before = match &parent {
-            Some(parent) => parent.config.child(),
-            None => ImageConfig::scratch(&cli.platform.clone().unwrap_or_else(Platform::host)),
-        };
-        let config = config::changed(cli, before)?;
-        Ok(Self { cli, parent, layer, config, destination, compress })
+        let start = Start::new(cli)?;
+        let config = config::changed(cli, start.config.clone())?;
+        Ok(Self { cli, start, layer, config, compress, destination })
     }
 
     /// Makes the image, puts it where it belongs, and says what its manifest's digest is.
@@ -84,63 +96,100 @@ impl<'c> Plan<'c> {
         match self.destination.clone() {
             None => {
                 let store = cli.location.create()?;
-                if let Some(parent) = &self.parent {
-                    parent.copy_to(&store)?;
+                for Placed { layer, image } in self.kept() {
+                    image.copy_blob_to(&layer.descriptor, &store)?;
+                }
+                if let Some(base) = self.recorded_base() {
+                    base.copy_to(&store)?;
                 }
                 let image = self.make(&store)?;
                 store.tag(&cli.names, &image)?;
                 Ok(image.digest)
             }
             Some(destination) => {
-                // What is new is kept apart until it is written out with the rest.
-                let folder = tempfile::Builder::new().prefix("layerutils-").tempdir();
-                let folder = folder.map_err(|error| Failure::about("temporary folder", error))?;
-                let leftover = folder.path().to_path_buf();
-                let guard = cleanup::register(move || {
-                    let _ = std::fs::remove_dir_all(leftover);
-                });
-                let parent = self.parent.clone();
-                let store = Arc::new(Store::create(folder.path())?);
-                let image = self.make(&store)?;
-                let image = Image::made_from(parent.as_ref(), store, &image)?;
+                let scratch = Scratch::new()?;
+                let others = self.kept().iter().map(|placed| placed.image.clone());
+                let mut others: Vec<Image> = others.collect();
+                others.dedup_by(|one, other| one.id() == other.id());
+                let image = self.make(&scratch.store)?;
+                let digest = image.digest.clone();
+                let origin = Assembled { new: Arc::clone(&scratch.store), others };
+                let image = Found::in_origin(Arc::new(origin), image).image(None)?;
                 destination.write(&image, &cli.names)?;
-                drop(guard);
-                Ok(image.descriptor.digest)
+                Ok(digest)
             }
         }
     }
 
-    /// Puts layer, config and manifest into `store`.
+    /// The layers that stay as they are.
+    fn kept(&self) -> &[Placed] {
+        let kept = if self.cli.squash { self.start.base_layers } else { self.start.layers.len() };
+        self.start.layers.get(..kept).unwrap_or_default()
+    }
+
+    /// The image that the manifest is to name as its base: none for one layer of all.
+    fn recorded_base(&self) -> Option<&Image> {
+        let is_above = !self.cli.squash || self.cli.onto.is_some();
+        self.start.base.as_ref().filter(|_| is_above)
+    }
+
+    /// Puts what is new of layers, config and manifest into `store`.
     fn make(mut self, store: &Store) -> Result<Descriptor, Failure> {
-        let mut layers: Vec<Descriptor> =
-            self.parent.iter().flat_map(|parent| parent.manifest.layers.clone()).collect();
-        let layer = layer::store(self.layer, self.compress, store)?;
-        let empty_layer = layer.is_none();
-        if let Some(Layer { descriptor, diff_id }) = layer {
+        let mut layers = self.kept_descriptors(store)?;
+        let base = self.recorded_base().map(|base| base.descriptor.digest.to_string());
+        let kept = layers.len();
+        let source = std::mem::replace(&mut self.layer, Source::Nothing);
+        let new = match self.cli.squash {
+            true => self.squash(source, kept, store)?,
+            false => layer::store(source, self.compress, store)?,
+        };
+        let added = match (&new, self.cli.squash) {
+            (Some(_), true) => Added::Squashed(kept),
+            (Some(_), false) => Added::Layer,
+            (None, _) => Added::Nothing,
+        };
+        self.config.rootfs.diff_ids.truncate(kept);
+        if let Some(Layer { descriptor, diff_id }) = new {
             layers.push(descriptor);
             self.config.rootfs.diff_ids.push(diff_id);
         }
-        let parent = self.parent.as_ref();
-        config::record(self.cli, parent, empty_layer, time::now()?, &mut self.config);
-        let config = self.config.to_bytes()?;
-        let (digest, len_bytes) = store.put(&config)?;
-        let mut manifest =
-            Manifest::new(Descriptor::new(media_type::CONFIG, digest, len_bytes), layers);
-        if let Some(parent) = parent {
-            manifest.annotations.insert(BASE_DIGEST.into(), parent.descriptor.digest.to_string());
-        }
+        config::record(self.cli, &self.start, added, time::now()?, &mut self.config);
+        let (digest, len_bytes) = store.put(&self.config.to_bytes()?)?;
+        let config = Descriptor::new(media_type::CONFIG, digest, len_bytes);
+        let mut manifest = Manifest::new(config, layers);
+        manifest.annotations.extend(base.map(|base| (BASE_DIGEST.to_owned(), base)));
         manifest.annotations.extend(self.cli.annotations.iter().cloned());
+        let manifest = self.cli.format.manifest(&manifest)?;
         let (digest, len_bytes) = store.put(&manifest.to_bytes()?)?;
-        Ok(Descriptor::new(media_type::MANIFEST, digest, len_bytes))
+        let media_type = manifest.media_type.unwrap_or_default();
+        Ok(Descriptor::new(media_type, digest, len_bytes))
     }
-}
 
-/// The image to start from; none for `scratch`, the name that docker reserves for it.
-fn parent(cli: &Cli) -> Result<Option<Image>, Failure> {
-    if cli.parent == OsStr::new("scratch") {
-        return Ok(None);
+    /// The layers that stay; on their way out of the store, our own are compressed.
+    fn kept_descriptors(&self, store: &Store) -> Result<Vec<Descriptor>, Failure> {
+        let is_changed = self.destination.is_some() && self.compress.format() != Format::None;
+        let kept = self.kept().iter().map(|placed| match is_changed {
+            true => layer::compressed(placed, self.compress, store),
+            false => Ok(placed.layer.descriptor.clone()),
+        });
+        kept.collect()
     }
-    let reference = Reference::parse(&cli.parent).map_err(InvalidReference::into_failure)?;
-    let opened = common::image::open(&reference, cli.platform.as_ref(), &cli.location);
-    opened.map(Some).map_err(|error| error.about(&reference))
+
+    /// Makes one layer of those that do not stay, and the new one.
+    fn squash(
+        &self,
+        new: Source<'_>,
+        kept: usize,
+        store: &Store,
+    ) -> Result<Option<Layer>, Failure> {
+        let scratch = Scratch::new()?;
+        let new = layer::store(new, Compress::NONE, &scratch.store)?;
+        let old = self.start.layers.get(kept..).unwrap_or_default().iter();
+        let mut sources = old.map(squash::source).collect::<Result<Vec<_>, _>>()?;
+        if let Some(Layer { descriptor, .. }) = new {
+            sources.push(squash::in_place(&scratch.store, &descriptor)?);
+        }
+        let below = if kept == 0 { Below::Nothing } else { Below::Layers };
+        squash::squash(&sources, below, self.compress, store)
+    }
 }

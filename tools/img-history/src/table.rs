@@ -102,15 +102,20 @@ impl Table {
     }
 
     fn created_by(&self, step: &Step) -> String {
-        // Docker replaces tabs. A heredoc's line ends would break the table.
-        let line = step.entry.created_by.replace(['\t', '\n', '\r'], " ");
+        // Docker replaces tabs.
+        let line = self.unbroken(&step.entry.created_by.replace('\t', " "));
         if self.no_trunc { line } else { human::ellipsis(&line, COMMAND_WIDTH) }
     }
 
     fn comment(&self, step: &Step) -> String {
+        self.unbroken(&step.entry.comment)
+    }
+
+    /// A line of a table is a line, also where a heredoc or a message is more.
+    fn unbroken(&self, text: &str) -> String {
         match self.format.is_table() {
-            true => step.entry.comment.replace(['\n', '\r'], " "),
-            false => step.entry.comment.clone(),
+            true => text.replace(['\n', '\r'], " "),
+            false => text.to_owned(),
         }
     }
 

@@ -90,6 +90,9 @@ impl CompressOptions {
 }
 
 impl Compress {
+    /// Not at all.
+    pub const NONE: Self = Self { format: Format::None, level: None };
+
     /// The format.
     #[must_use]
     pub fn format(self) -> Format {

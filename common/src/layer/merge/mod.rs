@@ -47,6 +47,30 @@ pub struct Summary {
 /// A layer that cannot be read or is not valid, a hard link that one layer cannot
 /// say, a stream that fails.
 pub fn merge<W: Write>(layers: &[Source], writer: &mut Writer<W>) -> Result<Summary, Error> {
+    write(layers, Below::Unknown, writer)
+}
+
+/// As [`merge`], for layers that have nothing below them: what they hide is not there,
+/// and so there are no whiteouts.
+///
+/// # Errors
+/// As [`merge`].
+pub fn flatten<W: Write>(layers: &[Source], writer: &mut Writer<W>) -> Result<Summary, Error> {
+    write(layers, Below::Nothing, writer)
+}
+
+/// What the merged layer will be applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Unknown,
+    Nothing,
+}
+
+fn write<W: Write>(
+    layers: &[Source],
+    below: Below,
+    writer: &mut Writer<W>,
+) -> Result<Summary, Error> {
     let mut tree = Tree::new();
     for layer in layers {
         let bad = |source| Error::Archive { layer: layer.label().to_owned(), source };
@@ -66,7 +90,7 @@ pub fn merge<W: Write>(layers: &[Source], writer: &mut Writer<W>) -> Result<Summ
     let first_names = HashMap::new();
     let summary = Summary::default();
     let mut output = Output { tree: &tree, layers, writer, first_names, path: Vec::new(), summary };
-    output.write()?;
+    output.write(below)?;
     Ok(output.summary)
 }
 
@@ -91,9 +115,10 @@ struct Step<'a> {
 
 impl<W: Write> Output<'_, W> {
     /// Writes all nodes: the directory, its whiteouts, then what it holds.
-    fn write(&mut self) -> Result<(), Error> {
+    fn write(&mut self, below: Below) -> Result<(), Error> {
         let tree = self.tree;
-        let mut steps = vec![Step { node: Tree::ROOT, name: b"", parent_len: 0, hidden: false }];
+        let hidden = below == Below::Nothing;
+        let mut steps = vec![Step { node: Tree::ROOT, name: b"", parent_len: 0, hidden }];
         while let Some(step) = steps.pop() {
             let node = tree.node(step.node);
             self.path.truncate(step.parent_len);

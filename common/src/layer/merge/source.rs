@@ -47,6 +47,23 @@ impl Source {
         Ok(Self { label, file })
     }
 
+    /// Makes an uncompressed archive that comes as a stream readable at any place: it is
+    /// copied to a temporary file without a name.
+    ///
+    /// # Errors
+    /// A stream that fails, or no place for it.
+    pub fn of_stream(label: String, stream: &mut impl Read) -> Result<Self, Error> {
+        let copy = |stream| {
+            let mut file = tempfile::tempfile()?;
+            io::copy(stream, &mut file)?;
+            Ok(file)
+        };
+        match copy(stream) {
+            Ok(file) => Ok(Self { label, file }),
+            Err(source) => Err(Error::Read { layer: label, source }),
+        }
+    }
+
     /// The layer as messages name it.
     pub(super) fn label(&self) -> &str {
         &self.label

@@ -1,49 +1,12 @@
-//! `img-commit` through its binary: what it prints, and what is in the layout then.
-
-#![allow(clippy::unwrap_used)]
+//! A layer, a config and a history: what becomes of them, and what is refused.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
-use common::compression::{Encoder, Format};
 use common::digest::Digest;
 use common::store::Store;
-use layerutils_tests::place::Place;
 
-fn place() -> Place {
-    Place::new(env!("CARGO_BIN_EXE_img-commit"))
-}
-
-/// Runs, expects success and silence, and returns the digest printed.
-#[track_caller]
-fn commit(place: &Place, args: &[&str], input: &[u8]) -> String {
-    let text = place.done_with(args, input);
-    text.strip_suffix('\n').unwrap().parse::<Digest>().unwrap().to_string()
-}
-
-/// Runs, expects a refusal that leaves the store as it was, and returns the message.
-#[track_caller]
-fn refuse(place: &Place, args: &[&str], input: &[u8]) -> String {
-    let index = || fs::read(place.path("store/index.json")).ok();
-    let before = index();
-    let output = place.run(args, input);
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{args:?}");
-    assert_eq!(index(), before, "{args:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-/// A layer with files that hold their own names.
-fn layer(names: &[&str]) -> Vec<u8> {
-    let files: Vec<_> = names.iter().map(|name| (*name, name.as_bytes())).collect();
-    layerutils_tests::place::layer(&files)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = Encoder::new(Vec::new(), Format::Gzip, None).unwrap();
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
+use crate::{commit, gzip, layer, place, refuse};
 
 #[test]
 fn a_commit_is_what_docker_would_make() {

@@ -5,9 +5,11 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-use super::engine::{Engine, MAX_RACES, set_owner};
+use super::engine::Engine;
 use super::error::{Problem, Tried as _};
 use super::lower;
+use super::metadata::set_owner;
+use super::names::MAX_RACES;
 use super::options::Ownership;
 use super::state::Births;
 use super::xattrs;

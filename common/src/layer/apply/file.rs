@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
+use super::small;
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
 use crate::tar::{Content, Entry};
@@ -33,8 +34,20 @@ impl Engine<'_> {
         let file = self.make(at, name, "create it", |fd| {
             rustix::fs::openat(fd, name, NEW, mode).map(File::from)
         })?;
-        copy(content, &file)?;
-        self.finish_file(at, file.as_fd(), entry)?;
+        let is_small = content.left_bytes() <= small::MAX_LEN_BYTES && !content.is_sparse();
+        let lacking = if is_small { self.lacking(at, file.as_fd(), entry)? } else { None };
+        match lacking {
+            Some(lacking) => self.small_files.push(&entry.path, file, lacking, |bytes| {
+                copy_run(content, content.left_bytes(), |run, _| {
+                    bytes.extend_from_slice(run);
+                    Ok(())
+                })
+            })?,
+            None => {
+                copy(content, &file)?;
+                self.finish_file(at, file.as_fd(), entry)?;
+            }
+        }
         self.touched.insert(at, name);
         self.touch(at);
         Ok(())

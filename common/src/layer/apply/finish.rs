@@ -11,6 +11,7 @@ impl Engine<'_> {
     /// Makes the links that waited for their targets, and gives directories their
     /// times and closed modes, innermost first: a closed directory lets nobody in.
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
+        self.small_files.finish()?;
         self.finish_links()?;
         for id in self.tree.innermost_first() {
             let before = self.tree.take_mode_before(id);

@@ -6,15 +6,18 @@
 //! replaced can at worst lead into a directory that is no longer in the tree, and
 //! whoever removes a directory here says so with [`Tree::forget`].
 
-use std::collections::{HashMap, VecDeque};
+mod walk;
+
+use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::resolve::MAX_LINKS;
 use super::{DIRECTORY, Root, attributes};
+
+pub use walk::{Ahead, Walk, follow};
 
 /// How many directories are held open at once. Archives are depth first, so that
 /// a few would do; the usual limit on descriptors is 1024.
@@ -55,48 +58,6 @@ pub struct Tree<'a> {
     nodes: Vec<Node>,
     open: Vec<DirId>,
     clock: u64,
-}
-
-/// The names still ahead on a walk, and how many links were passed.
-#[derive(Debug)]
-pub struct Ahead {
-    names: VecDeque<Vec<u8>>,
-    links: usize,
-}
-
-impl Ahead {
-    /// All of `components`.
-    #[must_use]
-    pub fn of(components: &[&[u8]]) -> Self {
-        Self { names: components.iter().map(|name| name.to_vec()).collect(), links: 0 }
-    }
-
-    /// Whether the way leads up again.
-    #[must_use]
-    pub fn climbs(&self) -> bool {
-        self.names.iter().any(|name| name == b"..")
-    }
-}
-
-/// Where a walk ended. What lies beyond stays ahead.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Walk {
-    /// At a directory, with nothing ahead.
-    Found(DirId),
-    /// `name` is not there.
-    Missing {
-        /// The directory that lacks it.
-        at: DirId,
-        /// What it lacks.
-        name: Vec<u8>,
-    },
-    /// `name` is neither a directory nor a link.
-    Blocked {
-        /// The directory that holds it.
-        at: DirId,
-        /// What is in the way.
-        name: Vec<u8>,
-    },
 }
 
 impl<'a> Tree<'a> {
@@ -318,173 +279,7 @@ impl<'a> Tree<'a> {
     pub fn take_mode_before(&mut self, id: DirId) -> Option<u32> {
         self.node_mut(id).mode_before.take()
     }
-
-    /// Walks from `at` along the names ahead; links are resolved within the root.
-    ///
-    /// # Errors
-    /// What openat(2) and readlinkat(2) say; `ELOOP` after too many links.
-    pub fn walk(&mut self, at: DirId, ahead: &mut Ahead) -> Result<Walk, Errno> {
-        let mut at = at;
-        while let Some(name) = ahead.names.pop_front() {
-            if name == b".." {
-                at = self.parent(at);
-                continue;
-            }
-            if let Some(known) = self.child(at, &name) {
-                at = known;
-                continue;
-            }
-            if let Some(found) = self.leap(at, &name, ahead) {
-                return Ok(Walk::Found(found));
-            }
-            match self.enter(at, &name) {
-                Ok(id) => at = id,
-                Err(Errno::NOENT) => return Ok(Walk::Missing { at, name }),
-                Err(Errno::NOTDIR | Errno::LOOP) => {
-                    match self.read_link(at, &name)? {
-                        None => return Ok(Walk::Blocked { at, name }),
-                        Some(target) => at = follow(at, &target, ahead)?,
-                    };
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Walk::Found(at))
-    }
-
-    /// All that is ahead at once, where it is real directories to the end.
-    fn leap(&mut self, at: DirId, name: &[u8], ahead: &mut Ahead) -> Option<DirId> {
-        if ahead.names.is_empty() || ahead.climbs() {
-            return None;
-        }
-        let mut names = vec![name];
-        names.extend(ahead.names.iter().map(Vec::as_slice));
-        let start = self.fd(at).ok()?;
-        let fd = self.root.open_real(start.as_fd(), &names).ok()?;
-        let mut id = at;
-        for name in names {
-            id = self.learn(id, name);
-        }
-        self.keep_open(id, Arc::new(fd));
-        ahead.names.clear();
-        Some(id)
-    }
-
-    /// The target of the link `name` in `at`, `None` if it is no link.
-    fn read_link(&mut self, at: DirId, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
-        let fd = self.fd(at)?;
-        match rustix::fs::readlinkat(&fd, name, Vec::new()) {
-            Ok(target) => Ok(Some(target.into_bytes())),
-            Err(Errno::INVAL) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Puts a link's target ahead; from the root if it is absolute.
-///
-/// # Errors
-/// `ELOOP` after too many links.
-pub fn follow(at: DirId, target: &[u8], ahead: &mut Ahead) -> Result<DirId, Errno> {
-    ahead.links += 1;
-    if ahead.links > MAX_LINKS {
-        return Err(Errno::LOOP);
-    }
-    let names = target.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
-    for name in names.rev() {
-        ahead.names.push_front(name.to_vec());
-    }
-    Ok(if target.first() == Some(&b'/') { DirId::ROOT } else { at })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::{Ahead, DirId, MAX_OPEN, Root, Tree, Walk};
-
-    fn walk(tree: &mut Tree<'_>, path: &str) -> Walk {
-        let names = crate::root::split(path.as_bytes()).unwrap();
-        tree.walk(DirId::ROOT, &mut Ahead::of(&names)).unwrap()
-    }
-
-    fn roots(top: &std::path::Path) -> [Root; 2] {
-        [Root::open(top).unwrap(), Root::open(top).unwrap().without_openat2()]
-    }
-
-    #[test]
-    fn a_walk_ends_at_real_directories() {
-        let folder = tempfile::tempdir().unwrap();
-        let top = folder.path().join("root");
-        fs::create_dir_all(top.join("usr/lib/deep")).unwrap();
-        fs::create_dir(folder.path().join("outside")).unwrap();
-        fs::write(top.join("usr/file"), "").unwrap();
-        symlink("/usr/lib", top.join("lib")).unwrap();
-        symlink("../../outside", top.join("usr/out")).unwrap();
-        symlink("/nowhere/at/all", top.join("dangling")).unwrap();
-        for root in roots(&top) {
-            let tree = &mut Tree::new(&root);
-            let Walk::Found(deep) = walk(tree, "lib/deep") else { panic!() };
-            assert_eq!(tree.path(deep), b"usr/lib/deep");
-            assert_eq!(walk(tree, "usr/lib/deep"), Walk::Found(deep));
-            let at = tree.child(DirId::ROOT, b"usr").unwrap();
-            assert_eq!(walk(tree, "usr/file/x"), Walk::Blocked { at, name: b"file".into() });
-            // `..` stops at the root, where nothing is called outside.
-            let missing = Walk::Missing { at: DirId::ROOT, name: b"outside".into() };
-            assert_eq!(walk(tree, "usr/out/x"), missing);
-            let missing = Walk::Missing { at: DirId::ROOT, name: b"nowhere".into() };
-            assert_eq!(walk(tree, "dangling/x"), missing);
-        }
-    }
-
-    #[test]
-    fn a_loop_of_links_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        symlink("b", folder.path().join("a")).unwrap();
-        symlink("a", folder.path().join("b")).unwrap();
-        for root in roots(folder.path()) {
-            let mut ahead = Ahead::of(&[b"a", b"x"]);
-            let outcome = Tree::new(&root).walk(DirId::ROOT, &mut ahead);
-            assert_eq!(outcome, Err(rustix::io::Errno::LOOP));
-        }
-    }
-
-    #[test]
-    fn closed_descriptors_are_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        for number in 0..3 * MAX_OPEN {
-            fs::create_dir_all(folder.path().join(format!("{number}/a/b"))).unwrap();
-        }
-        for root in roots(folder.path()) {
-            let tree = &mut Tree::new(&root);
-            let ids: Vec<_> = (0..3 * MAX_OPEN)
-                .map(|number| match walk(tree, &format!("{number}/a/b")) {
-                    Walk::Found(id) => (number, id),
-                    other => panic!("{other:?}"),
-                })
-                .collect();
-            assert!(tree.open.len() <= MAX_OPEN);
-            for (number, id) in ids {
-                let stat = rustix::fs::fstat(tree.fd(id).unwrap()).unwrap();
-                let path = folder.path().join(format!("{number}/a/b"));
-                assert_eq!(stat.st_ino, rustix::fs::lstat(path).unwrap().st_ino);
-            }
-        }
-    }
-
-    #[test]
-    fn a_forgotten_directory_is_looked_up_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("a/b")).unwrap();
-        let root = Root::open(folder.path()).unwrap();
-        let tree = &mut Tree::new(&root);
-        let Walk::Found(before) = walk(tree, "a/b") else { panic!() };
-        fs::rename(folder.path().join("a"), folder.path().join("z")).unwrap();
-        symlink("z", folder.path().join("a")).unwrap();
-        tree.forget(DirId::ROOT, b"a");
-        let Walk::Found(after) = walk(tree, "a/b") else { panic!() };
-        assert_ne!(before, after);
-        assert_eq!(tree.path(after), b"z/b");
-    }
-}
+mod tests;

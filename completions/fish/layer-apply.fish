@@ -16,6 +16,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c layer-apply -l same-owner -d 'Give files to whom the layers say [default for root]'
 complete -c layer-apply -l no-same-owner -d 'Keep all files for ourselves [default for ordinary users]'
+complete -c layer-apply -l map-users -d 'As an ordinary user, have the layers\' users and groups as subordinate ids'
 complete -c layer-apply -l keep-dirlinks -d 'Keep a link to a directory where a layer has a directory'
 complete -c layer-apply -l drop-estargz -d 'Leave out the index files that eStargz puts into a layer'
 complete -c layer-apply -l quiet -d 'Show no progress and no notes; errors and warnings remain'

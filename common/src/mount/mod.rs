@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use driver::{Audience, Driver, Drivers, Trial};
 pub use error::Error;
 pub use privilege::can_mount;
-pub(crate) use privilege::has_many_ids;
+pub(crate) use privilege::{has_many_ids, in_initial_user_namespace};
 pub use table::unmount_union;
 
 /// The device name of our overlays in /proc/mounts.

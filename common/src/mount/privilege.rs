@@ -11,7 +11,7 @@ pub fn can_mount() -> bool {
 
 /// Whether this is the machine's own user namespace, whose root alone can write
 /// `trusted.*` attributes.
-pub(super) fn in_initial_user_namespace() -> bool {
+pub(crate) fn in_initial_user_namespace() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")
         .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }

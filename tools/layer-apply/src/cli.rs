@@ -55,6 +55,10 @@ pub(crate) struct Cli {
     #[arg(long, overrides_with = "same_owner")]
     pub(crate) no_same_owner: bool,
 
+    /// As an ordinary user, have the layers' users and groups as subordinate ids
+    #[arg(long, conflicts_with = "no_same_owner")]
+    pub(crate) map_users: bool,
+
     /// Write one layer as a lower directory for overlayfs
     #[arg(
         long,

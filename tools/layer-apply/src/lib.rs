@@ -10,6 +10,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::layer::apply::{self, Form, Namespace, NotKept, Options, Ownership};
 use common::root::Root;
+use common::sandbox;
 use common::stream::{self, Output, Payload};
 
 use cli::{Cli, OverlayNamespace};
@@ -34,6 +35,13 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let expected = cli.expected()?;
+    if cli.map_users && Ownership::of_process() == Ownership::Drop {
+        // The status of a runner is for tools that run a command.
+        let run = sandbox::again_with_many_ids();
+        if let Some(status) = run.map_err(|failure| failure.with_status(Status::FAILED))? {
+            return Ok(status);
+        }
+    }
     let options = options(&cli)?;
     let mut output = Output::standard(Payload::Text)?;
     let sources = Source::open_all(&cli, expected)?;
@@ -81,8 +89,10 @@ fn name_layer(error: source::Error, label: &str, several: bool) -> Failure {
         error => Failure::about(label, error),
     };
     if lacks_privilege {
-        return failure
-            .hint("--no-same-owner keeps all files for yourself, and leaves out devices");
+        return failure.hint(
+            "--no-same-owner keeps all files for yourself, and leaves out devices; \
+                   --map-users has others as subordinate ids",
+        );
     }
     failure
 }
@@ -99,10 +109,7 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
             namespace: match namespace {
                 OverlayNamespace::Trusted => Namespace::Trusted,
                 OverlayNamespace::User => Namespace::User,
-                OverlayNamespace::Auto => match Ownership::of_process() {
-                    Ownership::Keep => Namespace::Trusted,
-                    Ownership::Drop => Namespace::User,
-                },
+                OverlayNamespace::Auto => Namespace::of_process(),
             },
             // Given base first, wanted uppermost first.
             lowers: cli.lower.iter().rev().map(|dir| open_lower(dir)).collect::<Result<_, _>>()?,

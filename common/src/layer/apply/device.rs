@@ -7,7 +7,6 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
-use super::options::Ownership;
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
 use crate::tar::{Entry, Kind};
@@ -68,7 +67,7 @@ impl Engine<'_> {
             }
         })?;
         if let Err(errno) = made {
-            if self.options.ownership == Ownership::Keep || device.kind == FileType::Fifo {
+            if self.is_privileged || device.kind == FileType::Fifo {
                 return Err(Problem::Device(errno.into()));
             }
             // What a lower layer has in its place is gone all the same.

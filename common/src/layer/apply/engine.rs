@@ -5,11 +5,12 @@ use std::io::BufRead;
 use super::device::Device;
 use super::error::{Error, Problem};
 use super::link;
-use super::options::{Form, Options};
+use super::options::{Form, Options, Ownership};
 use super::place::{Place, What};
 use super::small::SmallFiles;
 use super::state::{Directory, Names};
 use super::summary::Summary;
+use crate::mount;
 use crate::root::{DirId, Root, Tree};
 use crate::tar::{Content, Entry, Kind};
 
@@ -36,6 +37,9 @@ pub(super) struct Engine<'a> {
     pub(super) last_parent: Option<(Vec<u8>, DirId)>,
     pub(super) umask: u32,
     pub(super) ourselves: (u32, u32),
+    /// Whether what only the host's root may do is an error where it is refused;
+    /// otherwise it is left out, and counted.
+    pub(super) is_privileged: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -52,6 +56,8 @@ impl<'a> Engine<'a> {
             summary: Summary::default(),
             last_parent: None,
             umask: umask(),
+            is_privileged: options.ownership == Ownership::Keep
+                && mount::in_initial_user_namespace(),
             ourselves: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
         }
     }

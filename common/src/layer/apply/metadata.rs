@@ -169,12 +169,11 @@ impl Engine<'_> {
                 lost.xattr(name, Unsupported);
             }
             // An ACL of ids that our user namespace does not have.
-            Err(Errno::INVAL) if self.options.ownership == Ownership::Drop && acl::is_acl(name) => {
+            Err(Errno::INVAL) if !self.is_privileged && acl::is_acl(name) => {
                 lost.xattr(name, NotPermitted);
             }
             Err(Errno::PERM)
-                if self.options.ownership == Ownership::Drop
-                    || xattrs::may_be_refused(name, on_file_or_directory) =>
+                if !self.is_privileged || xattrs::may_be_refused(name, on_file_or_directory) =>
             {
                 lost.xattr(name, NotPermitted);
             }

@@ -1,5 +1,6 @@
 //! How a layer is applied.
 
+use crate::mount;
 use crate::root::Root;
 use crate::tar;
 
@@ -37,7 +38,10 @@ impl Default for Options {
 /// Whether files belong to whom the layer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
-    /// To whom the layer says; what is not permitted is an error.
+    /// To whom the layer says; what is not permitted is an error. In a user
+    /// namespace, whose root has no power over the host, what takes that power
+    /// (devices, `trusted.` attributes) is left out, and counted in
+    /// [`super::NotKept`].
     Keep,
     /// To ourselves; whatever else needs a privilege (devices, capabilities) is
     /// left out, and counted in [`super::NotKept`].
@@ -86,6 +90,16 @@ impl Namespace {
         match self {
             Self::Trusted => b"trusted.overlay.",
             Self::User => b"user.overlay.",
+        }
+    }
+
+    /// The one that this process can write: that of root, who is not root of a
+    /// user namespace, or that of everybody.
+    #[must_use]
+    pub fn of_process() -> Self {
+        match Ownership::of_process() {
+            Ownership::Keep if mount::in_initial_user_namespace() => Self::Trusted,
+            _ => Self::User,
         }
     }
 

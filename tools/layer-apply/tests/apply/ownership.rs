@@ -12,21 +12,27 @@ const USER: u32 = 65534;
 
 /// A scratch folder that belongs to an ordinary user, or nothing where none can be had.
 fn scratch() -> Option<Scratch> {
+    scratch_of(USER, USER)
+}
+
+fn scratch_of(uid: u32, gid: u32) -> Option<Scratch> {
     if !is_root("acting as another user") || !has_program("setpriv") {
         return None;
     }
     let scratch = Scratch::new(Way::Tool);
     let folder = scratch.beside("");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    std::os::unix::fs::chown(scratch.root(), Some(USER), Some(USER)).unwrap();
+    std::os::unix::fs::chown(scratch.root(), Some(uid), Some(gid)).unwrap();
     Some(scratch)
 }
 
-/// The tool, run by the ordinary user.
+/// The tool, run by the owner of the scratch folder.
 fn as_user(scratch: &Scratch, arguments: &[&str], layer: &Archive) -> Output {
+    let owner = scratch.stat("");
+    let (uid, gid) = (owner.uid(), owner.gid());
     let mut command = Command::new("setpriv");
     command
-        .args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"])
+        .args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"])
         .arg(tool().get_program())
         .args(arguments)
         .arg(scratch.root())
@@ -86,6 +92,89 @@ fn an_ordinary_user_who_insists_on_owners_is_refused() {
         );
         assert!(errors.contains("\nlayer-apply: hint: --no-same-owner "), "{errors}");
     }
+}
+
+/// A user of this machine with subordinate ids: his own, and the first of those.
+fn subordinate_user() -> Option<((u32, u32), (u32, u32))> {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (passwd, subuid, subgid) = (read("/etc/passwd"), read("/etc/subuid"), read("/etc/subgid"));
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let first = |table: &str| {
+            let prefix = format!("{}:", fields.first()?);
+            let range = table.lines().find_map(|line| line.strip_prefix(&prefix))?;
+            range.split(':').next()?.parse::<u32>().ok()
+        };
+        let own = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+        Some((own, (first(&subuid)?, first(&subgid)?)))
+    })
+}
+
+#[test]
+fn subordinate_ids_keep_the_owners_of_files() {
+    let Some(((uid, gid), (first_uid, first_gid))) = subordinate_user() else {
+        eprintln!("SKIPPED: nobody in /etc/subuid and /etc/subgid (useradd makes one)");
+        return;
+    };
+    if !has_program("newuidmap") {
+        return;
+    }
+    let Some(scratch) = scratch_of(uid, gid) else { return };
+    let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let layer = Archive::new()
+        .with(member("root", b'0').owner(0, 0).mode(0o4755))
+        .with(member("other", b'0').owner(1, 33).xattr("security.capability", capability))
+        .with(member("dir", b'5').owner(1000, 1000).mode(0o700))
+        .with(member("dir/link", b'2').owner(7, 8).link("x"))
+        .with(member("null", b'3').owner(0, 0).device(1, 3));
+    let output = as_user(&scratch, &["--map-users"], &layer);
+    assert!(output.status.success(), "{output:?}");
+    let lost = "layer-apply: warning: 1 device left out: making a device takes root\n";
+    assert_eq!(errors(&output), lost);
+    assert_eq!(output.stdout.len(), "sha256:\n".len() + 64);
+    let owner = |path: &str| (scratch.stat(path).uid(), scratch.stat(path).gid());
+    assert_eq!(owner("root"), (uid, gid));
+    assert_eq!(owner("other"), (first_uid, first_gid + 32));
+    assert_eq!(owner("dir"), (first_uid + 999, first_gid + 999));
+    assert_eq!(owner("dir/link"), (first_uid + 6, first_gid + 7));
+    assert_eq!(scratch.stat("root").mode() & 0o7777, 0o4755);
+    // The capability is of that namespace's root (revision 3, with his id outside).
+    let kept = &crate::support::xattrs(&scratch.path("other"))["security.capability"];
+    assert_eq!((kept[3], &kept[20..]), (3, &uid.to_le_bytes()[..]));
+
+    let beyond = Archive::new().with(member("x", b'0').owner(4_000_000_000, 0));
+    let output = as_user(&scratch, &["--map-users"], &beyond);
+    assert_eq!(output.status.code(), Some(2));
+    let words = "layer-apply: x: cannot give it to 4000000000:0: Invalid argument";
+    assert!(errors(&output).starts_with(words), "{output:?}");
+    // A failure in the namespace removes what was made there.
+    fs::set_permissions(scratch.root(), fs::Permissions::from_mode(0o777)).unwrap();
+    let new = scratch.path("new");
+    let bad = layer.with(member("x", b'0').owner(4_000_000_000, 0)).bytes();
+    let mut command = Command::new("setpriv");
+    command
+        .args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"])
+        .args([tool().get_program(), "--map-users".as_ref(), new.as_os_str()])
+        .env("LC_ALL", "C");
+    let output = feed(&mut command, &bad);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(!scratch.has("new"));
+}
+
+#[test]
+fn who_has_no_subordinate_ids_is_told() {
+    let Some(scratch) = scratch() else { return };
+    let output = as_user(&scratch, &["--map-users"], &Archive::new().file("x", ""));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("no subordinate ids for 65534"), "{output:?}");
+    assert!(scratch.names().is_empty());
+    // To root there is nothing to map.
+    let scratch = Scratch::new(Way::Tool);
+    let layer = Archive::new().with(member("x", b'0').owner(1, 2));
+    let root = scratch.root();
+    let output = run(&["--map-users".as_ref(), root.as_os_str()], &layer.bytes());
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((scratch.stat("x").uid(), scratch.stat("x").gid()), (1, 2));
 }
 
 #[test]

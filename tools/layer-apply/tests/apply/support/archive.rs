@@ -124,6 +124,17 @@ impl Archive {
         self.with(member(path, b'1').link(target))
     }
 
+    /// A member of whose owner the header has names, too.
+    pub(crate) fn named(self, member: Member, user: &str, group: &str) -> Self {
+        let start = self.0.len();
+        let mut archive = self.with(member);
+        let header = &mut archive.0[start..start + 512];
+        header[265..265 + user.len()].copy_from_slice(user.as_bytes());
+        header[297..297 + group.len()].copy_from_slice(group.as_bytes());
+        seal(header);
+        archive
+    }
+
     /// An empty file: what whiteouts are.
     pub(crate) fn whiteout(self, path: impl AsRef<[u8]>) -> Self {
         self.file(path, "")
@@ -142,9 +153,7 @@ impl Archive {
         header[257..265].copy_from_slice(b"ustar\x0000");
         number(&mut header[329..337], member.device.0.into());
         number(&mut header[337..345], member.device.1.into());
-        header[148..156].fill(b' ');
-        let sum: u64 = header.iter().map(|&byte| u64::from(byte)).sum();
-        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        seal(&mut header);
         self.0.extend(header);
         self.0.extend(content);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
@@ -156,6 +165,13 @@ impl Archive {
         bytes.resize(bytes.len() + 1024, 0);
         bytes
     }
+}
+
+/// Writes a header's checksum.
+fn seal(header: &mut [u8]) {
+    header[148..156].fill(b' ');
+    let sum: u64 = header.iter().map(|&byte| u64::from(byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
 /// `LEN KEY=VALUE\n`, of which LEN counts all.

@@ -2,9 +2,10 @@ complete -c layer-diff -l lower -d 'With --overlay: a lower directory of the mou
 complete -c layer-diff -l overlay-xattrs -d 'With --overlay: whose attributes mark opaque directories and the like' -r -f -a "auto\t'The former where there are any, else the latter'
 trusted\t'trusted.overlay.*, of a mount with privileges'
 user\t'user.overlay.*, of a mount with userxattr'"
+complete -c layer-diff -l work -d 'With --overlay: the work directory of the mount, for one with index=on' -r -F
 complete -c layer-diff -s o -l output -d 'Write to FILE and not to standard output' -r
 complete -c layer-diff -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
-complete -c layer-diff -l content -d 'When to compare the content of files whose metadata are equal' -r -f -a "auto\t'When a time is a whole second and so cannot tell'
+complete -c layer-diff -l content -d 'When to compare the content of files whose metadata are equal' -r -f -a "auto\t'When their times cannot tell'
 always\t'Always'
 never\t'Never'"
 complete -c layer-diff -l mtime -d 'How precisely to compare and record times' -r -f -a "s\t'Whole seconds'
@@ -24,10 +25,12 @@ complete -c layer-diff -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip
 zstd\t'zstd'
 none\t'Plain tar, so that the layer\'s digest is its DiffID'"
 complete -c layer-diff -l overlay -d 'Take UPPERDIR for the upper directory of an overlay mount'
+complete -c layer-diff -l root -d 'With --overlay: record the root directory, whose attributes are UPPERDIR\'s own'
 complete -c layer-diff -l list -d 'Print what changed, as \'docker diff\' does, and no layer'
 complete -c layer-diff -l json -d 'Print what changed as JSON, one object a line, and no layer'
 complete -c layer-diff -s 0 -l null -d 'With --list: end each line with a zero byte'
 complete -c layer-diff -l exit-code -d 'Return 1 if there are changes'
+complete -c layer-diff -l map-users -d 'As an ordinary user, read the trees as root of one\'s subordinate ids'
 complete -c layer-diff -l strict -d 'Fail on sockets, which no layer can hold, instead of leaving them out'
 complete -c layer-diff -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c layer-diff -s v -l verbose -d 'Say what is being done'

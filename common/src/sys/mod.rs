@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod close_range;
+pub mod file_handle;
 pub mod fork;
 pub mod loopback;
 pub mod mount_attr;

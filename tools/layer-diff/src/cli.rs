@@ -34,6 +34,14 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAMESPACE", requires = "overlay", default_value = "auto")]
     pub(crate) overlay_xattrs: OverlayXattrs,
 
+    /// With --overlay: the work directory of the mount, for one with index=on
+    #[arg(long, value_name = "DIR", requires = "overlay")]
+    pub(crate) work: Option<PathBuf>,
+
+    /// With --overlay: record the root directory, whose attributes are UPPERDIR's own
+    #[arg(long, requires = "overlay")]
+    pub(crate) root: bool,
+
     #[command(flatten)]
     pub(crate) file: OutputFile,
 
@@ -71,6 +79,10 @@ pub(crate) struct Cli {
     /// Whose the entries are: UID:GID, 'keep', or 'map' to be root's what is ours [default: keep for root]
     #[arg(long, value_name = "OWNER", value_parser = owner)]
     pub(crate) owner: Option<OwnerChoice>,
+
+    /// As an ordinary user, read the trees as root of one's subordinate ids
+    #[arg(long)]
+    pub(crate) map_users: bool,
 
     /// Leave names that match PATTERN out of both trees; repeatable
     #[arg(long, value_name = "PATTERN")]
@@ -126,7 +138,7 @@ impl From<OverlayXattrs> for Namespace {
 /// When content is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Content {
-    /// When a time is a whole second and so cannot tell
+    /// When their times cannot tell
     Auto,
     /// Always
     Always,

@@ -7,9 +7,11 @@ mod plan;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Compress, Failure, Status, message};
-use common::layer::diff::{LayerWriter, Reason, Summary};
+use common::compression::Format;
+use common::layer::diff::{LayerWriter, Owner, Reason, Summary};
 use common::name::show;
 use common::progress::Progress;
+use common::sandbox;
 use common::stream::Payload;
 
 use cli::Cli;
@@ -33,7 +35,15 @@ pub fn command() -> clap::Command {
 /// Writes the layer, or the list of changes, to standard output unless `-o` names a
 /// file.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
-    let plan = Plan::new(Cli::from_arg_matches(matches)?)?;
+    let cli = Cli::from_arg_matches(matches)?;
+    let map_users = cli.map_users;
+    let plan = Plan::new(cli)?;
+    // Root reads everything as it is.
+    if map_users && Owner::of_caller() != Owner::Kept {
+        if let Some(status) = sandbox::again_with_many_ids()? {
+            return Ok(status);
+        }
+    }
     let summary = match plan.form {
         Form::Layer(compress) => write_layer(&plan, compress)?,
         Form::Lines { end } => {
@@ -58,7 +68,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 fn write_layer(plan: &Plan, compress: Compress) -> Result<Summary, Failure> {
     let progress = Progress::bytes("layer", None);
     let output = plan.open(Payload::Binary)?;
-    let stream = Meter::new(output, plan.tells_digests, Some(&progress));
+    // The digest of a layer that is not compressed is its DiffID.
+    let has_digest = plan.tells_digests && compress.format() != Format::None;
+    let stream = Meter::new(output, has_digest, Some(&progress));
     let encoder = compress.encoder(stream).map_err(|error| plan.write_failure(error))?;
     let mut layer = LayerWriter::new(Meter::new(encoder, plan.tells_digests, None));
     let summary = plan.tell(&mut layer)?;
@@ -68,7 +80,8 @@ fn write_layer(plan: &Plan, compress: Compress) -> Result<Summary, Failure> {
     let (output, digest, len_bytes) = stream.finish();
     output.commit()?;
     drop(progress);
-    if let (Some(diff_id), Some(digest)) = (diff_id, digest) {
+    if let Some(diff_id) = diff_id {
+        let digest = digest.as_ref().unwrap_or(&diff_id);
         message::verbose(format_args!("DiffID {diff_id}"));
         message::verbose(format_args!("digest {digest}, {len_bytes} bytes"));
     }
@@ -85,6 +98,10 @@ fn warn(plan: &Plan, summary: &Summary) {
             Reason::MountPoint if plan.mounts_were_chosen => {}
             Reason::MountPoint => message::warning(format_args!(
                 "{}: mount point left out (see --one-file-system)",
+                show(&one.path)
+            )),
+            Reason::OverlayRoot => message::warning(format_args!(
+                "{}: the mode, owner or attributes of the root left out (see --root)",
                 show(&one.path)
             )),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::cli::{Compress, Failure, OutputFile};
 use common::layer::diff::{
-    self, Mounts, Options, Owner, Pattern, Sink, Sockets, Summary, XattrRules,
+    self, Mounts, Options, OverlayRoot, Owner, Pattern, Sink, Sockets, Summary, XattrRules,
 };
 use common::stream::{self, Output, Payload};
 use common::tar;
@@ -100,6 +100,10 @@ impl Plan {
             diff::Error::LowerNeeded { .. } => {
                 Failure::from(error).hint("name the lower directories with --lower, base first")
             }
+            diff::Error::HiddenNames { .. } => Failure::from(error).hint(
+                "name the lower directories with --lower and the mount's work directory with \
+                 --work, or compare the mounted tree",
+            ),
             diff::Error::WhiteoutDevice { .. } | diff::Error::OverlayXattr { .. } => {
                 Failure::from(error)
                     .hint("if it is an upper directory, use --overlay; see also --xattrs")
@@ -149,5 +153,10 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
         },
         sockets: if cli.strict { Sockets::Refuse } else { Sockets::PassOver },
         overlay_xattrs: cli.overlay_xattrs.into(),
+        overlay_work: cli.work.clone(),
+        overlay_root: match cli.root {
+            true => OverlayRoot::Recorded,
+            false => OverlayRoot::PassedOver,
+        },
     })
 }

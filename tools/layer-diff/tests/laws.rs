@@ -17,7 +17,8 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Equal times do not make generated files equal.
+/// Equal times do not make generated files equal, also where they have fractions of a
+/// second that real ones would differ in.
 fn options() -> Options {
     Options { content: ContentPolicy::Always, ..Options::default() }
 }
@@ -57,6 +58,19 @@ proptest! {
             let differences = compare(&snapshot(&copy), &snapshot(&upper));
             prop_assert!(differences.is_empty(), "{:#?} {:?}", differences, members(&layer));
         }
+    }
+
+    #[test]
+    fn whole_seconds_hide_no_change((before, after) in two_trees()) {
+        let scratch = scratch();
+        let [lower, upper, copy] = ["lower", "upper", "copy"].map(|name| scratch.path().join(name));
+        let (before, after) = (before.in_whole_seconds(), after.in_whole_seconds());
+        make(&before, &lower);
+        make(&after, &upper);
+        make(&before, &copy);
+        apply_to(&copy, &diff(Some(&lower), &upper, &Options::default()));
+        let differences = compare(&snapshot(&copy), &snapshot(&upper));
+        prop_assert!(differences.is_empty(), "{:#?}", differences);
     }
 
     #[test]

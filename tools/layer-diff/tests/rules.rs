@@ -108,6 +108,26 @@ fn content_decides_where_times_are_whole_seconds() {
 }
 
 #[test]
+fn content_decides_where_a_time_was_set_ahead_of_the_clock() {
+    let same_instant = "echo y >f; touch -d '2200-01-02 03:04:05.25' f ../a/f";
+    let trees = Trees::new("echo x >f", same_instant);
+    assert_eq!(trees.changes(&Options::default()), ["C f content"]);
+}
+
+#[test]
+fn of_several_files_that_cannot_be_compared_the_first_is_named() {
+    let trees = Trees::new(
+        "for i in $(seq 100 400); do echo x >$i; done",
+        "touch -d '2020-01-02 03:04:05' * ../a/*; chmod 0 300 200 400",
+    );
+    rustix::fs::chmod(trees.scratch.path(), rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+    for _ in 0..3 {
+        let Some(text) = refusal(&trees) else { return };
+        assert_eq!(text, "layer-diff: b/200: Permission denied (os error 13)\n");
+    }
+}
+
+#[test]
 fn seconds_are_compared_and_recorded_as_seconds() {
     let trees =
         Trees::new("echo x >f; echo y >g", "touch -d '2020-01-02 03:04:05.75' f; echo z >>g");
@@ -205,6 +225,12 @@ fn what_cannot_be_read_is_an_error_that_names_it() {
     let trees = Trees::new(":", "mkdir d; echo x >d/f");
     rustix::fs::chmod(trees.b().join("d/f"), rustix::fs::Mode::empty()).unwrap();
     rustix::fs::chmod(trees.scratch.path(), rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+    let Some(text) = refusal(&trees) else { return };
+    assert!(text.contains("b/d/f: Permission denied"), "{text}");
+}
+
+/// What the tool says to an ordinary user, who cannot read all of the trees.
+fn refusal(trees: &Trees) -> Option<String> {
     // Root reads everything; a user of no files does not.
     let mut command = match is_root() {
         true => {
@@ -214,14 +240,15 @@ fn what_cannot_be_read_is_an_error_that_names_it() {
         }
         false => Command::new(env!("CARGO_BIN_EXE_layer-diff")),
     };
-    let output = command.arg(trees.a()).arg(trees.b()).output().unwrap();
+    let output =
+        command.args(["--owner=keep", "a", "b"]).current_dir(&trees.scratch).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     if text.contains("setpriv") || text.contains("failed to execute") {
         eprintln!("SKIPPED: an ordinary user cannot run the tool here: {text}");
-        return;
+        return None;
     }
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("b/d/f: Permission denied"), "{text}");
+    Some(text)
 }
 
 #[test]
@@ -302,18 +329,23 @@ fn mounts_below_the_tree_are_passed_over() {
 fn a_file_that_changes_while_it_is_read_is_an_error() {
     use common::layer::diff::{Change, Sink, SinkError, trees};
     use std::io::Read as _;
-    /// Changes the file between two reads of it.
-    struct Meddler<'a>(&'a Path, &'a dyn Fn(&Path));
+    /// Changes the file after so many of its bytes were read.
+    struct Meddler<'a> {
+        path: &'a Path,
+        read_first: usize,
+        action: &'a dyn Fn(&Path),
+    }
     impl Sink for Meddler<'_> {
         fn change(&mut self, mut change: Change<'_>) -> Result<(), SinkError> {
-            let mut byte = [0];
-            if change.content.read(&mut byte)? == 1 {
-                (self.1)(self.0);
+            if change.path == b"f" {
+                change.content.read_exact(&mut vec![0; self.read_first])?;
+                (self.action)(self.path);
                 std::io::copy(&mut change.content, &mut std::io::sink())?;
             }
             Ok(())
         }
     }
+    let remove = |path: &Path| fs::remove_file(path).unwrap();
     let append = |path: &Path| {
         let mut text = fs::read(path).unwrap();
         text.push(b'+');
@@ -321,13 +353,24 @@ fn a_file_that_changes_while_it_is_read_is_an_error() {
     };
     let truncate = |path: &Path| fs::write(path, "").unwrap();
     let overwrite = |path: &Path| fs::write(path, "three").unwrap();
-    let actions: [&dyn Fn(&Path); 3] = [&append, &truncate, &overwrite];
-    for action in actions {
+    let replace = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        fs::write(path, "other").unwrap();
+    };
+    let while_read: [&dyn Fn(&Path); 3] = [&append, &truncate, &overwrite];
+    let before: [&dyn Fn(&Path); 5] = [&append, &truncate, &overwrite, &remove, &replace];
+    let cases = while_read.map(|action| (1, action)).into_iter();
+    for (read_first, action) in cases.chain(before.map(|action| (0, action))) {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("f");
         fs::write(&file, "seven").unwrap();
-        let result = trees(None, scratch.path(), &Options::default(), &mut Meddler(&file, action));
-        assert!(matches!(result, Err(Error::Unstable { .. })), "{result:?}");
+        let mut meddler = Meddler { path: &file, read_first, action };
+        let result = trees(None, scratch.path(), &Options::default(), &mut meddler);
+        let is_named = match &result {
+            Err(Error::Unstable { path } | Error::Read { path, .. }) => path.ends_with(b"/f"),
+            _ => false,
+        };
+        assert!(is_named, "{result:?}");
     }
 }
 

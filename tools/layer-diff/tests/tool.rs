@@ -1,6 +1,6 @@
 //! The program itself: what it prints where, and with which status.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -65,6 +65,12 @@ fn the_status_tells_of_changes_only_when_asked() {
     assert_eq!(status(&["--exit-code", "a", "a"]), Some(0));
     assert_eq!(status(&["--exit-code", "--list", "a", "b"]), Some(1));
     assert_eq!(status(&["a", "missing"]), Some(2));
+    // The layer is as it is without the question, also where it is a file.
+    let asked = layer_diff(scratch.path(), &["--exit-code", "-o", "asked", "a", "b"]);
+    assert_eq!((asked.status.code(), asked.stderr.len()), (Some(1), 0));
+    let layer = layer_diff(scratch.path(), &["a", "b"]).stdout;
+    assert!(fs::read(scratch.path().join("asked")).unwrap() == layer);
+    assert!(layer_diff(scratch.path(), &["--exit-code", "a", "b"]).stdout == layer);
 }
 
 #[test]
@@ -103,6 +109,8 @@ fn options_that_make_no_sense_together_are_refused() {
     for arguments in [
         &["--overlay", "a", "b"][..],
         &["--lower", "a", "b"],
+        &["--work", "a", "b"],
+        &["--root", "b"],
         &["--level", "3", "a"],
         &["--level", "12", "--compress", "gzip", "a"],
         &["-0", "a"],
@@ -131,4 +139,77 @@ fn source_date_epoch_is_a_bound() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("1970-01-01T00:02:30Z") && text.contains("1970-01-01T00:01:40.5Z"));
     assert!(!text.contains("1970-01-01T00:03:20"));
+}
+
+#[test]
+fn the_digests_are_those_of_the_layer_and_of_what_is_written() {
+    let scratch = trees();
+    for format in ["none", "gzip", "zstd"] {
+        let output = layer_diff(scratch.path(), &["-v", "--compress", format, "a", "b"]);
+        let plain = layer_diff(scratch.path(), &["a", "b"]).stdout;
+        let digest = common::digest::Digest::of;
+        let expected = format!(
+            "layer-diff: DiffID {}\nlayer-diff: digest {}, {} bytes\n",
+            digest(&plain),
+            digest(&output.stdout),
+            output.stdout.len()
+        );
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected, "{format}");
+    }
+}
+
+/// Somebody who has subordinate users and groups.
+fn subordinate_user() -> Option<(String, String)> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let [passwd, subuid, subgid] = ["/etc/passwd", "/etc/subuid", "/etc/subgid"].map(read);
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, uid, gid) = (fields.next()?, fields.nth(1)?, fields.next()?);
+        let has = |table: &str| table.lines().any(|line| line.split(':').next() == Some(name));
+        (has(&subuid) && has(&subgid)).then(|| (uid.to_owned(), gid.to_owned()))
+    })
+}
+
+#[test]
+fn subordinate_ids_read_what_belongs_to_them() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: this process is not root, to become a user with subordinate ids");
+        return;
+    }
+    let Some((uid, gid)) = subordinate_user() else {
+        eprintln!("SKIPPED: nobody in /etc/subuid and /etc/subgid (useradd makes one)");
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let tool = scratch.path().join("tool");
+    fs::copy(env!("CARGO_BIN_EXE_layer-diff"), &tool).unwrap();
+    let (user, group) = (uid.parse().unwrap(), gid.parse().unwrap());
+    std::os::unix::fs::chown(scratch.path(), Some(user), Some(group)).unwrap();
+    let as_user = |script: &str| {
+        let output = Command::new("setpriv")
+            .args([format!("--reuid={uid}"), format!("--regid={gid}")])
+            .args(["--clear-groups", "sh", "-ec", script])
+            .current_dir(&scratch)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let made = as_user(
+        "unshare --map-auto --map-root-user sh -ec 'mkdir tree; echo secret >tree/f; \
+         chmod 600 tree/f; chown 7:8 tree/f'",
+    );
+    if made.0 != Some(0) {
+        eprintln!("SKIPPED: no user namespace of many ids: {}", made.2);
+        return;
+    }
+    let (status, out, err) = as_user("./tool --map-users tree | tar --numeric-owner -tvf -");
+    assert_eq!((status, &*err), (Some(0), ""));
+    assert!(out.lines().any(|line| line.starts_with("-rw------- 7/8 ")), "{out}");
+    let (status, out, _) = as_user("./tool --map-users tree | tar -xOf - f");
+    assert_eq!((status, &*out), (Some(0), "secret\n"));
+    let (status, _, err) = as_user("./tool tree >/dev/null");
+    assert_eq!((status, err.contains("tree/f: Permission denied")), (Some(2), true), "{err}");
+    let (status, out, _) = as_user("./tool --map-users --exit-code --list tree");
+    assert_eq!((status, &*out), (Some(1), "A /\nA /f\n"));
 }

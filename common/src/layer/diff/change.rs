@@ -164,4 +164,6 @@ pub enum Reason {
     Socket,
     /// What is mounted there is not the tree's own.
     MountPoint,
+    /// An upper directory's own mode, owner and attributes may be nobody's intention.
+    OverlayRoot,
 }

@@ -75,10 +75,11 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
-    /// A file that the mount shows under more names than the upper directory has.
+    /// A file that the mount shows under more names than the upper directory has, or an
+    /// upper directory where that cannot be told.
     #[error(
-        "{}: has more names in the mount than in the upper directory (index=on): \
-         compare the mounted tree instead",
+        "{}: its mount keeps hard links (index=on), and may show files under names that \
+         the upper directory has not",
         show(.path)
     )]
     HiddenNames {

@@ -8,15 +8,18 @@
 //! as links to that name. A link to a name that only a lower layer records would
 //! be shorter, but image-spec does not promise that it works.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::plan::{ItemId, Plan};
+use super::stack::Found;
 use crate::layer::inode::InodeId;
 
 /// The names that may be links.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     names: Vec<Link>,
+    /// Lower inodes that have lost a name.
+    lost: HashSet<InodeId>,
 }
 
 /// One name of an inode that has, or had, others.
@@ -41,9 +44,22 @@ pub(super) struct Source {
     pub(super) links: u32,
 }
 
+impl Source {
+    pub(super) fn of(found: &Found) -> Self {
+        Self { id: found.inode.id, links: found.inode.links }
+    }
+}
+
 impl Links {
     pub(super) fn push(&mut self, link: Link) {
         self.names.push(link);
+    }
+
+    /// Notes that a name no longer leads to the lower inode `source`.
+    pub(super) fn lose(&mut self, source: Source) {
+        if source.links > 1 {
+            self.lost.insert(source.id);
+        }
     }
 
     /// Whether some names of a group may be where the walk did not go.
@@ -73,6 +89,13 @@ impl Links {
         }
         let hides = |link: &&Link| link.merged_links > seen.get(&link.upper.id).copied();
         self.names.iter().find(hides).map(|link| link.item)
+    }
+
+    /// The first name of a lower inode that has lost others. A mount that keeps links
+    /// copies such an inode up; what it shows under this name is that copy.
+    pub(super) fn torn(&self) -> Option<ItemId> {
+        let is_torn = |link: &&Link| !link.is_complete && self.lost.contains(&link.upper.id);
+        self.names.iter().find(is_torn).map(|link| link.item)
     }
 
     /// Tells the plan which names to record, and how.

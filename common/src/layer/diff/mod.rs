@@ -39,7 +39,7 @@ use std::path::Path;
 
 pub use change::{Change, ChangeKind, Content, Differences, PassedOver, Reason, Sink, Summary};
 pub use error::{Error, SinkError};
-pub use options::{ContentPolicy, Mounts, Options, Parents, Precision, Sockets};
+pub use options::{ContentPolicy, Mounts, Options, OverlayRoot, Parents, Precision, Sockets};
 pub use owner::{IdMap, IdRange, Owner};
 pub use pattern::Pattern;
 pub use writer::LayerWriter;
@@ -79,12 +79,14 @@ pub fn trees(
 /// With them the result is the comparison of what the mounts with and without it
 /// show.
 ///
-/// The root directory is not part of it: the upper directory's own owner and mode
-/// are those of whoever made it.
+/// The root directory is part of it only if the options say so: the upper directory's
+/// own owner and mode may be those of whoever made it.
 ///
 /// # Errors
 /// Whatever cannot be read, or cannot be in a layer; a renamed directory or a
-/// metadata-only copy where `lowers` are not given; what the sink says.
+/// metadata-only copy where `lowers` are not given, and files that the mount shows
+/// under names that `upper` has not where its work directory is not; what the sink
+/// says.
 pub fn overlay(
     upper: &Path,
     lowers: &[&Path],
@@ -93,25 +95,44 @@ pub fn overlay(
 ) -> Result<Summary, Error> {
     let namespace = options.overlay_xattrs;
     let below = || lowers.iter().rev().copied();
-    let merged = Stack::overlay(std::iter::once(upper).chain(below()), namespace)?;
+    let mut merged = Stack::overlay(std::iter::once(upper).chain(below()), namespace)?;
+    if let Some(work) = &options.overlay_work {
+        merged = merged.with_work(work)?;
+    }
     let lower = if lowers.is_empty() {
         Lower::Unknown
     } else {
         Lower::Known(Stack::overlay(below(), namespace)?)
     };
     let mut plan = plan(&lower, &merged, options)?;
-    plan.leave_out_root();
+    match options.overlay_root {
+        OverlayRoot::Recorded if lowers.is_empty() => plan.mark(Plan::ROOT),
+        OverlayRoot::Recorded => {}
+        OverlayRoot::PassedOver => {
+            if plan.leave_out_root() {
+                let path = merged.label(0, b"");
+                plan.passed_over.push(PassedOver { path, reason: Reason::OverlayRoot });
+            }
+        }
+    }
     tell(plan, &merged, options, sink)
 }
 
 fn plan(lower: &Lower, upper: &Stack, options: &Options) -> Result<Plan, Error> {
-    let mut walked = walk::walk(lower, upper, options, Same::Skipped)?;
+    let keeps_links = upper.keeps_links()?;
+    let may_hide = keeps_links && !upper.knows_links();
+    if may_hide && matches!(lower, Lower::Unknown) {
+        return Err(Error::HiddenNames { path: upper.label(0, b"") });
+    }
+    let same = if keeps_links { Same::Walked } else { Same::Skipped };
+    let mut walked = walk::walk(lower, upper, options, same)?;
     if walked.skipped && walked.links.are_incomplete() {
         // Rare: a group of hard links has names where both trees are the same.
         walked = walk::walk(lower, upper, options, Same::Walked)?;
     }
     let mut plan = walked.plan;
-    if let Some(item) = walked.links.hidden() {
+    let torn = if may_hide { walked.links.torn() } else { None };
+    if let Some(item) = walked.links.hidden().or(torn) {
         return Err(Error::HiddenNames { path: upper.label(0, &plan.path(item)) });
     }
     walked.links.resolve(&mut plan);

@@ -1,5 +1,7 @@
 //! What the caller of a comparison decides.
 
+use std::path::PathBuf;
+
 use super::owner::Owner;
 use super::pattern::Pattern;
 use super::xattrs::XattrRules;
@@ -33,13 +35,30 @@ pub struct Options {
     /// The extended attributes that mark whiteouts and opaque directories in
     /// overlay's directories.
     pub overlay_xattrs: Namespace,
+    /// The work directory of an overlay mount, for the hard links that it keeps there
+    /// if it is one with `index=on`.
+    pub overlay_work: Option<PathBuf>,
+    /// Whether the root of an upper directory is recorded.
+    pub overlay_root: OverlayRoot,
+}
+
+/// The root of an upper directory: what a command does to `/` is done to it, but so
+/// is what whoever made it chose, or did not choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverlayRoot {
+    /// It is left out; if its mode, owner or attributes are not those of the lower
+    /// root, that is told (see [`super::Summary::passed_over`]).
+    #[default]
+    PassedOver,
+    /// It is recorded like any directory.
+    Recorded,
 }
 
 /// When the content of two files of equal metadata is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ContentPolicy {
-    /// When their times cannot tell: they are equal, but one of them is a whole
-    /// second, as archives and coarse file systems have them.
+    /// When their times cannot tell: they are a whole second, as archives and coarse
+    /// file systems have them, or the files were stamped within one tick of the clock.
     #[default]
     Auto,
     /// Always.

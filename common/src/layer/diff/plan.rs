@@ -150,10 +150,18 @@ impl Plan {
         }
     }
 
-    /// The root is not told, whatever happened to it.
-    pub(super) fn leave_out_root(&mut self) {
-        if let Some(root) = self.items.first_mut() {
-            root.told = false;
+    /// The root is not told, whatever happened to it. Whether there was more to tell
+    /// than its time, which changes with every name in it.
+    pub(super) fn leave_out_root(&mut self) -> bool {
+        let Some(root) = self.items.first_mut() else { return false };
+        root.told = false;
+        match root.state {
+            State::Present { differences, .. } => {
+                [Differences::MODE, Differences::OWNER, Differences::XATTRS]
+                    .into_iter()
+                    .any(|one| differences.contains(one))
+            }
+            State::Deleted | State::Opaque => false,
         }
     }
 }

@@ -25,8 +25,8 @@ const DIRECTORIES_AHEAD: usize = 128;
 pub(super) enum Step {
     /// A name that the upper tree has.
     Present(Box<Present>),
-    /// A name that only the lower tree has.
-    Deleted(Vec<u8>),
+    /// A name that only the lower tree has, and its inode there.
+    Deleted(Vec<u8>, Option<Source>),
     /// The directory hides all that lower ones have in it.
     Opaque,
     /// The end of the directory that was entered last.
@@ -136,8 +136,9 @@ impl Record {
         let parent = self.inside.last().copied().unwrap_or(Plan::ROOT);
         match step {
             Step::Present(present) => self.present(parent, *present)?,
-            Step::Deleted(name) => {
+            Step::Deleted(name, source) => {
                 self.plan.push(parent, name, State::Deleted);
+                source.into_iter().for_each(|source| self.links.lose(source));
             }
             Step::Opaque => {
                 self.plan.push(parent, Vec::new(), State::Opaque);
@@ -163,12 +164,16 @@ impl Record {
         // directory that may only be the way to one.
         let is_unchanged = !is_new && changed.is_empty() && !self.is_unknown;
         let (is_directory, inode) = (node.is_directory(), node.inode);
+        if let Some(source) = source.filter(|source| source.id != inode.id) {
+            self.links.lose(source);
+        }
         let links_before = source.map_or(1, |source| source.links);
-        let may_be_link = !is_directory && (inode.links > 1 || is_unchanged && links_before > 1);
+        let merged_links = node.merged_links.filter(|_| is_complete);
+        let links = merged_links.map_or(inode.links, |merged| merged.max(inode.links));
+        let may_be_link = !is_directory && (links > 1 || is_unchanged && links_before > 1);
         if is_unchanged && !is_directory && !may_be_link {
             return Ok(());
         }
-        let merged_links = node.merged_links.filter(|_| is_complete);
         let state = State::Present { node, is_new, differences: changed };
         let item = self.plan.push(parent, name, state);
         if self.is_unknown && !is_root {

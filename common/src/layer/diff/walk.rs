@@ -144,8 +144,7 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        present.source =
-            lower.as_ref().map(|lower| Source { id: lower.inode.id, links: lower.inode.links });
+        present.source = lower.as_ref().map(Source::of);
         present.is_complete = matches!(self.upper.form(), Form::Overlay(_)) && upper.layer == 0;
         let enters = is_directory && !is_skipped;
         present.enters = enters;
@@ -270,6 +269,7 @@ impl Walk<'_> {
                 }
                 _ => None,
             };
+            let source = in_lower.as_ref().map(Source::of);
             let is_gone = match (in_upper, in_lower) {
                 (Lookup::Found(upper), lower) if upper.inode.kind == FileType::Socket => {
                     if self.options.sockets == Sockets::Refuse {
@@ -285,13 +285,16 @@ impl Walk<'_> {
                     continue;
                 }
                 (Lookup::Absent, lower) => lower.is_some(),
-                (Lookup::Whiteout, lower) => {
-                    lower.is_some() || matches!(self.lower, Lower::Unknown)
+                // Nothing that a layer could hold was hidden by a whiteout for `.wh.x`;
+                // fuse-overlayfs leaves such.
+                (Lookup::Whiteout, None) => {
+                    matches!(self.lower, Lower::Unknown) && !name.starts_with(whiteout::PREFIX)
                 }
+                (Lookup::Whiteout, Some(_)) => true,
             };
             if is_gone {
                 self.check_name(&name)?;
-                self.record.push(Step::Deleted(name))?;
+                self.record.push(Step::Deleted(name, source))?;
             }
         }
         Ok(children)

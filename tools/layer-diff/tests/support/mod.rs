@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 pub(crate) mod model;
+pub(crate) mod mounts;
 pub(crate) mod snapshot;
 
 use std::path::Path;

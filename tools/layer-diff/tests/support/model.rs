@@ -111,6 +111,31 @@ pub(crate) fn tree() -> BoxedStrategy<Tree> {
         .boxed()
 }
 
+impl Tree {
+    /// The tree with times as archives have them.
+    pub(crate) fn in_whole_seconds(mut self) -> Self {
+        self.root.round_times();
+        self.inodes.iter_mut().for_each(Node::round_times);
+        self
+    }
+}
+
+impl Node {
+    fn round_times(&mut self) {
+        match self {
+            Self::Directory(meta, children) => {
+                meta.mtime.1 = 0;
+                children.values_mut().for_each(Self::round_times);
+            }
+            Self::File(meta, _)
+            | Self::Symlink(meta, _)
+            | Self::Fifo(meta)
+            | Self::Device(meta, ..) => meta.mtime.1 = 0,
+            Self::Linked(_) => {}
+        }
+    }
+}
+
 /// Something to do to a tree: at a path that is followed as far as it goes, put a
 /// node, or nothing.
 type Edit = (Vec<Vec<u8>>, Option<Node>);

@@ -84,6 +84,11 @@ impl Stack {
                 (Single::Whiteout, None) => return Ok(Lookup::Whiteout),
                 (Single::Whiteout, Some(_)) => break,
                 (Single::File(inode, xattrs, marks), None) => {
+                    if layer > 0 && inode.links > 1 {
+                        if let Some(copy) = self.indexed(&candidate, namespace).map_err(failed)? {
+                            return Ok(Lookup::Found(copy));
+                        }
+                    }
                     let mut file = Found::file(inode, candidate.place, layer, Some(xattrs));
                     if !marks.metacopy || inode.kind != FileType::RegularFile {
                         return Ok(Lookup::Found(file));
@@ -143,6 +148,20 @@ impl Stack {
             }
         }
         Ok(found.map_or(Lookup::Absent, Lookup::Found))
+    }
+
+    /// What the mount shows instead of a lower file that was copied up under another
+    /// name.
+    fn indexed(&self, candidate: &Candidate, namespace: Namespace) -> Result<Option<Found>, Errno> {
+        let Some(index) = &self.index else { return Ok(None) };
+        let place = &candidate.place;
+        let Some(copy) = index.copy_of(place.directory(), place.name())? else { return Ok(None) };
+        let inode = inode::inode(copy.directory(), copy.name())?;
+        let xattrs = inode::xattrs(copy.directory(), copy.name())?;
+        let is_metacopy = FileMarks::of(&xattrs, namespace).metacopy;
+        let mut found = Found::file(inode, copy, 0, Some(xattrs));
+        found.data = is_metacopy.then(|| place.clone());
+        Ok(Some(found))
     }
 
     /// What `name` is in a tree that is as it is.

@@ -6,9 +6,11 @@
 //! Every part of a merged directory is held open, and every name is looked up
 //! below one of these descriptors (`lookup`); a redirect starts at a layer's root
 //! and is walked without following links (`redirect`), so nothing leads out of the
-//! layers. What fuse-overlayfs leaves instead of attributes is in `fuse`.
+//! layers. What fuse-overlayfs leaves instead of attributes is in `fuse`, what a mount
+//! with `index=on` keeps beside the upper directory in `index`.
 
 mod fuse;
+mod index;
 mod lookup;
 mod redirect;
 
@@ -19,6 +21,8 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 pub(super) use lookup::Lookup;
+
+use index::Index;
 
 use super::Error;
 use crate::layer::inode::{self, Inode, InodeId};
@@ -48,6 +52,7 @@ pub(super) struct Stack {
     /// The top one first.
     layers: Vec<Layer>,
     form: Form,
+    index: Option<Index>,
 }
 
 /// A name in an open directory.
@@ -151,7 +156,7 @@ pub(super) struct Name {
 impl Stack {
     /// Opens one tree as it is.
     pub(super) fn plain(path: &Path) -> Result<Self, Error> {
-        Ok(Self { layers: vec![Layer::open(path)?], form: Form::Plain })
+        Ok(Self { layers: vec![Layer::open(path)?], form: Form::Plain, index: None })
     }
 
     /// Opens the directories of an overlay, the top one first.
@@ -160,7 +165,7 @@ impl Stack {
         namespace: Namespace,
     ) -> Result<Self, Error> {
         let layers = top_first.into_iter().map(Layer::open).collect::<Result<_, _>>()?;
-        Ok(Self { layers, form: Form::Overlay(namespace) })
+        Ok(Self { layers, form: Form::Overlay(namespace), index: None })
     }
 
     /// How the files are to be taken.

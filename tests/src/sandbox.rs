@@ -81,19 +81,37 @@ impl Sandbox {
     /// For whoever runs the tests.
     #[must_use]
     pub fn new() -> Self {
-        Self::owned_by(User::current())
+        Self::owned_by(User::current(), None)
     }
 
     /// For an ordinary user, also where root runs the tests.
     #[must_use]
     pub fn ordinary() -> Self {
-        Self::owned_by(ordinary_user())
+        Self::owned_by(ordinary_user(), None)
     }
 
-    fn owned_by(user: User) -> Self {
+    /// In memory, where that takes attributes as a disk does and TMPDIR does not say
+    /// otherwise: for tests that make trees by the thousand.
+    #[must_use]
+    pub fn in_memory(user: User) -> Self {
+        let memory = Path::new("/dev/shm");
+        let takes_attributes = || {
+            let probe = TempDir::new_in(memory).ok()?;
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(probe.path(), "user.probe", b"", flags).ok()
+        };
+        let is_free = env::var_os("TMPDIR").is_none();
+        Self::owned_by(user, (is_free && takes_attributes().is_some()).then_some(memory))
+    }
+
+    fn owned_by(user: User, place: Option<&Path>) -> Self {
         let mut builder = tempfile::Builder::new();
         builder.prefix("layerutils-test-").permissions(Permissions::from_mode(0o755));
-        let folder = builder.tempdir().expect("a folder for the test");
+        let folder = match place {
+            Some(place) => builder.tempdir_in(place),
+            None => builder.tempdir(),
+        };
+        let folder = folder.expect("a folder for the test");
         let sandbox = Self { folder, user };
         for name in ["work", "home", "tmp", "data", "cache", "run", "bin"] {
             let path = sandbox.folder.path().join(name);

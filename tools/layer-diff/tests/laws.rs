@@ -8,14 +8,10 @@ mod support;
 
 use common::layer::diff::{ContentPolicy, Options, Parents};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use support::law::{config, scratch};
 use support::model::{make, tree, two_trees};
 use support::snapshot::{compare, snapshot};
 use support::{apply_to, diff, members};
-
-fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
-}
 
 /// Equal times do not make generated files equal, also where they have fractions of a
 /// second that real ones would differ in.
@@ -23,26 +19,8 @@ fn options() -> Options {
     Options { content: ContentPolicy::Always, ..Options::default() }
 }
 
-/// The same trees in every run, unless PROPTEST_RNG_SEED asks for others.
-fn seed() -> RngSeed {
-    match ProptestConfig::default().rng_seed {
-        RngSeed::Random => RngSeed::Fixed(1),
-        asked => asked,
-    }
-}
-
-fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig {
-        cases: cases.unwrap_or(64),
-        rng_seed: seed(),
-        failure_persistence: None,
-        ..Default::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(300))]
 
     #[test]
     fn applying_the_difference_gives_the_upper_tree((before, after) in two_trees()) {

@@ -6,56 +6,19 @@
 #[path = "../../layer-diff/tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
-use std::fs;
+mod odd;
+
 use std::path::{Path, PathBuf};
 
-use common::layer::apply;
 use common::layer::diff::{ContentPolicy, Options};
-use common::layer::merge::{self, Error, Source};
-use common::root::Root;
-use common::stream::{Input, Payload};
-use common::tar::{Entry, Kind, Writer, Xattrs};
+use common::tar::{Entry, Kind, Xattrs};
 use common::time::Timestamp;
+use odd::{OddLayer, law_3, merged, without_links};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
-use support::model::{Node, Tree, make, tree, two_trees};
-use support::snapshot::{Seen, compare, snapshot};
+use support::law::{config, scratch};
+use support::model::{Tree, make, tree, two_trees};
+use support::snapshot::{compare, snapshot};
 use support::{apply_to, diff, members};
-
-/// The same trees in every run, unless PROPTEST_RNG_SEED asks for others.
-fn seed() -> RngSeed {
-    match ProptestConfig::default().rng_seed {
-        RngSeed::Random => RngSeed::Fixed(2),
-        asked => asked,
-    }
-}
-
-fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig {
-        cases: cases.unwrap_or(64),
-        rng_seed: seed(),
-        failure_persistence: None,
-        ..Default::default()
-    }
-}
-
-fn merged(at: &Path, layers: &[&[u8]]) -> Result<Vec<u8>, Error> {
-    let sources: Vec<Source> = layers
-        .iter()
-        .enumerate()
-        .map(|(index, layer)| {
-            let path = at.join(format!("layer{index}"));
-            fs::write(&path, layer).unwrap();
-            let input = Input::open(path.as_os_str(), Payload::Binary).unwrap();
-            Source::new(input).unwrap()
-        })
-        .collect();
-    let mut writer = Writer::new(Vec::new());
-    merge::merge(&sources, &mut writer)?;
-    Ok(writer.finish().unwrap())
-}
 
 /// The layers between consecutive trees.
 fn layers(at: &Path, trees: &[&Tree]) -> Vec<Vec<u8>> {
@@ -68,13 +31,13 @@ fn layers(at: &Path, trees: &[&Tree]) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(300))]
 
     #[test]
     fn merged_differences_lead_from_the_first_tree_to_the_last(
         (one, two) in two_trees(), (three, four) in two_trees(), other in tree(),
     ) {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = scratch();
         let all = layers(scratch.path(), &[&one, &two, &three, &four]);
         let slices: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
         let layer = merged(scratch.path(), &slices).unwrap();
@@ -102,124 +65,27 @@ proptest! {
 
     #[test]
     fn one_difference_merged_is_itself((one, two) in two_trees()) {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = scratch();
         let all = layers(scratch.path(), &[&one, &two]);
         prop_assert!(merged(scratch.path(), &[&all[0]]).unwrap() == all[0]);
     }
 
     #[test]
     fn layers_of_whatever_members_do_the_same_merged(
-        base in prop_oneof![tree(), tree().prop_map(|tree| without_links(&tree))],
-        layers in prop::collection::vec(odd_layer(), 1..4),
+        base in base(), layers in prop::collection::vec(odd_layer(), 1..4),
     ) {
-        let scratch = tempfile::tempdir().unwrap();
         let layers: Vec<Vec<u8>> = layers.iter().map(OddLayer::write).collect();
         let slices: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
-        let at = |name: &str, tree: &Tree| {
-            let path = scratch.path().join(name);
-            make(tree, &path);
-            path
-        };
-        let merged = merged(scratch.path(), &slices);
-        let in_turn = at("in-turn", &base);
-        let refused = apply_all(&in_turn, &slices);
-        let in_turn = snapshot(&in_turn);
-        if leads_through_a_link(&base, &at("without-links", &without_links(&base)), &slices, &in_turn) {
-            return Ok(());
-        }
-        let Ok(layer) = merged else {
-            let error = merged.unwrap_err();
-            // What merging refuses, applying refuses, too, but for what one layer cannot say.
-            let said = matches!(error, Error::LostLink { .. }) || refused.is_err();
-            prop_assert!(said, "{error:?}");
-            return Ok(());
-        };
-        let at_once = at("at-once", &base);
-        let outcome = apply_all(&at_once, &[&layer]);
-        match refused {
-            Ok(()) => {
-                prop_assert!(outcome.is_ok(), "{:?} {:?}", outcome, members(&layer));
-                let differences = compare(&snapshot(&at_once), &in_turn);
-                prop_assert!(differences.is_empty(), "{:#?} {:?}", differences, members(&layer));
-            }
-            // Only for what the tree has or lacks, and a later layer may replace.
-            Err(error) => prop_assert!(depends_on_the_tree(&error), "{error:?} {:?}", members(&layer)),
-        }
+        law_3(&base, &slices, scratch().path()).map_err(TestCaseError::fail)?;
     }
 }
 
-fn apply_all(directory: &Path, layers: &[&[u8]]) -> Result<(), apply::Error> {
-    let options =
-        apply::Options { ownership: apply::Ownership::of_process(), ..apply::Options::default() };
-    let root = Root::open(directory).unwrap();
-    layers.iter().try_for_each(|layer| apply::apply(&root, *layer, &options).map(drop))
+/// A tree for layers to be applied to, with or without symbolic links.
+fn base() -> BoxedStrategy<Tree> {
+    prop_oneof![tree(), tree().prop_map(|tree| without_links(&tree))].boxed()
 }
 
-/// Whether another tree might have been taken.
-fn depends_on_the_tree(error: &apply::Error) -> bool {
-    use apply::Problem::{ClimbsFromNowhere, LinkTargetMissing, LinkToDirectory};
-    let apply::Error::Entry { problem, .. } = error else { return false };
-    matches!(problem, LinkTargetMissing(_) | LinkToDirectory(_) | ClimbsFromNowhere)
-}
-
-const WAS_A_LINK: &[u8] = b"once a link to ";
-
-/// A tree with a file in the place of each symbolic link.
-fn without_links(tree: &Tree) -> Tree {
-    fn without(node: &Node) -> Node {
-        match node {
-            Node::Symlink(meta, target) => {
-                let mut meta = meta.clone();
-                meta.mode = 0o777;
-                meta.xattrs.retain(|name, _| !name.starts_with("user."));
-                Node::File(meta, [WAS_A_LINK, target].concat())
-            }
-            Node::Directory(meta, children) => {
-                let children = children.iter().map(|(name, node)| (name.clone(), without(node)));
-                Node::Directory(meta.clone(), children.collect())
-            }
-            node => node.clone(),
-        }
-    }
-    Tree { root: without(&tree.root), inodes: tree.inodes.iter().map(without).collect() }
-}
-
-/// Whether the layers go through a link of the tree, as the result tells where there
-/// is a file in its place: what is beyond it is then another matter.
-fn leads_through_a_link(
-    base: &Tree,
-    without_links: &Path,
-    layers: &[&[u8]],
-    expected: &BTreeMap<PathBuf, Seen>,
-) -> bool {
-    if self::without_links(base) == *base {
-        return false;
-    }
-    let _ = apply_all(without_links, layers);
-    let mut seen = snapshot(without_links);
-    seen.values_mut().for_each(|seen| seen.become_link(WAS_A_LINK));
-    !compare(&seen, expected).is_empty()
-}
-
-/// Members in whatever order, shown as their names.
-struct OddLayer(Vec<(Entry, Vec<u8>)>);
-
-impl OddLayer {
-    fn write(&self) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new());
-        for (entry, content) in &self.0 {
-            writer.append(entry, content.as_slice()).unwrap();
-        }
-        writer.finish().unwrap()
-    }
-}
-
-impl std::fmt::Debug for OddLayer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", members(&self.write()))
-    }
-}
-
+/// A layer of such members.
 fn odd_layer() -> BoxedStrategy<OddLayer> {
     prop::collection::vec(member(), 0..10).prop_map(OddLayer).boxed()
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+pub(crate) mod law;
 pub(crate) mod model;
 pub(crate) mod mounts;
 pub(crate) mod snapshot;

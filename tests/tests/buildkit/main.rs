@@ -4,6 +4,8 @@
 //! The judge is the BuildKit of the docker daemon that there is, which may be years
 //! old; what newer ones do otherwise is left out ([`in_any_age`]).
 
+#![allow(clippy::unwrap_used)]
+
 mod cases;
 
 use std::fs;

@@ -10,7 +10,16 @@ complete -c img-run -l network -d 'Which network the command sees' -r -f -a "hos
 none\t'A loopback interface and nothing else'"
 complete -c img-run -l hostname -d 'The host name that the command sees' -r
 complete -c img-run -l isolation -d 'How far the command is kept apart from the host' -r -f -a "full\t'Namespaces and mounts of its own'
+oci\t'The same by crun or runc'
 chroot\t'A copy of the image and chroot(2), for where nothing can be mounted'"
+complete -c img-run -s m -l memory -d 'Most memory that the command may use, and as much swap' -r
+complete -c img-run -l pids-limit -d 'Most processes that it may have' -r
+complete -c img-run -l cpus -d 'Most processors that it may use at a time' -r
+complete -c img-run -l cap-add -d 'Let the command have a capability; repeatable' -r
+complete -c img-run -l cap-drop -d 'Take a capability away; repeatable' -r
+complete -c img-run -l security-opt -d 'Leave a measure out, or add one; repeatable' -r -f -a "no-new-privileges\t'As --no-new-privs'
+seccomp=unconfined\t'Refuse no system calls'
+systempaths=unconfined\t'Hide nothing of /proc and /sys, and let it be written to'"
 complete -c img-run -l platform -d 'Choose from an image for several platforms' -r
 complete -c img-run -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-run -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'

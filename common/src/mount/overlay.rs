@@ -198,8 +198,15 @@ enum Passing {
 fn is_unknown_option(error: &Error) -> bool {
     let Error::Refused { messages, source, .. } = error else { return false };
     let unknown = ["Unknown parameter", "Bad value for", "bad value for"];
-    source.kind() == io::ErrorKind::InvalidInput
-        && (messages.is_empty() || unknown.iter().any(|words| messages.contains(words)))
+    match source.kind() {
+        io::ErrorKind::InvalidInput => {
+            messages.is_empty() || unknown.iter().any(|words| messages.contains(words))
+        }
+        // Before Linux 6.5: no file system without a context of its own takes
+        // descriptors.
+        io::ErrorKind::Unsupported => true,
+        _ => false,
+    }
 }
 
 fn configure(

@@ -14,6 +14,7 @@
 //! What a layer means is not known here: see [`crate::layer::apply`].
 
 pub mod attributes;
+mod locate;
 mod path;
 mod remove;
 mod resolve;
@@ -27,10 +28,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+pub(crate) use locate::MAX_LINKS;
+pub use locate::{Located, Missing};
 pub(crate) use path::MAX_NAME_LEN_BYTES;
 pub use path::{InvalidPath, join, split};
 pub use remove::{Removed, names, remove};
-pub(crate) use resolve::MAX_LINKS;
 pub use tree::{Ahead, DirId, Tree, Walk, follow};
 
 /// Flags for a directory that is listed, changed and worked in.

@@ -1,17 +1,14 @@
 //! From a path to a descriptor, within the root: openat2(2), or the walk that
 //! stands in for it.
 
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::Root;
-
-/// What the kernel allows in one resolution.
-pub(crate) const MAX_LINKS: usize = 40;
+use super::locate::{End, Last, Walked, walk};
 
 /// How often a resolution that raced with a rename is begun again before the
 /// walk, which does not mind, takes over.
@@ -27,7 +24,7 @@ pub(super) fn open(root: &Root, path: &[u8], flags: OFlags) -> Result<OwnedFd, E
     let whole = if path.is_empty() { b"." } else { path };
     match openat2(root, root.as_fd(), whole, flags, resolve) {
         Some(outcome) => outcome,
-        None => walk(root.as_fd(), path, flags),
+        None => by_components(root.as_fd(), path, flags),
     }
 }
 
@@ -88,52 +85,21 @@ fn openat2(
     None
 }
 
-/// One component at a time, none followed by the kernel: links are read and
-/// resolved here, and `..` goes back to a directory that is still open.
-fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    let mut above: Vec<OwnedFd> = Vec::new();
-    let mut ahead: VecDeque<Vec<u8>> = components(path).collect();
-    let mut links = 0;
+/// The walk that does without it.
+fn by_components(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let must_be_directory = path.ends_with(b"/");
-    while let Some(name) = ahead.pop_front() {
-        if name == b".." {
-            above.pop();
-            continue;
+    let itself = flags.contains(OFlags::NOFOLLOW) && !must_be_directory;
+    let last = if itself { Last::Itself } else { Last::Followed };
+    let Walked { above, end } = walk(root, path, last)?;
+    let at = above.last().map_or(root, |(_, fd)| fd.as_fd());
+    match end {
+        End::Directory => rustix::fs::openat(at, c".", flags, Mode::empty()),
+        End::Other(..) if must_be_directory => Err(Errno::NOTDIR),
+        End::Other(name, _) => {
+            rustix::fs::openat(at, &name, flags | OFlags::NOFOLLOW, Mode::empty())
         }
-        let at = above.last().map_or(root, AsFd::as_fd);
-        let passing = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let found = rustix::fs::openat(at, &name, passing, Mode::empty())?;
-        let last = ahead.is_empty();
-        match FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
-            FileType::Directory => above.push(found),
-            FileType::Symlink
-                if !last || must_be_directory || !flags.contains(OFlags::NOFOLLOW) =>
-            {
-                links += 1;
-                if links > MAX_LINKS {
-                    return Err(Errno::LOOP);
-                }
-                let target = rustix::fs::readlinkat(&found, c"", Vec::new())?.into_bytes();
-                if target.first() == Some(&b'/') {
-                    above.clear();
-                }
-                let target: Vec<_> = components(&target).collect();
-                for name in target.into_iter().rev() {
-                    ahead.push_front(name);
-                }
-            }
-            _ if last && !must_be_directory => {
-                return rustix::fs::openat(at, &name, flags | OFlags::NOFOLLOW, Mode::empty());
-            }
-            _ => return Err(Errno::NOTDIR),
-        }
+        End::Missing(_) => Err(Errno::NOENT),
     }
-    let at = above.last().map_or(root, AsFd::as_fd);
-    rustix::fs::openat(at, c".", flags, Mode::empty())
-}
-
-fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]

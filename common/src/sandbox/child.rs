@@ -16,16 +16,14 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, dup2_stdin, setsid};
 
-use super::channel::{Channel, Report};
-use super::command::{Isolation, Root, Writable};
+use super::channel::Channel;
 use super::error::Trying as _;
+use super::leftovers::Leftovers;
 use super::plan::Plan;
 use super::signals::{Arrived, Signals};
-use super::stub::Stubs;
+use super::surroundings::Isolation;
 use super::{Error, ids, init, process, users};
-use crate::mount::work::Work;
 use crate::sys::{close_range, fork};
-use crate::unpacked::Copy;
 
 /// How a process knows that it is a supervisor.
 pub(super) const ARGV0: &str = "layerutils-sandbox";
@@ -42,6 +40,11 @@ pub fn is_child(argv0: Option<&OsStr>) -> bool {
 pub fn child_main(argv0: Option<&OsStr>) -> ExitCode {
     if argv0.is_some_and(|name| name == users::ARGV0) {
         return users::child_main();
+    }
+    // What the caller inherited from its own, and would hand to the command: a
+    // directory of the host among it would be a way out.
+    if close_range::close_from_3().is_err() {
+        return ExitCode::FAILURE;
     }
     let Ok(channel) = io::stdin().as_fd().try_clone_to_owned().map(Channel::new) else {
         return ExitCode::FAILURE;
@@ -65,82 +68,49 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
     dup2_stdin(descriptors.remove(0)).trying(|| "standard input".into())?;
     // Signals of the terminal reach the caller, who passes them on: once.
     let _ = setsid();
-    // Kernels before 5.11 lack it. Ours are all marked anyway; this is for what
-    // the caller inherited from its own.
-    let _ = close_range::close_on_exec_from_3();
     ids::enter(plan.ids)?;
     let thread = fork::SingleThread::check().trying(|| "cannot fork safely".into())?;
 
-    let left = Leftovers::prepare(&plan, &descriptors)?;
     let (life, supervisor) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .trying(|| "cannot make a pipe".into())?;
-    let inside = |channel: &Channel| match plan.isolation {
-        Isolation::Full => {
-            init::main(&plan, descriptors, left.work.as_ref(), channel, &thread, life)
-        }
-        Isolation::Chroot => process::main_in_chroot(&plan, channel),
-    };
-    if plan.isolation == Isolation::Full {
-        unshare(CloneFlags::CLONE_NEWPID).trying(|| "cannot make a process namespace".into())?;
-    } else {
+    if plan.settings.isolation == Isolation::Chroot {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .trying(|| "cannot adopt processes".into())?;
+    } else {
+        unshare(CloneFlags::CLONE_NEWPID).trying(|| "cannot make a process namespace".into())?;
     }
-    let outcome = match thread.fork().trying(|| "cannot start a process".into())? {
-        None => {
+    let left = Leftovers::prepare(&plan, &descriptors, channel)?;
+    let outcome = match thread.fork().trying(|| "cannot start a process".into()) {
+        // What it owns from here on it drops before the command: there is no
+        // descriptor left then that leads out of the root.
+        Ok(None) => {
             drop(supervisor);
-            return inside(channel);
+            let handed = left.hand_over(descriptors, life);
+            return match plan.settings.isolation {
+                Isolation::Full | Isolation::Oci => init::main(&plan, handed, channel, &thread),
+                Isolation::Chroot => process::main_in_chroot(&plan, handed, channel),
+            };
         }
-        Some(pid) => watch(pid, &signals, channel, plan.isolation),
+        Ok(Some(pid)) => watch(pid, &signals, channel, plan.settings.isolation),
+        Err(error) => Err(error),
     };
     left.remove(channel);
     outcome
 }
 
-/// What must be removed when the sandbox is gone.
-struct Leftovers {
-    work: Option<Work>,
-    stubs: Stubs,
-    copy: Option<Copy>,
-}
+/// How often a command may be asked to terminate before it is made to: what docker's
+/// client takes, too.
+const PATIENCE: u32 = 3;
 
-impl Leftovers {
-    fn prepare(plan: &Plan, descriptors: &[OwnedFd]) -> Result<Self, Error> {
-        let mut left = Self { work: None, stubs: Stubs::default(), copy: None };
-        match plan.root.root() {
-            Root::Overlay(overlay) => left.work = overlay.prepare()?,
-            Root::Directory(path) => {
-                if plan.discard_root {
-                    let about = || format!("{}", crate::name::show_path(&path));
-                    left.copy = Some(Copy::adopt(&path).trying(about)?);
-                }
-                // Otherwise its mount points are a layer's, too.
-                if plan.writable != Writable::Discarded {
-                    left.stubs = Stubs::in_directory(&path, plan, descriptors)?;
-                }
-            }
-        }
-        Ok(left)
-    }
-
-    fn remove(self, channel: &Channel) {
-        if let Some(Err(error)) = self.work.map(Work::remove) {
-            let text = format!("cannot remove the overlay's work directory: {error}");
-            channel.report(&Report::Warning(text));
-        }
-        self.stubs.remove();
-        // Dropped, a copy is removed.
-        drop(self.copy);
-    }
-}
-
-/// Passes signals to `pid` and ends it when the caller is gone, until it has ended.
+/// Passes signals to `pid` and ends it when the caller is gone, or loses its
+/// patience, until it has ended.
 fn watch(
     pid: Pid,
     signals: &Signals,
     channel: &Channel,
     isolation: Isolation,
 ) -> Result<(), Error> {
+    let mut asked = 0;
     loop {
         let mut polled = [
             PollFd::new(signals.as_fd(), PollFlags::POLLIN),
@@ -156,7 +126,9 @@ fn watch(
         while let Some(arrived) = signals.next() {
             match arrived {
                 Arrived::Other(signal) => {
-                    let _ = kill(pid, signal);
+                    asked += u32::from(signal == Signal::SIGTERM);
+                    let forced = asked >= PATIENCE;
+                    let _ = kill(pid, if forced { Signal::SIGKILL } else { signal });
                 }
                 Arrived::Child => {}
             }
@@ -166,6 +138,9 @@ fn watch(
                 if isolation == Isolation::Chroot {
                     process::report(status, channel);
                     process::kill_descendants();
+                } else if asked >= PATIENCE {
+                    // Init was killed and could tell nothing.
+                    process::report(status, channel);
                 }
                 return Ok(());
             }

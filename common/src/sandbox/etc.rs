@@ -10,9 +10,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::Error;
-use super::command::Network;
 use super::error::Trying as _;
 use super::plan::Plan;
+use super::surroundings::Network;
 use super::tree::Staging;
 
 /// Where they are.
@@ -24,7 +24,8 @@ const LONGEST: u64 = 1 << 20;
 /// Writes the files; they come in the order of [`FILES`].
 pub(super) fn write(staging: &Staging, plan: &Plan) -> Result<Vec<(&'static str, OwnedFd)>, Error> {
     let directory = staging.directory("etc")?;
-    let contents = [resolv_conf(plan), hosts(plan), format!("{}\n", plan.hostname).into_bytes()];
+    let contents =
+        [resolv_conf(plan), hosts(plan), format!("{}\n", plan.settings.hostname).into_bytes()];
     let mut files = Vec::new();
     for (path, content) in FILES.into_iter().zip(contents) {
         let name = path.trim_start_matches("/etc/");
@@ -43,7 +44,7 @@ pub(super) fn write(staging: &Staging, plan: &Plan) -> Result<Vec<(&'static str,
 
 /// The host's resolver, whose network the command shares; none without a network.
 fn resolv_conf(plan: &Plan) -> Vec<u8> {
-    match plan.network {
+    match plan.settings.network {
         Network::Host => host_file("/etc/resolv.conf"),
         Network::None => Vec::new(),
     }
@@ -51,7 +52,7 @@ fn resolv_conf(plan: &Plan) -> Vec<u8> {
 
 /// The host's names, and our own.
 fn hosts(plan: &Plan) -> Vec<u8> {
-    let mut hosts = match plan.network {
+    let mut hosts = match plan.settings.network {
         Network::Host => host_file("/etc/hosts"),
         Network::None => Vec::new(),
     };
@@ -61,7 +62,7 @@ fn hosts(plan: &Plan) -> Vec<u8> {
     if hosts.last() != Some(&b'\n') {
         hosts.push(b'\n');
     }
-    hosts.extend_from_slice(format!("127.0.0.1\t{}\n", plan.hostname).as_bytes());
+    hosts.extend_from_slice(format!("127.0.0.1\t{}\n", plan.settings.hostname).as_bytes());
     hosts
 }
 

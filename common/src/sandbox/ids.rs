@@ -1,17 +1,26 @@
 //! User namespaces, and how ids inside become ids outside.
 
 use nix::sched::{CloneFlags, unshare};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::Error;
-use super::command::Isolation;
+use super::channel::{Channel, Report};
 use super::error::Trying as _;
-use super::plan::Ids;
+use super::plan::{Ids, Plan};
+use super::surroundings::Isolation;
+use super::surroundings::Writable;
+use super::user::User;
 use crate::mount;
+
+/// What gives an ordinary user more than one id.
+pub(super) const SUBORDINATE: &str = "have subordinate ids (/etc/subuid, /etc/subgid: usermod --add-subuids \
+                           100000-165535 --add-subgids 100000-165535 USER; newuidmap) and say \
+                           --map-users, or run the command as root inside (-u 0)";
 
 /// How this process can have root inside.
 pub(super) fn choose(isolation: Isolation) -> Ids {
     let enough = match isolation {
-        Isolation::Full => mount::can_mount(),
+        Isolation::Full | Isolation::Oci => mount::can_mount(),
         // chroot(2) is all that root needs there.
         Isolation::Chroot => nix::unistd::geteuid().is_root(),
     };
@@ -30,6 +39,41 @@ pub(super) fn enter(ids: Ids) -> Result<(), Error> {
     write("setgroups", "deny")?;
     write("gid_map", &format!("0 {gid} 1"))?;
     write("uid_map", &format!("0 {uid} 1"))
+}
+
+/// Where root is the only id inside, gives it the name that the command's user has: a
+/// namespace within the first one, with one id again.
+///
+/// What belongs to root in the image belongs to that user, then. There is no other
+/// id in either case, and most images that name a user need no more.
+///
+/// # Errors
+/// What the command writes is kept: it would be taken for root's later, and a layer
+/// made of it would lie.
+pub(super) fn rename(user: &User, plan: &Plan, channel: &Channel) -> Result<(), Error> {
+    if plan.ids == Ids::Host || (user.uid == 0 && user.gid == 0) {
+        return Ok(());
+    }
+    if plan.settings.writable == Writable::AsMounted {
+        let what = format!(
+            "cannot become user {}:{}: there is one id, and what it writes would be kept as root's",
+            user.uid, user.gid
+        );
+        return Err(Error::new(what).with_hint(SUBORDINATE));
+    }
+    if !user.groups.is_empty() {
+        let text = "with one id the user is in no supplementary groups";
+        channel.report(&Report::Warning(text.into()));
+    }
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(explain)?;
+    // A hidden process does not own its files in /proc. Nobody but init is inside yet
+    // who could look.
+    let dumpable =
+        |behavior| set_dumpable_behavior(behavior).trying(|| "cannot map the user's id".into());
+    dumpable(DumpableBehavior::Dumpable)?;
+    write("gid_map", &format!("{} 0 1", user.gid))?;
+    write("uid_map", &format!("{} 0 1", user.uid))?;
+    dumpable(DumpableBehavior::NotDumpable)
 }
 
 fn write(file: &str, text: &str) -> Result<(), Error> {

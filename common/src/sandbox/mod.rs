@@ -13,31 +13,44 @@
 //! | init | `init` | process 1 inside: mounts, reaps, passes signals on |
 //! | the command | `process` | gives up privileges and executes |
 
+mod bundle;
+mod capabilities;
 mod channel;
 mod child;
 mod command;
+mod dev;
 mod error;
 mod etc;
 mod ids;
 mod init;
 mod inside;
+mod leftovers;
+mod limits;
 mod mounts;
 mod parent;
 mod plan;
 mod privileges;
 mod process;
+mod program;
+mod runtime;
 mod seccomp;
 mod signals;
 mod stub;
+mod surroundings;
+mod syscalls;
+mod system;
 mod terminal;
 mod tree;
 mod user;
 mod users;
 
+pub use capabilities::{Capabilities, UnknownCapability};
 pub use child::{child_main, is_child};
-pub use command::{
-    Access, Command, Exit, Isolation, Mount, Network, Privileges, Root, Source, Stream, Terminal,
+pub use command::Command;
+pub use error::Error;
+pub use limits::Limits;
+pub use surroundings::{
+    Access, Exit, Isolation, Measure, Mount, Network, Privileges, Root, Source, Stream, Terminal,
     Writable,
 };
-pub use error::Error;
 pub use users::again as again_with_many_ids;

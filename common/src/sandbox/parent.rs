@@ -1,6 +1,6 @@
 //! The caller's side: starts the sandbox's first process and waits for it.
 //!
-//! Our own binary is executed again, because a process with threads may run
+//! Our own program (see `program`) is executed again, because a process with threads may run
 //! nothing between fork and exec, and because a user namespace is for processes
 //! with one thread. The plan goes over a socket that the new process finds as its
 //! standard input, with the true standard input among the descriptors in it: so
@@ -15,22 +15,25 @@ use std::process::{Child, Stdio};
 use nix::unistd::Pid;
 
 use super::channel::{Channel, Report};
-use super::command::{Command, Exit, Stream};
+use super::command::Command;
 use super::error::Trying as _;
 use super::plan::Plan;
+use super::program::Program;
+use super::surroundings::{Exit, Stream};
 use super::terminal::Relay;
 use super::{Error, child, ids};
 use crate::cli::{message, signal};
 
 /// See [`Command::run`].
 pub(super) fn run(command: Command) -> Result<Exit, Error> {
-    let ids = ids::choose(command.isolation);
+    let ids = ids::choose(command.settings.isolation);
     let (plan, mut descriptors, streams) = Plan::new(command, ids);
     let (channel, theirs) = Channel::pair().trying(|| "cannot make a socket".into())?;
     let stdin = standard_input(streams.stdin).trying(|| "standard input".into())?;
     descriptors.insert(0, stdin);
 
-    let mut process = std::process::Command::new("/proc/self/exe");
+    let program = Program::prepare(&plan.settings);
+    let mut process = std::process::Command::new(&program.path);
     process.arg0(child::ARGV0).stdin(theirs);
     process.stdout(output(streams.stdout)).stderr(output(streams.stderr));
     let mut child = process.spawn().map_err(|error| {
@@ -38,7 +41,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Error> {
         Error::system("cannot start the sandbox", error).with_hint(hint)
     })?;
     // It holds the other end of the channel, which must close when the child dies.
-    drop(process);
+    drop((process, program));
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
     let _forwarding = signal::forward_to(pid);
     let outcome = channel

@@ -2,16 +2,17 @@
 //! descriptors that it names by their place in a list.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::command::{
-    Access, Command, Isolation, Mount, Network, Privileges, Root, Source, Stream, Terminal,
-    Writable,
-};
+use super::command::Command;
+use super::error::Trying as _;
+use super::surroundings::{Access, Mount, Root, Settings, Source, Stream};
+use super::{Error, inside};
 use crate::mount::{Durability, Form, Overlay, Server, Upper};
 
 /// Bytes that need not be UTF-8, as a string of the characters U+0000 to U+00FF.
@@ -46,18 +47,10 @@ impl<'de> Deserialize<'de> for Bytes {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) root: RootPlan,
-    pub(super) discard_root: bool,
     pub(super) argv: Vec<Bytes>,
     pub(super) env: Vec<(Bytes, Bytes)>,
     pub(super) cwd: Bytes,
-    pub(super) user: Option<String>,
-    pub(super) hostname: String,
-    pub(super) network: Network,
-    pub(super) isolation: Isolation,
-    pub(super) writable: Writable,
-    pub(super) make_cwd: bool,
-    pub(super) privileges: Privileges,
-    pub(super) terminal: Terminal,
+    pub(super) settings: Settings,
     pub(super) mounts: Vec<MountPlan>,
     pub(super) ids: Ids,
 }
@@ -135,6 +128,28 @@ pub(super) enum SourcePlan {
     Mask,
 }
 
+impl SourcePlan {
+    /// Opens a file or directory of the host, in this mount namespace; `None` where
+    /// there is none to open.
+    pub(super) fn open(&self, descriptors: &[OwnedFd]) -> Result<Option<OwnedFd>, Error> {
+        match self {
+            Self::Tmpfs { .. } | Self::Mask => Ok(None),
+            Self::Path(path) => {
+                let path = path.path();
+                let flags = OFlags::PATH | OFlags::CLOEXEC;
+                openat(CWD, &path, flags, Mode::empty())
+                    .map(Some)
+                    .trying(|| format!("cannot mount {}", crate::name::show_path(&path)))
+            }
+            Self::Fd(place) => {
+                let fd = descriptors.get(*place).ok_or_else(|| Error::new("no such descriptor"))?;
+                let about = || "cannot mount an open file".to_owned();
+                inside::reopen(fd.as_fd()).map(Some).trying(about)
+            }
+        }
+    }
+}
+
 /// The standard streams that are not part of the plan: the first process gets
 /// them when it starts.
 pub(super) struct Streams {
@@ -151,18 +166,10 @@ impl Plan {
         let mounts = command.mounts.into_iter().map(|mount| plan_mount(mount, &mut descriptors));
         let plan = Self {
             root: RootPlan::new(command.root),
-            discard_root: command.discard_root,
             argv: command.argv.iter().map(Bytes::new).collect(),
             env: command.env.iter().map(|(k, v)| (Bytes::new(k), Bytes::new(v))).collect(),
             cwd: Bytes::new(command.cwd),
-            user: command.user,
-            hostname: command.hostname,
-            network: command.network,
-            isolation: command.isolation,
-            writable: command.writable,
-            make_cwd: command.make_cwd,
-            privileges: command.privileges,
-            terminal: command.terminal,
+            settings: command.settings,
             mounts: mounts.collect(),
             ids,
         };

@@ -1,4 +1,4 @@
-//! What the command may do: docker's default capabilities, and no more.
+//! From root inside to the command's user, with the capabilities it may have.
 
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set,
@@ -6,29 +6,15 @@ use rustix::thread::{
 };
 
 use super::Error;
+use super::capabilities::Capabilities;
 use super::error::Trying as _;
 use super::plan::Ids;
 use super::user::User;
 
-/// Docker's default set.
-const KEPT: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FSETID)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::MKNOD)
-    .union(CapabilitySet::NET_RAW)
-    .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::SETFCAP)
-    .union(CapabilitySet::SETPCAP)
-    .union(CapabilitySet::NET_BIND_SERVICE)
-    .union(CapabilitySet::SYS_CHROOT)
-    .union(CapabilitySet::KILL)
-    .union(CapabilitySet::AUDIT_WRITE);
-
-/// Becomes `user` with no more than docker's capabilities, for good.
-pub(super) fn become_user(user: &User, ids: Ids) -> Result<(), Error> {
-    bound(KEPT)?;
+/// Becomes `user` with no more than these capabilities, for good.
+pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(), Error> {
+    let kept = kept.set();
+    bound(kept)?;
     let raw = |id: u32| rustix::fs::Gid::from_raw(id);
     let groups: Vec<_> = user.groups.iter().map(|gid| raw(*gid)).collect();
     match (set_thread_groups(&groups), ids) {
@@ -37,12 +23,12 @@ pub(super) fn become_user(user: &User, ids: Ids) -> Result<(), Error> {
         (Err(errno), Ids::Host) => return Err(Error::system("cannot set the groups", errno)),
     }
     let gid = raw(user.gid);
-    set_thread_res_gid(gid, gid, gid).map_err(|errno| explain("group", user.gid, errno, ids))?;
+    set_thread_res_gid(gid, gid, gid).trying(|| format!("cannot become group {}", user.gid))?;
     let uid = rustix::fs::Uid::from_raw(user.uid);
-    set_thread_res_uid(uid, uid, uid).map_err(|errno| explain("user", user.uid, errno, ids))?;
+    set_thread_res_uid(uid, uid, uid).trying(|| format!("cannot become user {}", user.uid))?;
     // As root they are still ours to drop; another user has lost them already.
     let held = capabilities(None).trying(|| "cannot read the capabilities".into())?;
-    hold(held.permitted.intersection(KEPT))
+    hold(held.permitted.intersection(kept))
 }
 
 /// Keeps what init needs once all is mounted: to pass signals on to other users.
@@ -72,15 +58,4 @@ fn bound(kept: CapabilitySet) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn explain(kind: &str, id: u32, errno: rustix::io::Errno, ids: Ids) -> Error {
-    let error = Error::system(format!("cannot become {kind} {id}"), errno);
-    if ids == Ids::Single && errno == rustix::io::Errno::INVAL {
-        return error.with_hint(
-            "an ordinary user has one id in the sandbox, root's: run the command as root \
-             inside, or run this tool as root",
-        );
-    }
-    error
 }

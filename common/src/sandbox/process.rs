@@ -1,23 +1,28 @@
 //! The command itself: from a fresh process to exec(2), and how it ended.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, execve, setsid};
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::set_parent_process_death_signal;
 
 use super::channel::{Channel, Report};
-use super::command::{Network, Privileges, Root, Terminal, Writable};
 use super::error::Trying as _;
+use super::init::Handed;
+use super::limits::Group;
 use super::plan::Plan;
+use super::surroundings::{self, Measure, Network, Privileges, Terminal, Writable};
 use super::user::{self, User};
-use super::{Error, privileges, seccomp, stub};
+use super::{Error, ids, privileges, seccomp, stub};
 use crate::cli::{Status, signal};
+use crate::root::Root;
+use crate::sys::keyring;
 
 /// Where programs are looked for if the environment names no PATH (docker's).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -28,37 +33,68 @@ pub(super) fn main(
     user: &User,
     channel: &Channel,
     terminal: Option<OwnedFd>,
+    group: Option<Group>,
 ) -> Result<(), Error> {
-    // A session of its own: no terminal of the caller's can be driven from inside.
-    setsid().trying(|| "cannot start a session".into())?;
-    if let Some(terminal) = terminal {
-        rustix::process::ioctl_tiocsctty(&terminal)
-            .and_then(|()| rustix::stdio::dup2_stdin(&terminal))
-            .and_then(|()| rustix::stdio::dup2_stdout(&terminal))
-            .and_then(|()| rustix::stdio::dup2_stderr(&terminal))
-            .trying(|| "cannot take the terminal".into())?;
+    if let Some(group) = group {
+        group.enter()?;
     }
+    // Its own group is then the top of the tree to it. A kernel without such
+    // namespaces shows its name and no more.
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
+    start_session(terminal)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    // Before the privilege goes that it takes.
-    if let Err(error) = seccomp::confine() {
-        let line = crate::cli::Failure::from(error).line();
-        channel.report(&Report::Warning(format!("{line}: the command can make any system call")));
+    let settings = &plan.settings;
+    if settings.takes(Measure::SessionKeyring) {
+        if let Err(error) = keyring::join_new_session() {
+            let text = format!("no session keyring of its own: {error}: it has the caller's");
+            channel.report(&Report::Warning(text));
+        }
     }
-    privileges::become_user(user, plan.ids)?;
+    ids::rename(user, plan, channel)?;
+    // Before the privilege goes that it takes.
+    if settings.takes(Measure::SystemCalls) {
+        if let Err(error) = seccomp::confine() {
+            let line = crate::cli::Failure::from(error).line();
+            let text = format!("{line}: the command can make any system call");
+            channel.report(&Report::Warning(text));
+        }
+    }
+    privileges::become_user(user, plan.ids, plan.settings.capabilities)?;
     // After the change of user, which clears it.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .trying(|| "cannot tie the command to its init".into())?;
-    let cwd = plan.cwd.path();
-    rustix::process::chdir(&cwd)
-        .trying(|| format!("working directory {}", crate::name::show_path(&cwd)))?;
-    if plan.privileges == Privileges::Fixed {
+    enter_directory(&plan.cwd.0)?;
+    if settings.privileges == Privileges::Fixed {
         rustix::thread::set_no_new_privs(true).trying(|| "cannot fix the privileges".into())?;
     }
-    let env = environment(plan, user)?;
+    let env = variables(plan, user).map(c_string).collect::<Result<Vec<_>, _>>()?;
     signal::reset_in_child();
     let status = execute(plan, &env, channel)?;
     // The report is sent; init sees the status.
     leave(status)
+}
+
+/// Starts a session, on `terminal` if there is one: no terminal of the caller's can be
+/// driven from inside.
+pub(super) fn start_session(terminal: Option<OwnedFd>) -> Result<(), Error> {
+    setsid().trying(|| "cannot start a session".into())?;
+    let Some(terminal) = terminal else { return Ok(()) };
+    rustix::process::ioctl_tiocsctty(&terminal)
+        .and_then(|()| rustix::stdio::dup2_stdin(&terminal))
+        .and_then(|()| rustix::stdio::dup2_stdout(&terminal))
+        .and_then(|()| rustix::stdio::dup2_stderr(&terminal))
+        .trying(|| "cannot take the terminal".into())
+}
+
+/// Makes `path` the working directory. The kernel's own links to what a process has
+/// open (`/proc/self/fd`) are not followed: none of it is the command's.
+fn enter_directory(path: &[u8]) -> Result<(), Error> {
+    let enter = || {
+        let root = Root::open("/".as_ref())?;
+        let directory = root.open_path(path, OFlags::PATH | OFlags::DIRECTORY)?;
+        rustix::process::fchdir(directory).map_err(std::io::Error::from)
+    };
+    enter().trying(|| format!("working directory {}", crate::name::show(path)))
 }
 
 /// Ends a forked process at once.
@@ -67,8 +103,8 @@ fn leave(status: Status) -> ! {
     std::process::exit(status.code().into())
 }
 
-/// The environment as execve takes it.
-fn environment(plan: &Plan, user: &User) -> Result<Vec<CString>, Error> {
+/// The environment, each variable as `NAME=VALUE`.
+pub(super) fn variables(plan: &Plan, user: &User) -> impl Iterator<Item = Vec<u8>> {
     let mut env: Vec<Vec<u8>> = Vec::new();
     for (name, value) in &plan.env {
         env.push([name.0.as_slice(), b"=", value.0.as_slice()].concat());
@@ -80,7 +116,7 @@ fn environment(plan: &Plan, user: &User) -> Result<Vec<CString>, Error> {
     if !plan.env.iter().any(|(name, _)| name.0 == b"PATH") {
         env.push(format!("PATH={PATH}").into_bytes());
     }
-    env.into_iter().map(c_string).collect()
+    env.into_iter()
 }
 
 fn c_string(bytes: Vec<u8>) -> Result<CString, Error> {
@@ -128,6 +164,37 @@ fn candidates(program: &[u8], plan: &Plan) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Whether the program is in the root and may be executed, as far as that can be told
+/// without doing it; reports it if not.
+pub(super) fn is_there(
+    root: BorrowedFd<'_>,
+    plan: &Plan,
+    channel: &Channel,
+) -> Result<bool, Error> {
+    let root = Root::from_fd(root.try_clone_to_owned().trying(|| "the root".into())?);
+    let program = plan.argv.first().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+    let name = OsStr::from_bytes(program).to_string_lossy().into_owned();
+    let mut refused = false;
+    for candidate in candidates(program, plan) {
+        let path = match candidate.first() {
+            Some(b'/') => candidate,
+            _ => [&plan.cwd.0, &b"/"[..], &candidate].concat(),
+        };
+        if let Ok(found) = root.open_path(&path, OFlags::PATH) {
+            let mode = rustix::fs::fstat(&found).trying(|| name.clone())?.st_mode;
+            if FileType::from_raw_mode(mode) == FileType::RegularFile && mode & 0o111 != 0 {
+                return Ok(true);
+            }
+            refused = true;
+        }
+    }
+    channel.report(&match refused {
+        true => Report::NotExecutable(name, Errno::EACCES as i32),
+        false => Report::NotFound(name),
+    });
+    Ok(false)
+}
+
 /// Tells the caller how the command ended.
 pub(super) fn report(status: WaitStatus, channel: &Channel) {
     match status {
@@ -140,25 +207,28 @@ pub(super) fn report(status: WaitStatus, channel: &Channel) {
 }
 
 /// The command with nothing but chroot(2) around it.
-pub(super) fn main_in_chroot(plan: &Plan, channel: &Channel) -> Result<(), Error> {
-    let Root::Directory(path) = plan.root.root() else {
+pub(super) fn main_in_chroot(plan: &Plan, handed: Handed, channel: &Channel) -> Result<(), Error> {
+    // Descriptors would lead out of the root.
+    let Handed { group, .. } = handed;
+    let surroundings::Root::Directory(path) = plan.root.root() else {
         return Err(Error::new("with chroot isolation the root must be a directory"));
     };
-    if !plan.mounts.is_empty() || plan.network == Network::None {
+    if !plan.mounts.is_empty() || plan.settings.network == Network::None {
         return Err(Error::new("with chroot isolation there are no mounts and no other network"));
     }
-    if plan.terminal != Terminal::None || plan.writable != Writable::AsMounted {
+    if plan.settings.terminal != Terminal::None || plan.settings.writable != Writable::AsMounted {
         return Err(Error::new("with chroot isolation there is no terminal and no protected root"));
     }
     let about = || format!("cannot make {} the root", crate::name::show_path(&path));
     let root = std::fs::File::open(&path).trying(about)?;
-    let user = user::look_up(std::os::fd::AsFd::as_fd(&root), plan.user.as_deref())?;
-    if plan.make_cwd {
+    let user = user::look_up(std::os::fd::AsFd::as_fd(&root), plan.settings.user.as_deref())?;
+    if plan.settings.make_cwd {
         stub::make_directory_at(std::os::fd::AsFd::as_fd(&root), &plan.cwd.0)?;
     }
     rustix::process::fchdir(&root).trying(about)?;
     rustix::process::chroot(".").trying(about)?;
-    main(plan, &user, channel, None)
+    drop(root);
+    main(plan, &user, channel, None, group)
 }
 
 /// Kills what a command left running, where no process namespace does it for us.

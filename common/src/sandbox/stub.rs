@@ -17,9 +17,10 @@ use rustix::fs::{
 
 use super::Error;
 use super::error::Trying as _;
-use super::inside::{self, Located, Missing};
+use super::inside;
 use super::plan::{Plan, SourcePlan};
 use crate::mount::upper::{copy_attributes, copy_xattrs};
+use crate::root::{Located, Missing};
 
 /// What a mount point must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

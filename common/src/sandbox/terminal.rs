@@ -12,7 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{
-    OptionalActions, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, SpecialCodeIndex, Winsize, isatty, tcgetattr, tcgetwinsize,
+    tcsetattr, tcsetwinsize,
 };
 
 use crate::cli::cleanup;
@@ -134,13 +135,16 @@ fn type_in(mut master: File, stopped: &OwnedFd) {
         if stop {
             return;
         }
-        if open && input {
+        if !open {
+            // Again at every glance: a shell discards what was typed before its
+            // prompt, and a file that has ended stays so for whoever reads next.
+            type_end_of_file(&mut master);
+        } else if input {
             // Unbuffered: what is not typed for the command stays for the shell.
             match rustix::io::read(&stdin, &mut buffer) {
-                // An end of file is a key on a terminal.
                 Ok(0) | Err(_) => {
                     open = false;
-                    let _ = master.write_all(b"\x04");
+                    type_end_of_file(&mut master);
                 }
                 Ok(len) => {
                     if master.write_all(buffer.get(..len).unwrap_or_default()).is_err() {
@@ -150,4 +154,22 @@ fn type_in(mut master: File, stopped: &OwnedFd) {
             }
         }
     }
+}
+
+/// Presses the key that ends a file on a terminal (`stty eof`), unless so much lies
+/// unread that the key would have to wait.
+fn type_end_of_file(master: &mut File) {
+    let mut polled = [PollFd::new(master.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut polled, PollTimeout::ZERO) != Ok(1) {
+        return;
+    }
+    // The master tells of the slave's settings. Programs that read single keys take
+    // this one for the end whatever `stty eof` says.
+    let key = match tcgetattr(&*master) {
+        Ok(settings) if settings.local_modes.contains(LocalModes::ICANON) => {
+            settings.special_codes[SpecialCodeIndex::VEOF]
+        }
+        _ => 4,
+    };
+    let _ = master.write_all(&[key]);
 }

@@ -5,6 +5,7 @@
 //! files that are made for the command (resolv.conf, hosts) have a place to live.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::mount::{
@@ -14,10 +15,10 @@ use rustix::mount::{
 
 use super::Error;
 use super::channel::{Channel, Report};
-use super::command::{Root, Writable};
 use super::error::Trying as _;
 use super::plan::Plan;
-use super::stub;
+use super::surroundings::{Measure, Root, Writable};
+use super::{bundle, stub};
 use crate::mount::Overlay;
 use crate::mount::context::{attach, tmpfs};
 use crate::mount::work::Work;
@@ -28,15 +29,16 @@ use crate::sys::mount_attr::{MountAttr, mount_setattr};
 pub(super) struct Staging(OwnedFd);
 
 impl Staging {
-    /// Makes the mounts of this namespace our own, and covers `/`.
-    pub(super) fn new() -> Result<Self, Error> {
+    /// Makes the mounts of this namespace our own, and covers `place`: `/`, unless
+    /// what is on it is to have a name.
+    pub(super) fn new(place: &Path) -> Result<Self, Error> {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
             .trying(|| "cannot make the mounts private".into())?;
         let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         let fd = tmpfs(Some(1 << 20), 0o755, attributes)?;
-        let root = openat(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .trying(|| "cannot open /".into())?;
-        attach(&fd, root).trying(|| "cannot mount a tmpfs over /".into())?;
+        let root = openat(CWD, place, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .trying(|| format!("cannot open {}", crate::name::show_path(place)))?;
+        attach(&fd, root).trying(|| "cannot mount a tmpfs to work on".into())?;
         Ok(Self(fd))
     }
 
@@ -65,9 +67,9 @@ pub(super) fn mount(
     work: Option<&Work>,
     channel: &Channel,
 ) -> Result<OwnedFd, Error> {
-    let place = staging.directory("root")?;
+    let place = staging.directory(bundle::ROOT)?;
     let scratch = place.as_fd();
-    let root = match (plan.root.root(), plan.writable) {
+    let root = match (plan.root.root(), plan.settings.writable) {
         (Root::Directory(path), Writable::Discarded) => {
             overlay(staging, Overlay::new(vec![path]), plan, descriptors, work, channel, scratch)?
         }
@@ -84,8 +86,11 @@ pub(super) fn mount(
     };
     // A device node of the image is no device here: the few that there are, are
     // mounted one by one.
-    let mut set = libc::MOUNT_ATTR_NODEV;
-    if plan.writable == Writable::No {
+    let mut set = 0;
+    if plan.settings.takes(Measure::NoDevices) {
+        set |= libc::MOUNT_ATTR_NODEV;
+    }
+    if plan.settings.writable == Writable::No {
         set |= libc::MOUNT_ATTR_RDONLY;
     }
     mount_setattr(root.as_fd(), MountAttr { set, ..MountAttr::default() })
@@ -106,7 +111,7 @@ fn overlay(
     scratch: BorrowedFd<'_>,
 ) -> Result<OwnedFd, Error> {
     let mut opened = layers.open(work)?;
-    if plan.writable == Writable::Discarded {
+    if plan.settings.writable == Writable::Discarded {
         let memory = tmpfs(None, 0o755, MountAttrFlags::empty())?;
         let place = staging.directory("memory")?;
         attach(&memory, place).trying(|| "cannot mount a tmpfs".into())?;

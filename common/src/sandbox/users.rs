@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::channel::{Channel, Reply, Report};
-use super::command::Exit;
 use super::error::Trying as _;
 use super::plan::Bytes;
+use super::surroundings::Exit;
 use crate::cli::{Failure, Status, signal};
 use crate::mount;
 

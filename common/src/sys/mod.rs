@@ -6,6 +6,7 @@
 pub mod close_range;
 pub mod file_handle;
 pub mod fork;
+pub mod keyring;
 pub mod loopback;
 pub mod mount_attr;
 pub mod seccomp;

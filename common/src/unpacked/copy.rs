@@ -55,6 +55,12 @@ impl Copy {
         Self::guarded(dir, lock)
     }
 
+    /// Closes it in a process that was forked, and leaves the removal to the one that
+    /// is its owner.
+    pub(crate) fn leave(self) {
+        self._guard.forget();
+    }
+
     fn guarded(dir: &Path, lock: File) -> io::Result<Self> {
         let (Some(run), Some(name)) = (dir.parent(), dir.file_name()) else {
             return Err(io::ErrorKind::NotFound.into());

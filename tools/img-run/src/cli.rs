@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use common::cli::OutputOptions;
 use common::oci::Platform;
-use common::sandbox;
+use common::sandbox::{self, Capabilities, UnknownCapability};
 use common::store::Location;
 
+use crate::limits;
 use crate::mount::{Tmpfs, Volume};
 
 /// Run an image's command, or another, in the image
@@ -72,6 +73,30 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "HOW", default_value = "full")]
     pub(crate) isolation: Isolation,
 
+    /// Most memory that the command may use, and as much swap
+    #[arg(short = 'm', long, value_name = "SIZE", value_parser = limits::memory)]
+    pub(crate) memory: Option<u64>,
+
+    /// Most processes that it may have
+    #[arg(long, value_name = "N", value_parser = limits::pids, allow_negative_numbers = true)]
+    pub(crate) pids_limit: Option<limits::Pids>,
+
+    /// Most processors that it may use at a time
+    #[arg(long, value_name = "N", value_parser = limits::milli_cpus)]
+    pub(crate) cpus: Option<u64>,
+
+    /// Let the command have a capability; repeatable
+    #[arg(long, value_name = "NAME", value_parser = capability)]
+    pub(crate) cap_add: Vec<String>,
+
+    /// Take a capability away; repeatable
+    #[arg(long, value_name = "NAME", value_parser = capability)]
+    pub(crate) cap_drop: Vec<String>,
+
+    /// Leave a measure out, or add one; repeatable
+    #[arg(long, value_name = "OPTION")]
+    pub(crate) security_opt: Vec<SecurityOption>,
+
     /// Let nothing that the command executes gain privileges
     #[arg(long)]
     pub(crate) no_new_privs: bool,
@@ -108,8 +133,28 @@ impl Cli {
 pub(crate) enum Isolation {
     /// Namespaces and mounts of its own
     Full,
+    /// The same by crun or runc
+    Oci,
     /// A copy of the image and chroot(2), for where nothing can be mounted
     Chroot,
+}
+
+/// A measure, in docker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecurityOption {
+    /// As --no-new-privs
+    NoNewPrivileges,
+    /// Refuse no system calls
+    #[value(name = "seccomp=unconfined")]
+    AnySystemCall,
+    /// Hide nothing of /proc and /sys, and let it be written to
+    #[value(name = "systempaths=unconfined")]
+    AnySystemPath,
+}
+
+/// A capability's name, which must be one.
+fn capability(name: &str) -> Result<String, UnknownCapability> {
+    Capabilities::default().add(name).map(|()| name.to_owned())
 }
 
 /// Which network the command sees.
@@ -134,6 +179,7 @@ impl From<Isolation> for sandbox::Isolation {
     fn from(isolation: Isolation) -> Self {
         match isolation {
             Isolation::Full => Self::Full,
+            Isolation::Oci => Self::Oci,
             Isolation::Chroot => Self::Chroot,
         }
     }

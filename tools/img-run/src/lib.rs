@@ -1,16 +1,20 @@
 //! `img-run`: run an image's command, or another, in the image.
 
 mod cli;
+mod limits;
 mod mount;
 mod process;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use cli::{Cli, Isolation};
+use cli::{Cli, Isolation, SecurityOption};
 use common::cli::{Failure, Status};
 use common::image::{self, Image, Reference};
 use common::mount::{Overlay, Upper};
 use common::root::Root as Tree;
-use common::sandbox::{Command, Error, Privileges, Root, Terminal, Writable, again_with_many_ids};
+use common::sandbox::{
+    Capabilities, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
+    again_with_many_ids,
+};
 use common::unpacked::{self, Cache, Copy};
 
 /// The arguments, for parsing and for completions.
@@ -72,14 +76,41 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     if cli.tty {
         command = command.terminal(Terminal::New);
     }
-    if cli.no_new_privs {
-        command = command.privileges(Privileges::Fixed);
+    let mut limits = Limits { memory_bytes: cli.memory, milli_cpus: cli.cpus, pids: None };
+    if let Some(limits::Pids(Some(count))) = cli.pids_limit {
+        limits.pids = Some(count);
     }
+    command = confine(command.limits(limits), &cli)?;
     let tmpfs = cli.tmpfs.into_iter().map(mount::Tmpfs::mount);
     for mount in tmpfs.chain(cli.volumes.into_iter().map(mount::Volume::mount)) {
         command = command.mount(mount);
     }
     Ok((command, copy))
+}
+
+/// The measures that are asked for.
+fn confine(mut command: Command, cli: &Cli) -> Result<Command, Failure> {
+    let mut capabilities = Capabilities::default();
+    // As docker: what is named is had, whatever ALL takes away.
+    for all in [true, false] {
+        let of = |names: &[String]| -> Vec<String> {
+            names.iter().filter(|name| name.eq_ignore_ascii_case("all") == all).cloned().collect()
+        };
+        of(&cli.cap_add).iter().try_for_each(|name| capabilities.add(name))?;
+        of(&cli.cap_drop).iter().try_for_each(|name| capabilities.remove(name))?;
+    }
+    command = command.capabilities(capabilities);
+    if cli.no_new_privs {
+        command = command.privileges(Privileges::Fixed);
+    }
+    for option in &cli.security_opt {
+        command = match option {
+            SecurityOption::NoNewPrivileges => command.privileges(Privileges::Fixed),
+            SecurityOption::AnySystemCall => command.without(Measure::SystemCalls),
+            SecurityOption::AnySystemPath => command.without(Measure::SystemPaths),
+        };
+    }
+    Ok(command)
 }
 
 /// The tree to run in, whether it can be written to, and what to remove afterwards.

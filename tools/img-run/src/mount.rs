@@ -9,6 +9,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParserFacto
 use common::name::show;
 use common::sandbox::{Access, Mount, Source};
 
+use crate::limits::len_bytes;
+
 /// `SOURCE:TARGET[:ro]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Volume {
@@ -116,23 +118,11 @@ impl Tmpfs {
     }
 }
 
-/// A number of bytes, with a suffix as docker takes it (`64m`).
-fn len_bytes(text: &str) -> Option<u64> {
-    let text = text.strip_suffix(['b', 'B']).unwrap_or(text);
-    let (digits, shift) = match text.char_indices().last()? {
-        (end, 'k' | 'K') => (text.get(..end)?, 10),
-        (end, 'm' | 'M') => (text.get(..end)?, 20),
-        (end, 'g' | 'G') => (text.get(..end)?, 30),
-        _ => (text, 0),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
 
-    use super::{Access, Invalid, Tmpfs, Volume, len_bytes};
+    use super::{Access, Invalid, Tmpfs, Volume};
 
     fn volume(text: &str) -> Result<Volume, Invalid> {
         Volume::parse(OsStr::new(text))
@@ -156,7 +146,5 @@ mod tests {
         for bad in ["t", "/t:size", "/t:size=x", "/t:mode=99", "/t:uid=3"] {
             assert!(bad.parse::<Tmpfs>().is_err(), "{bad}");
         }
-        assert_eq!(len_bytes("1kb"), Some(1024));
-        assert_eq!(len_bytes("99999999999g"), None);
     }
 }

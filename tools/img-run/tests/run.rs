@@ -249,10 +249,25 @@ fn users_are_the_images() {
             assert_eq!(id("app:more"), "7\n9\n9\n/srv\n");
             assert_eq!(id("1234"), "1234\n0\n0\n/\n");
         } else {
-            let refused = scratch.run(&["-u", "app", "app"]);
-            assert_eq!(refused.status.code(), Some(125));
-            assert!(text(&refused.stderr).contains("\nimg-run: hint: "), "{refused:?}");
-            assert_eq!(scratch.sh(&["-u", "0"], "id -u"), "0\n");
+            // The one id has the name that the image's user has.
+            let script = "id -u; id -g; echo $HOME; touch /mine; stat -c %u:%g /mine /bin";
+            let id = |user: &str| scratch.sh(&["-u", user], script);
+            assert_eq!(id("0"), "0\n0\n/root\n0:0\n0:0\n");
+            assert_eq!(id("app:app"), "7\n8\n/srv\n7:8\n7:8\n");
+            assert_eq!(id("1234"), "1234\n0\n/\n1234:0\n1234:0\n");
+            // Another id there is not, and the command is told so.
+            let script = "busybox chown 5 /srv 2>&1; id -G";
+            let refused = scratch.sh(&["-u", "app:app"], script);
+            assert_eq!(refused, "chown: /srv: Invalid argument\n8\n");
+            // Nor is there a lie in what is kept.
+            let kept = scratch.run(&["-u", "app:app", "--upper", "up", "app"]);
+            assert_eq!(kept.status.code(), Some(125));
+            let what = "img-run: cannot become user 7:8: there is one id, and what it writes \
+                        would be kept as root's\nimg-run: hint: have subordinate ids (/etc/subuid";
+            assert!(text(&kept.stderr).starts_with(what), "{kept:?}");
+            let groups = scratch.run(&["-u", "app", "--entrypoint", "id", "app", "-u"]);
+            let warning = "img-run: warning: with one id the user is in no supplementary groups\n";
+            assert_eq!((text(&groups.stdout), text(&groups.stderr)), ("7\n", warning));
         }
         let unknown = scratch.run(&["-u", "nobody-here", "app"]);
         let line = "img-run: no user \"nobody-here\" in the image's /etc/passwd\n";

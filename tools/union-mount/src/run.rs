@@ -50,7 +50,7 @@ fn in_copy(
     stack.copy_to(copy.dir())?;
     let writable = match isolation {
         // As an overlay without an upper directory.
-        Isolation::Full => Writable::No,
+        Isolation::Full | Isolation::Oci => Writable::No,
         // Nothing can be protected, but all of it is thrown away.
         Isolation::Chroot => Writable::AsMounted,
     };

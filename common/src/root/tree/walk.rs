@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::super::resolve::MAX_LINKS;
+use super::super::locate::MAX_LINKS;
 use super::{DirId, Tree};
 
 /// The names still ahead on a walk, and how many links were passed.

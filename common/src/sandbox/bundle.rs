@@ -1,0 +1,226 @@
+//! A [`Plan`] as an OCI runtime takes it: the bundle's `config.json` (runtime-spec
+//! 1.0.2, which old runtimes know too).
+//!
+//! Files that the runtime is to mount lie in the bundle themselves, opened and copied
+//! by us: what it gets are names that nobody else can change. Everything is text
+//! there, so bytes that are not UTF-8 are refused.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Error;
+use super::plan::{Bytes, Ids, MountPlan, Plan, SourcePlan};
+use super::surroundings::{Access, Measure, Network, Privileges, Terminal, Writable};
+use super::syscalls::{self, AF_VSOCK, NAMESPACES, PERSONALITIES};
+use super::system::{MASKED, READ_ONLY};
+use super::user::User;
+
+/// The root's name in the bundle.
+pub(super) const ROOT: &str = "rootfs";
+
+/// The folder of what is mounted from the bundle, each by its number.
+pub(super) const MOUNTS: &str = "mounts";
+
+/// The whole config for the bundle in `dir`. `files` are the files of /etc, by their
+/// names inside and in the bundle.
+pub(super) fn config(
+    plan: &Plan,
+    user: &User,
+    dir: &Path,
+    files: &[(&str, String)],
+) -> Result<Value, Error> {
+    let settings = &plan.settings;
+    let mut mounts = system_mounts(plan);
+    let in_bundle = |name: &str| text(&Bytes::new(dir.join(name)));
+    for (path, name) in files {
+        mounts.push(json!({"destination": path, "type": "bind", "source": in_bundle(name)?,
+            "options": ["bind", "rw", "nosuid", "nodev", "noexec"]}));
+    }
+    let mut masked: Vec<String> = Vec::new();
+    for (number, mount) in plan.mounts.iter().enumerate() {
+        let source = in_bundle(&format!("{MOUNTS}/{number}"))?;
+        match added(mount, source)? {
+            Some(mount) => mounts.push(mount),
+            None => masked.push(text(&mount.target)?),
+        }
+    }
+    let mut read_only: &[&str] = &[];
+    if settings.takes(Measure::SystemPaths) {
+        masked.extend(MASKED.map(str::to_owned));
+        read_only = &READ_ONLY;
+    }
+    let mut namespaces = vec![
+        json!({"type": "pid"}),
+        json!({"type": "ipc"}),
+        json!({"type": "uts"}),
+        json!({"type": "mount"}),
+    ];
+    if settings.network == Network::None {
+        namespaces.push(json!({"type": "network"}));
+    }
+    let mut linux =
+        json!({"namespaces": namespaces, "maskedPaths": masked, "readonlyPaths": read_only});
+    if settings.takes(Measure::SystemCalls) {
+        linux["seccomp"] = seccomp();
+    }
+    Ok(json!({
+        "ociVersion": "1.0.2",
+        "root": {"path": ROOT, "readonly": settings.writable == Writable::No},
+        "hostname": settings.hostname,
+        "process": process(plan, user)?,
+        "mounts": mounts,
+        "linux": linux,
+    }))
+}
+
+fn text(bytes: &Bytes) -> Result<String, Error> {
+    String::from_utf8(bytes.0.clone()).map_err(|_| {
+        let name = crate::name::show(&bytes.0);
+        Error::new(format!("an OCI runtime takes UTF-8 only, not '{name}'"))
+    })
+}
+
+fn process(plan: &Plan, user: &User) -> Result<Value, Error> {
+    let settings = &plan.settings;
+    let args = plan.argv.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let variables = super::process::variables(plan, user).map(Bytes);
+    let env = variables.map(|variable| text(&variable)).collect::<Result<Vec<_>, _>>()?;
+    // Runtimes rely on a device controller that we cannot ask for everywhere: without
+    // this one no new device can be made in their /dev.
+    let mut kept = settings.capabilities;
+    let _ = kept.remove("MKNOD");
+    let names = kept.names();
+    let mut user_json = json!({"uid": user.uid, "gid": user.gid, "umask": 0o022});
+    if plan.ids == Ids::Host {
+        user_json["additionalGids"] = json!(user.groups);
+    }
+    // An OCI runtime leaves those of another user than root effective.
+    let held = if user.uid == 0 { names.clone() } else { Vec::new() };
+    Ok(json!({
+        "terminal": settings.terminal == Terminal::New,
+        "user": user_json,
+        "args": args,
+        "env": env,
+        "cwd": text(&plan.cwd)?,
+        "capabilities": {"bounding": names, "effective": held, "permitted": held},
+        "noNewPrivileges": settings.privileges == Privileges::Fixed,
+    }))
+}
+
+/// /proc, /sys and /dev, as `mounts` makes them.
+fn system_mounts(plan: &Plan) -> Vec<Value> {
+    let plain = ["nosuid", "noexec", "nodev"];
+    let mut terminals = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+    if plan.ids == Ids::Host {
+        terminals.push("gid=5");
+    }
+    // A fresh one shows the network, and belongs to whoever owns that.
+    let sys = match (plan.ids, plan.settings.network) {
+        (Ids::Host, _) | (_, Network::None) => json!({"destination": "/sys", "type": "sysfs",
+            "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]}),
+        _ => json!({"destination": "/sys", "type": "bind", "source": "/sys",
+            "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]}),
+    };
+    vec![
+        json!({"destination": "/proc", "type": "proc", "source": "proc", "options": plain}),
+        sys,
+        json!({"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "noexec", "mode=755", "size=65536k"]}),
+        json!({"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+            "options": terminals}),
+        json!({"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+            "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]}),
+        json!({"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
+            "options": plain}),
+    ]
+}
+
+/// A mount that the caller asked for; `None` for a mask.
+fn added(mount: &MountPlan, source: String) -> Result<Option<Value>, Error> {
+    let access = match mount.access {
+        Access::ReadOnly => "ro",
+        Access::ReadWrite => "rw",
+    };
+    let destination = text(&mount.target)?;
+    Ok(match &mount.source {
+        SourcePlan::Mask => None,
+        SourcePlan::Tmpfs { size_bytes, mode } => {
+            let mut options = vec![access.into(), "nosuid".into(), "nodev".to_owned()];
+            options.push(format!("mode={mode:o}"));
+            options.extend(size_bytes.map(|size| format!("size={size}")));
+            Some(json!({"destination": destination, "type": "tmpfs", "source": "tmpfs",
+                "options": options}))
+        }
+        SourcePlan::Path(_) | SourcePlan::Fd(_) => Some(json!({"destination": destination,
+            "type": "bind", "source": source, "options": ["rbind", access]})),
+    })
+}
+
+/// The filter of `seccomp`, in the words of the specification. It has none for calls
+/// that are newer than the list.
+fn seccomp() -> Value {
+    let refuse = |names: Vec<&str>, args: Value| json!({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": libc::EPERM, "args": args});
+    let mut calls = vec![
+        refuse(syscalls::names().collect(), json!([])),
+        json!({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": libc::ENOSYS}),
+        refuse(vec!["socket"], json!([{"index": 0, "value": AF_VSOCK, "op": "SCMP_CMP_EQ"}])),
+    ];
+    // There is no "any of these bits": each gets its own rule.
+    for bit in (0..u32::BITS).map(|shift| 1_u32 << shift).filter(|bit| NAMESPACES & bit != 0) {
+        let any = json!([{"index": 0, "value": bit, "valueTwo": bit, "op": "SCMP_CMP_MASKED_EQ"}]);
+        calls.push(refuse(vec!["clone"], any));
+    }
+    let others =
+        PERSONALITIES.map(|known| json!({"index": 0, "value": known, "op": "SCMP_CMP_NE"}));
+    calls.push(refuse(vec!["personality"], json!(others)));
+    let architectures = match std::env::consts::ARCH {
+        "x86_64" => vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+        "aarch64" => vec!["SCMP_ARCH_AARCH64"],
+        _ => Vec::new(),
+    };
+    json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": architectures, "syscalls": calls})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::command::Command;
+    use super::super::user::User;
+    use super::{Ids, Plan, config};
+    use crate::sandbox::{Access, Mount, Network, Root, Source};
+
+    #[test]
+    fn a_bundles_config_says_what_the_plan_says() {
+        let mount = |source, target: &str, access| Mount { source, target: target.into(), access };
+        let command = Command::new(Root::Directory("/r".into()), "sh")
+            .env("A", "b")
+            .cwd("/w")
+            .network(Network::None)
+            .mount(mount(Source::Path("/host".into()), "/v", Access::ReadOnly))
+            .mount(mount(Source::Mask, "/secret", Access::ReadOnly));
+        let (plan, _, _) = Plan::new(command, Ids::Host);
+        let user = User { uid: 7, gid: 8, groups: vec![9], home: Some("/srv".into()) };
+        let files = [("/etc/hosts", "etc/hosts".to_owned())];
+        let config = config(&plan, &user, Path::new("/bundle"), &files).unwrap();
+        let at = |pointer: &str| config.pointer(pointer).unwrap().clone();
+        assert_eq!(at("/process/args"), serde_json::json!(["sh"]));
+        assert_eq!(at("/process/user/additionalGids"), serde_json::json!([9]));
+        assert_eq!(at("/process/capabilities/effective"), serde_json::json!([]));
+        assert_eq!(at("/process/env/0"), "A=b");
+        let mounts = at("/mounts");
+        let find = |path: &str| {
+            let all = mounts.as_array().unwrap();
+            all.iter().find(|mount| mount["destination"] == path).unwrap().clone()
+        };
+        assert_eq!(find("/v")["source"], "/bundle/mounts/0");
+        assert_eq!(find("/v")["options"][1], "ro");
+        assert_eq!(find("/etc/hosts")["source"], "/bundle/etc/hosts");
+        let list = |pointer: &str| serde_json::to_string(&at(pointer)).unwrap();
+        assert!(list("/linux/maskedPaths").contains("\"/secret\""));
+        assert!(list("/linux/namespaces").contains("network"));
+        assert!(list("/linux/seccomp/syscalls").contains("\"io_uring_setup\""));
+        assert!(!list("/process/capabilities/bounding").contains("MKNOD"));
+    }
+}

@@ -232,7 +232,7 @@ impl Image {
         for blob in self.blobs() {
             self.copy_blob_to(blob, store)?;
         }
-        store.put(&self.manifest_bytes)?;
+        store.put_by(self.descriptor.digest.algorithm(), &self.manifest_bytes)?;
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl Source {
             }
         }
         let mut reader = self.blob(blob)?;
-        let mut writer = store.writer()?;
+        let mut writer = store.writer_by(blob.digest.algorithm())?;
         let copying = |source| Error::Io { what: format!("blob {}", blob.digest), source };
         io::copy(&mut reader, &mut writer).map_err(copying)?;
         writer.commit()?;

@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::{Error, Store};
 use crate::cli::cleanup::{self, Guard};
-use crate::digest::{Digest, Hasher, Hashing};
+use crate::digest::{Algorithm, Digest, Hasher, Hashing};
 use crate::oci::Descriptor;
 
 /// Large enough that hashing, not system calls, sets the pace.
@@ -37,13 +37,14 @@ enum Temporary {
 }
 
 impl<'s> BlobWriter<'s> {
-    pub(super) fn new(store: &'s Store) -> Result<Self, Error> {
+    pub(super) fn new(store: &'s Store, algorithm: Algorithm) -> Result<Self, Error> {
         let dir = store.path();
         let (file, temporary) = match nameless(dir) {
             Some(file) => (file, Temporary::Nameless),
             None => named(dir).map_err(Error::io(dir))?,
         };
-        let writer = BufWriter::with_capacity(BUFFER_LEN_BYTES, Hashing::new(file));
+        let writer =
+            BufWriter::with_capacity(BUFFER_LEN_BYTES, Hashing::with_algorithm(file, algorithm));
         Ok(Self { store, writer, temporary })
     }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::blob::{BlobReader, BlobWriter};
 use super::{Error, lock};
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::oci::{self, Descriptor, Document, Index, MAX_DOCUMENT_LEN_BYTES};
 
 const LAYOUT_FILE: &str = "oci-layout";
@@ -132,15 +132,24 @@ impl Store {
         read_checked(self.blob(blob)?, blob)
     }
 
-    /// Starts a new blob.
+    /// Starts a new blob, to be named as we name our own.
     ///
     /// # Errors
     /// A store that cannot be written.
     pub fn writer(&self) -> Result<BlobWriter<'_>, Error> {
+        self.writer_by(Algorithm::Sha256)
+    }
+
+    /// Starts a new blob, to be named by a digest of `algorithm`: what others made has
+    /// to keep its name.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn writer_by(&self, algorithm: Algorithm) -> Result<BlobWriter<'_>, Error> {
         self.hold_blobs()?;
-        let folder = self.dir.join("blobs/sha256");
+        let folder = self.dir.join("blobs").join(algorithm.name());
         fs::create_dir_all(&folder).map_err(Error::io(folder))?;
-        BlobWriter::new(self)
+        BlobWriter::new(self, algorithm)
     }
 
     /// Adds a blob that is at hand; its digest and length in bytes.
@@ -148,7 +157,15 @@ impl Store {
     /// # Errors
     /// A store that cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<(Digest, u64), Error> {
-        let mut writer = self.writer()?;
+        self.put_by(Algorithm::Sha256, bytes)
+    }
+
+    /// As [`Store::put`], named by a digest of `algorithm`.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn put_by(&self, algorithm: Algorithm, bytes: &[u8]) -> Result<(Digest, u64), Error> {
+        let mut writer = self.writer_by(algorithm)?;
         writer.write_all(bytes).map_err(Error::io(&self.dir))?;
         writer.commit()
     }
@@ -224,9 +241,12 @@ impl Store {
             |source| Error::Document { name: crate::name::show_path(&path).to_string(), source };
         let bytes = index.to_bytes().map_err(document)?;
         // What the index will name must be on the disk before it does.
-        for folder in ["blobs", "blobs/sha256"] {
+        for folder in ["blobs", "blobs/sha256", "blobs/sha512"] {
             let folder = self.dir.join(folder);
-            sync_folder(&folder).map_err(Error::io(folder))?;
+            match sync_folder(&folder) {
+                Err(error) if missing(&error) => {}
+                synced => synced.map_err(Error::io(folder))?,
+            }
         }
         self.replace(INDEX_FILE, &bytes).map_err(Error::io(path))
     }

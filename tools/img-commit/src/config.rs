@@ -11,6 +11,15 @@ use common::time::Timestamp;
 use crate::cli::Cli;
 use crate::start::Start;
 
+/// The config of a container that is started from an image: docker gives it all but the
+/// triggers, which are meant for builds, and the shell, which is meant for instructions.
+pub(crate) fn of_container(image: &ImageConfig) -> ImageConfig {
+    let mut config = image.child();
+    config.config.on_build.clear();
+    config.config.shell.clear();
+    config
+}
+
 /// The config with the changes that `-c` asks for.
 pub(crate) fn changed(cli: &Cli, mut config: ImageConfig) -> Result<ImageConfig, Failure> {
     if !cli.changes.is_empty() {

@@ -49,7 +49,8 @@ impl Start {
 
     fn from_parent(cli: &Cli, parent: Option<Image>) -> Self {
         let mut config = match &parent {
-            Some(parent) => parent.config.child(),
+            Some(parent) if cli.squash => parent.config.child(),
+            Some(parent) => crate::config::of_container(&parent.config),
             None => ImageConfig::scratch(&cli.platform.clone().unwrap_or_else(Platform::host)),
         };
         let layers: Vec<Placed> = parent.iter().flat_map(placed).collect();

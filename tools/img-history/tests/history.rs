@@ -109,6 +109,23 @@ fn formats_are_dockers() {
 }
 
 #[test]
+fn sizes_are_remembered_so_that_the_second_time_nothing_is_read() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-history"));
+    let (_, app) = example(&place);
+    let first = place.done(&["app"]);
+    let image = place.image(&app.to_string());
+    for layer in &image.manifest.layers {
+        fs::remove_file(place.store().blob_path(&layer.digest)).unwrap();
+    }
+    assert_eq!(place.done(&["app"]), first);
+    fs::remove_dir_all(place.path("cache")).unwrap();
+    assert!(
+        place.failed(&["app"]).1.contains(" is missing"),
+        "without the cache it has to be read"
+    );
+}
+
+#[test]
 fn a_bad_image_does_not_keep_the_others() {
     let place = Place::new(env!("CARGO_BIN_EXE_img-history"));
     example(&place);

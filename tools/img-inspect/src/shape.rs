@@ -32,7 +32,7 @@ pub(crate) fn of(image: &Image, sizes: &Sizes) -> Result<Map<String, Value>, Err
     let layers: Vec<String> = config.rootfs.diff_ids.iter().map(ToString::to_string).collect();
     let values = [
         json!(image.id().to_string()),
-        json!(image.names),
+        json!(names(image)?),
         json!([]),
         json!(image.base().map(|base| base.id().to_string()).unwrap_or_default()),
         json!(comment),
@@ -46,5 +46,21 @@ pub(crate) fn of(image: &Image, sizes: &Sizes) -> Result<Map<String, Value>, Err
         json!({"Type": config.rootfs.kind, "Layers": layers}),
         json!(image.descriptor),
     ];
-    Ok(FIELDS.iter().zip(values).map(|(field, value)| ((*field).to_owned(), value)).collect())
+    let fields = FIELDS.iter().zip(values);
+    // Docker leaves it out where there is none.
+    let fields = fields.filter(|(field, value)| **field != "Variant" || *value != json!(""));
+    Ok(fields.map(|(field, value)| ((*field).to_owned(), value)).collect())
+}
+
+/// All names that the image has where it lies, and not the one alone that it was found by.
+fn names(image: &Image) -> Result<Vec<String>, Error> {
+    let mut names = image.names.clone();
+    if let Some(store) = image.store() {
+        let index = store.index()?;
+        let same = index.manifests.iter().filter(|one| one.digest == image.descriptor.digest);
+        names.extend(same.filter_map(|one| one.ref_name()).map(str::to_owned));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
 }

@@ -51,6 +51,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     if cli.prune {
         removed.extend(prune(&store, &names, pruning)?);
+    } else if !removed.is_empty() && message::is_watched() {
+        message::note("nothing is freed without --prune");
     }
     let end = if cli.null { '\0' } else { '\n' };
     for line in removed {
@@ -63,11 +65,11 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 /// Removes what no name reaches, and says which blobs that were.
 fn prune(store: &Store, names: &[String], pruning: Pruning) -> Result<Vec<String>, Failure> {
     let pruned = store.prune_without(names, pruning)?;
-    let verb = if pruning == Pruning::Tell { "would free" } else { "freed" };
-    message::verbose(format!(
-        "{verb} {} in {} blobs",
-        human::size(pruned.len_bytes()),
-        pruned.blobs.len()
-    ));
+    if message::is_watched() {
+        let verb = if pruning == Pruning::Tell { "would free" } else { "freed" };
+        let (size, count) = (human::size(pruned.len_bytes()), pruned.blobs.len());
+        let blobs = if count == 1 { "blob" } else { "blobs" };
+        message::note(format_args!("{verb} {size} in {count} {blobs}"));
+    }
     Ok(pruned.blobs.keys().map(ToString::to_string).collect())
 }

@@ -25,3 +25,31 @@ fn names_go_and_blobs_go_when_no_name_reaches_them() {
     assert!(said.starts_with("img-rm: nope: no such image in "), "{said}");
     place.failed(&[]);
 }
+
+#[test]
+fn what_is_freed_is_told_to_who_asks() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-rm"));
+    place.put_image(&["app"], "2001-01-01T00:00:00Z", &[1000]);
+    let said = |args: &[&str]| String::from_utf8(place.run(args, b"").stderr).unwrap_or_default();
+    let blobs = place.store().blobs().map(|blobs| blobs.values().sum::<u64>()).unwrap_or(0);
+    let size = common::human::size(blobs);
+    let told = said(&["-v", "-n", "--prune", "app"]);
+    assert_eq!(told, format!("img-rm: would free {size} in 3 blobs\n"));
+    assert_eq!(said(&["-v", "app"]), "img-rm: nothing is freed without --prune\n");
+    assert_eq!(said(&["--prune", "-v"]), format!("img-rm: freed {size} in 3 blobs\n"));
+    assert_eq!(said(&["--prune", "-v"]), "img-rm: freed 0B in 0 blobs\n");
+}
+
+#[test]
+fn images_are_pruned_by_any_name_that_finds_them() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-rm"));
+    let image = place.put_image(&["x.y/app:1"], "2001-01-01T00:00:00Z", &[1000]);
+    let config = place.image("x.y/app:1").manifest.config.digest;
+    let hex = image.hex().to_owned();
+    for name in ["x.y/app:1", &image.to_string(), image.short(), &hex, config.short()] {
+        assert_eq!(place.done(&["-n", name]), "x.y/app:1\n", "{name}");
+    }
+    for name in ["x.y/app", "app", "0123456789", "", "Bad Name"] {
+        place.failed(&["-n", name]);
+    }
+}

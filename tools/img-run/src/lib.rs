@@ -50,7 +50,8 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let reference = Reference::parse(cli.image())?;
-    let image = image::open(&reference, cli.platform.as_ref(), &cli.store)?;
+    let image = image::open(&reference, cli.platform.as_ref(), &cli.store)
+        .map_err(|error| error.about(&reference))?;
     let config = &image.config.config;
 
     let mut argv = process::argv(&cli, config)?.into_iter();

@@ -34,7 +34,8 @@ impl Stack {
     pub(crate) fn find(layers: Layers) -> Result<Self, Failure> {
         let image = layers.image.as_ref().map(|name| -> Result<Image, Failure> {
             let reference = Reference::parse(name)?;
-            Ok(image::open(&reference, layers.platform.as_ref(), &layers.store)?)
+            image::open(&reference, layers.platform.as_ref(), &layers.store)
+                .map_err(|error| error.about(&reference))
         });
         let image = image.transpose()?;
         let own = image.as_ref().map_or(0, |image| image.layers().len());

@@ -61,6 +61,20 @@ fn every_instruction_changes_the_config_and_nothing_else() {
 }
 
 #[test]
+fn what_is_about_builds_is_taken_over_by_a_squash_alone() {
+    let place = place();
+    let changes = ["-c", "ONBUILD RUN x", "-c", "SHELL [\"s\"]", "-c", "STOPSIGNAL 9"];
+    commit(&place, &[&["-t", "base"], &changes[..], &["scratch"]].concat(), &layer(&["a"]));
+    commit(&place, &["-t", "app", "-c", "CMD x", "base"], &layer(&["b"]));
+    let config = place.image("app").config.config;
+    assert!(config.on_build.is_empty() && config.shell.is_empty(), "{config:?}");
+    assert_eq!(config.cmd.unwrap(), ["/bin/sh", "-c", "x"]);
+    assert_eq!(config.stop_signal, "9");
+    commit(&place, &["-t", "flat", "--squash", "--config-only", "base"], b"");
+    assert_eq!(place.image("flat").config.config, place.image("base").config.config);
+}
+
+#[test]
 fn what_is_no_change_of_a_config_is_refused() {
     let place = place();
     commit(&place, &["-t", "base", "scratch"], &layer(&["a"]));

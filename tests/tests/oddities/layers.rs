@@ -1,0 +1,218 @@
+//! Oddities of layers: how they are compressed, what they say they are, where they are.
+
+use std::fs;
+use std::io::Write as _;
+
+use common::compression::{Encoder, Format};
+use common::digest::Digest;
+use layerutils_tests::place::layer;
+use layerutils_tests::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::documents::{Making, changed, plain};
+use crate::table::{Expected, Oddity, Read, Refuse, all, check};
+
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+
+fn compressed(format: Format, bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new(), format, None).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An image whose layer is this blob, which inflates to `inflated`.
+fn with_layer(sandbox: &Sandbox, media_type: &str, bytes: &[u8], inflated: &[u8]) -> String {
+    changed(sandbox, |m| set_layer(m, media_type, bytes, inflated))
+}
+
+fn set_layer(making: &mut Making, media_type: &str, bytes: &[u8], inflated: &[u8]) {
+    making.manifest["layers"] = json!([making.blob(media_type, bytes)]);
+    making.config["rootfs"]["diff_ids"] = json!([Digest::of(inflated).to_string()]);
+}
+
+/// gzip as estargz has it: a member for each entry, then the table of contents, then a
+/// footer whose extra field says where that is (stargz-snapshotter, docs/estargz.md).
+fn estargz() -> (Vec<u8>, Vec<u8>) {
+    let toc = br#"{"version":1,"entries":[{"name":"file","type":"reg","size":7}]}"#;
+    let archive = layer(&[("file", b"content"), ("stargz.index.json", toc)]);
+    let mut bytes = Vec::new();
+    for part in [&archive[..1024], &archive[1024..2048], &archive[2048..]] {
+        bytes.extend(compressed(Format::Gzip, part));
+    }
+    // ID1 ID2 CM FLG(FEXTRA) MTIME XFL OS XLEN SI1 SI2 LEN "%016xSTARGZ", then an empty
+    // stored block, CRC32 and ISIZE.
+    bytes.extend(b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x1a\0SG\x16\0");
+    bytes.extend(b"0000000000000400STARGZ");
+    bytes.extend(b"\x01\0\0\xff\xff\0\0\0\0\0\0\0\0");
+    (bytes, archive)
+}
+
+/// zstd with the table of contents in a skippable frame, as zstd:chunked has it.
+fn zstd_chunked() -> Vec<u8> {
+    let mut bytes = compressed(Format::Zstd, &plain()[..1024]);
+    bytes.extend(compressed(Format::Zstd, &plain()[1024..]));
+    bytes.extend(b"\x50\x2a\x4d\x18\x08\0\0\0contents");
+    bytes
+}
+
+fn damaged(sandbox: &Sandbox, damage: impl FnOnce(&Making, &Value)) -> String {
+    let mut making = Making::new(sandbox);
+    let image = making.image();
+    damage(&making, &making.manifest["layers"][0]);
+    making.of(&[image])
+}
+
+/// What is seen by reading the layer is not seen by copying it as it is.
+const fn but_for_copies(words: &'static str) -> Expected {
+    Expected { copy: Read, ..all(Refuse(words)) }
+}
+
+const TABLE: &[Oddity] = &[
+    Oddity {
+        name: "gzip",
+        make: |s| with_layer(s, LAYER_GZIP, &compressed(Format::Gzip, &plain()), &plain()),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "zstd",
+        make: |s| with_layer(s, LAYER_ZSTD, &compressed(Format::Zstd, &plain()), &plain()),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "estargz",
+        make: |s| {
+            let (bytes, archive) = estargz();
+            with_layer(s, LAYER_GZIP, &bytes, &archive)
+        },
+        expected: all(Read),
+    },
+    Oddity {
+        name: "zstd:chunked",
+        make: |s| with_layer(s, LAYER_ZSTD, &zstd_chunked(), &plain()),
+        expected: all(Read),
+    },
+    // Docker goes by the bytes too; what they inflate to is checked.
+    Oddity {
+        name: "plain tar that says it is gzip",
+        make: |s| with_layer(s, LAYER_GZIP, &plain(), &plain()),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "gzip that says it is plain tar",
+        make: |s| with_layer(s, LAYER, &compressed(Format::Gzip, &plain()), &plain()),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "gzip that is cut short",
+        make: |s| {
+            let whole = compressed(Format::Gzip, &plain());
+            with_layer(s, LAYER_GZIP, &whole[..whole.len() - 9], &plain())
+        },
+        expected: but_for_copies("the gzip stream is truncated"),
+    },
+    Oddity {
+        name: "a tar archive that is cut short",
+        make: |s| with_layer(s, LAYER, &plain()[..600], &plain()[..600]),
+        expected: but_for_copies("the archive is truncated"),
+    },
+    Oddity {
+        name: "no tar archive",
+        make: |s| with_layer(s, LAYER, &[b'x'; 2048], &[b'x'; 2048]),
+        expected: but_for_copies("archive member at byte 0"),
+    },
+    Oddity {
+        name: "an archive of nothing",
+        make: |s| with_layer(s, LAYER, &[0; 1024], &[0; 1024]),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a wrong DiffID",
+        make: |s| with_layer(s, LAYER_GZIP, &compressed(Format::Gzip, &plain()), b"other"),
+        expected: but_for_copies("DiffID mismatch: expected sha256:"),
+    },
+    Oddity {
+        name: "fewer DiffIDs than layers",
+        make: |s| changed(s, |m| m.config["rootfs"]["diff_ids"] = json!([])),
+        expected: all(Refuse("the manifest has 1 layers, the config 0")),
+    },
+    Oddity {
+        name: "one layer twice",
+        make: |s| {
+            changed(s, |m| {
+                let (layer, diff_id) =
+                    (m.manifest["layers"][0].clone(), m.config["rootfs"]["diff_ids"][0].clone());
+                m.manifest["layers"].as_array_mut().unwrap().push(layer);
+                m.config["rootfs"]["diff_ids"].as_array_mut().unwrap().push(diff_id);
+            })
+        },
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a flipped bit",
+        make: |s| {
+            damaged(s, |m, layer| {
+                let mut bytes = fs::read(m.file(layer)).unwrap();
+                bytes[520] ^= 1;
+                fs::write(m.file(layer), bytes).unwrap();
+            })
+        },
+        expected: all(Refuse("digest mismatch: expected sha256:")),
+    },
+    Oddity {
+        name: "a layer of another length",
+        make: |s| damaged(s, |m, layer| fs::write(m.file(layer), "short").unwrap()),
+        expected: all(Refuse("size mismatch: expected 2048 bytes, got 5")),
+    },
+    Oddity {
+        name: "a missing layer",
+        make: |s| damaged(s, |m, layer| fs::remove_file(m.file(layer)).unwrap()),
+        expected: all(Refuse("is missing")),
+    },
+    Oddity {
+        name: "a layer that is a folder",
+        make: |s| {
+            damaged(s, |m, layer| {
+                fs::remove_file(m.file(layer)).unwrap();
+                fs::create_dir(m.file(layer)).unwrap();
+            })
+        },
+        expected: all(Refuse("not a regular file")),
+    },
+    Oddity {
+        name: "a foreign layer that is elsewhere",
+        make: |s| {
+            changed(s, |m| {
+                set_layer(m, FOREIGN, &compressed(Format::Gzip, &plain()), &plain());
+                m.manifest["layers"][0]["urls"] = json!(["https://example.org/layer"]);
+                fs::remove_file(m.file(&m.manifest["layers"][0])).unwrap();
+            })
+        },
+        expected: Expected { apply: Refuse("is missing"), ..all(Read) },
+    },
+    Oddity {
+        name: "a foreign layer that is there",
+        make: |s| with_layer(s, FOREIGN, &compressed(Format::Gzip, &plain()), &plain()),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer of an unknown type",
+        make: |s| with_layer(s, "application/x-squashfs", &plain(), &plain()),
+        expected: all(Refuse("'application/x-squashfs' is not a layer's media type")),
+    },
+    Oddity {
+        name: "an encrypted layer",
+        make: |s| {
+            let media_type = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
+            with_layer(s, media_type, b"secret", &plain())
+        },
+        expected: all(Refuse("is not a layer's media type")),
+    },
+];
+
+#[test]
+fn odd_layers_are_read_or_refused_with_one_line() {
+    check(TABLE);
+}

@@ -12,11 +12,13 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 use super::Error;
+use super::stack::Stack;
 use crate::cli::{cleanup, message};
 use crate::digest::{DiffId, Digest};
 use crate::layer::apply::{self, Namespace, Ownership, apply_stream};
@@ -36,7 +38,7 @@ pub(super) struct Entry {
 }
 
 /// An unpacked layer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Layer {
     /// In overlay form.
     pub(super) dir: PathBuf,
@@ -85,12 +87,13 @@ impl Entry {
         Ok(Some(Layer { dir: dir.join("tree"), opaque_root }))
     }
 
-    /// Unpacks the layer from `stream`, which may be compressed.
+    /// Unpacks the layer from `stream`, which may be compressed. It lies on the
+    /// first `below` layers of `stack`.
     pub(super) fn unpack(
         &self,
         stream: impl Read,
         diff_id: &DiffId,
-        below: &[PathBuf],
+        (stack, below): (&Arc<Stack>, usize),
         namespace: Namespace,
         ownership: Ownership,
     ) -> Result<Layer, Error> {
@@ -111,13 +114,17 @@ impl Entry {
             .and_then(|()| DirBuilder::new().mode(0o755).create(&tree));
         made.map_err(Error::file(&dir, about))?;
         let open = |path: &PathBuf| Root::open(path).map_err(Error::file(path, about));
+        let lowers = {
+            let stack = Arc::clone(stack);
+            move || {
+                // Uppermost first, for apply.
+                let below = stack.wait(below)?;
+                below.iter().rev().map(|path| Root::open(path)).collect::<Result<_, _>>()
+            }
+        };
         let options = apply::Options {
             ownership,
-            form: apply::Form::Overlay {
-                namespace,
-                // Uppermost first, for apply.
-                lowers: below.iter().rev().map(open).collect::<Result<_, _>>()?,
-            },
+            form: apply::Form::Overlay { namespace, lowers: apply::Lowers::later(lowers) },
             ..apply::Options::default()
         };
         let root = open(&tree)?;
@@ -128,6 +135,7 @@ impl Entry {
             let expected = diff_id.clone();
             return Err(Error::OtherLayer { expected, found: applied.diff_id });
         }
+        let below = stack.wait(below).map_err(Error::file(&dir, about))?;
         let lower = below.last().map(open).transpose()?;
         inherit_root(root.as_fd(), lower.as_ref()).map_err(Error::file(&tree, about))?;
         for line in applied.summary.not_kept.lines() {

@@ -13,12 +13,17 @@
 mod copy;
 mod entry;
 mod flat;
+mod stack;
 
+use std::collections::VecDeque;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 
+use crate::cli::message;
 use crate::digest::{ChainId, DiffId};
 use crate::image::{self, Image};
 use crate::layer::apply::{self, Namespace, Ownership};
@@ -26,7 +31,12 @@ use crate::mount::{self, Form};
 use crate::name::show_path;
 
 pub use copy::Copy;
+use entry::Entry;
 pub use flat::{apply_directory, apply_image};
+use stack::Stack;
+
+/// How many layers are locked at a time, which takes a descriptor each.
+const LOCKED_AT_ONCE: usize = 64;
 
 /// The cache of unpacked layers.
 #[derive(Debug)]
@@ -61,6 +71,9 @@ pub enum Error {
         /// What the content says.
         found: DiffId,
     },
+    /// A bug of ours in a thread, which has said more.
+    #[error("a thread that unpacked a layer has panicked")]
+    Panicked,
     /// An image that cannot be read.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -143,39 +156,81 @@ impl Cache {
     }
 
     /// The layers of an image as directories for [`crate::mount::Overlay`], base
-    /// first, unpacked where they are not there yet. `open` gives the stream of
-    /// the layer with this index in any compression, and is called only if needed.
+    /// first, unpacked where they are not there yet, several at a time. `open` gives
+    /// the stream of the layer with this index in any compression, and is called only
+    /// if needed.
     ///
     /// Layers below an opaque root are left out: an overlay's root cannot be
     /// opaque, and nothing of them is to be seen.
     ///
     /// # Errors
     /// A layer that cannot be read or unpacked, or has another DiffID; `open`'s own.
-    pub fn layers<R: Read, E: From<Error>>(
+    pub fn layers<R: Read + Send, E: From<Error>>(
         &self,
         diff_ids: &[DiffId],
         mut open: impl FnMut(usize) -> Result<R, E>,
     ) -> Result<Vec<PathBuf>, E> {
-        let mut below: Vec<PathBuf> = Vec::new();
+        let stack = Arc::new(Stack::new(diff_ids.len()));
         let mut chain: Option<ChainId> = None;
-        for (index, diff_id) in diff_ids.iter().enumerate() {
-            let key = ChainId::stack(chain.as_ref(), diff_id);
-            let entry = entry::Entry::lock(&self.layers, &key.0)?;
-            let layer = match entry.get()? {
-                Some(layer) => layer,
-                None => {
-                    crate::cli::message::verbose(format_args!("unpacking layer {diff_id}"));
-                    let stream = open(index)?;
-                    entry.unpack(stream, diff_id, &below, self.namespace(), self.ownership)?
+        let mut layers = diff_ids.iter().enumerate().peekable();
+        while layers.peek().is_some() {
+            let mut missing = Vec::new();
+            // Base first, everybody: so nobody waits for one who waits for him.
+            for (index, diff_id) in layers.by_ref().take(LOCKED_AT_ONCE) {
+                let key = ChainId::stack(chain.as_ref(), diff_id);
+                let entry = Entry::lock(&self.layers, &key.0)?;
+                match entry.get()? {
+                    Some(layer) => stack.set(index, Some(layer)),
+                    None => missing.push((index, diff_id, entry)),
                 }
-            };
-            if layer.opaque_root {
-                below.clear();
+                chain = Some(key);
             }
-            below.push(layer.dir);
-            chain = Some(key);
+            self.unpack(&stack, missing, &mut open)?;
         }
-        Ok(below)
+        let layers = stack.wait(diff_ids.len());
+        Ok(layers.map_err(Error::file(&self.layers, "cannot unpack into it"))?)
+    }
+
+    /// Unpacks what is missing, base first, as many at a time as there are processors.
+    fn unpack<R: Read + Send, E: From<Error>>(
+        &self,
+        stack: &Arc<Stack>,
+        missing: Vec<(usize, &DiffId, Entry)>,
+        open: &mut impl FnMut(usize) -> Result<R, E>,
+    ) -> Result<(), E> {
+        let at_once = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            let mut running = VecDeque::new();
+            let mut outcome = Ok(());
+            for (index, diff_id, entry) in missing {
+                if running.len() >= at_once {
+                    outcome = running.pop_front().map_or(Ok(()), finished);
+                }
+                if outcome.is_err() {
+                    break;
+                }
+                message::verbose(format_args!("unpacking layer {diff_id}"));
+                let stream = open(index)?;
+                let unpack = move || {
+                    let mut promise = stack.promise(index);
+                    let (namespace, ownership) = (self.namespace(), self.ownership);
+                    let below = (stack, index);
+                    let layer = entry.unpack(stream, diff_id, below, namespace, ownership)?;
+                    promise.layer = Some(layer);
+                    Ok(())
+                };
+                let name = thread::Builder::new().name("unpack".into());
+                let unpacking = name.spawn_scoped(scope, unpack);
+                running.push_back(
+                    unpacking.map_err(Error::file(&self.layers, "cannot start a thread"))?,
+                );
+            }
+            // The lowest that failed is the cause of what failed above it.
+            for unpacking in running {
+                outcome = outcome.and(finished(unpacking));
+            }
+            Ok(outcome?)
+        })
     }
 
     /// The first `count` layers of an image, or all: see [`Cache::layers`].
@@ -198,4 +253,8 @@ impl Cache {
             Form::User => Namespace::User,
         }
     }
+}
+
+fn finished(unpacking: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
+    unpacking.join().map_err(|_| Error::Panicked)?
 }

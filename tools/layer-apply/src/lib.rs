@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
-use common::layer::apply::{self, Form, Namespace, NotKept, Options, Ownership};
+use common::layer::apply::{self, Form, Lowers, Namespace, NotKept, Options, Ownership};
 use common::root::Root;
 use common::sandbox;
 use common::stream::{self, Output, Payload};
@@ -112,7 +112,9 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
                 OverlayNamespace::Auto => Namespace::of_process(),
             },
             // Given base first, wanted uppermost first.
-            lowers: cli.lower.iter().rev().map(|dir| open_lower(dir)).collect::<Result<_, _>>()?,
+            lowers: Lowers::from(
+                cli.lower.iter().rev().map(|dir| open_lower(dir)).collect::<Result<Vec<_>, _>>()?,
+            ),
         },
     };
     Ok(Options {

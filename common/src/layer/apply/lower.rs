@@ -48,7 +48,7 @@ impl Engine<'_> {
     pub(super) fn look_below(&mut self, at: DirId, name: &[u8]) -> Result<Option<Found>, Problem> {
         let options = self.options;
         let Form::Overlay { lowers, .. } = &options.form else { return Ok(None) };
-        if lowers.is_empty() || self.whiteouts.contains(at, name) {
+        if self.whiteouts.contains(at, name) {
             return Ok(None);
         }
         let mut above = at;
@@ -61,6 +61,10 @@ impl Engine<'_> {
             }
             above = self.tree.parent(above);
         }
+        let lowers = lowers.get().map_err(|source| {
+            let action = "look it up in the layers below";
+            Problem::System { action, source }
+        })?;
         let path = self.tree.path(at);
         let mut names: Vec<&[u8]> =
             path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();

@@ -29,6 +29,7 @@
 //! Everything goes through [`crate::root`]: nothing outside the root is reached,
 //! whatever the layer says and whoever moves directories about meanwhile.
 
+mod below;
 mod device;
 mod directory;
 mod engine;
@@ -59,6 +60,7 @@ use std::io::Read;
 use crate::root::Root;
 use crate::tar;
 
+pub use below::Lowers;
 pub use error::{Error, Problem};
 pub use options::{Form, Namespace, Options, Ownership};
 pub(crate) use place::{Place, What, link_target};

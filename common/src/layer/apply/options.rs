@@ -1,7 +1,7 @@
 //! How a layer is applied.
 
+use super::below::Lowers;
 use crate::mount;
-use crate::root::Root;
 use crate::tar;
 
 /// How a layer is applied.
@@ -70,7 +70,7 @@ pub enum Form {
         /// among the parents of an entry are looked up there, and so are the
         /// attributes of parents that the layer does not describe. Without them
         /// such a parent becomes a plain directory and hides the link.
-        lowers: Vec<Root>,
+        lowers: Lowers,
     },
 }
 

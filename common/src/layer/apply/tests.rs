@@ -149,7 +149,7 @@ fn marked_files_are_whiteouts_where_devices_are_refused() {
         ("etc/new", Kind::File, ""),
         (".wh.top", Kind::File, ""),
     ]);
-    let form = Form::Overlay { namespace: Namespace::User, lowers: Vec::new() };
+    let form = Form::Overlay { namespace: Namespace::User, lowers: Vec::new().into() };
     let options = Options { form, ..options() };
     let folder = tempfile::tempdir().unwrap();
     for (name, layer) in [("base", base), ("upper", upper)] {

@@ -91,7 +91,7 @@ mod tests {
     use super::{Fate, Reason, fate};
 
     fn overlay(namespace: Namespace) -> Form {
-        Form::Overlay { namespace, lowers: Vec::new() }
+        Form::Overlay { namespace, lowers: Vec::new().into() }
     }
 
     #[test]

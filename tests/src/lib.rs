@@ -10,6 +10,7 @@
 //! | [`tree`] | directory trees: generated, written, read back, compared |
 //! | [`tool`] | the table of tools and of what each can do |
 //! | [`fixture`] | the folder in which the table's command lines work |
+//! | [`kill`] | SIGKILL at random moments, and what it leaves |
 //! | [`stand_in`] | scripts in place of programs that a test cannot have |
 //! | [`completion`] | completion scripts |
 //!
@@ -20,6 +21,7 @@
 pub mod binaries;
 pub mod completion;
 pub mod fixture;
+pub mod kill;
 pub mod place;
 pub mod requirement;
 pub mod run;

@@ -114,25 +114,24 @@ fn marked(mark: &str) -> Option<String> {
     })
 }
 
-/// What a sandbox's folder holds, without the content of what `ignored` names, and
-/// what is mounted in it: one line each.
+/// What a sandbox's folder holds, and what is mounted in it: one line each.
+///
+/// # Panics
+/// If /proc is not there.
 #[must_use]
-pub fn traces(sandbox: &Sandbox, ignored: &[&Path]) -> Vec<String> {
-    let folder = sandbox.work();
-    let folder = folder.parent().unwrap_or(&folder).to_owned();
+pub fn traces(sandbox: &Sandbox) -> Vec<String> {
+    let work = sandbox.work();
+    let folder = work.parent().unwrap_or(&work);
     let mut lines = Vec::new();
-    let mut folders = vec![folder.clone()];
+    let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(&next).into_iter().flatten().flatten() {
-            let path = entry.path();
-            lines.push(path.display().to_string());
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder && !ignored.contains(&path.as_path()) {
-                folders.push(path);
+            lines.push(entry.path().display().to_string());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
             }
         }
     }
-    lines.sort();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let name = folder.display().to_string();
     lines.extend(mounts.lines().filter(|line| line.contains(&name)).map(str::to_owned));

@@ -40,6 +40,14 @@ fn argv<'a>(options: &[&'a str], script: &'a str) -> Vec<&'a str> {
     [&["union-mount"], options, &tail].concat()
 }
 
+/// What is known of the sandbox may vanish, as the cache's notes do in time.
+#[track_caller]
+fn assert_nothing_new(sandbox: &Sandbox, known: &[String]) {
+    let left: Vec<String> =
+        traces(sandbox).into_iter().filter(|line| !known.contains(line)).collect();
+    assert!(left.is_empty(), "left: {left:#?}");
+}
+
 /// How long one undisturbed run takes, and a little more.
 fn span(sandbox: &Sandbox, argv: &[&str]) -> Duration {
     let start = Instant::now();
@@ -58,10 +66,10 @@ fn a_killed_union_mount_leaves_nothing() {
             let argv = argv(options, &script);
             let _ = sandbox.run(&argv).succeeds();
             let mut moments = Moments::within(span(sandbox, &argv));
-            let expected = traces(sandbox, &[]);
+            let expected = traces(sandbox);
             for _ in 0..rounds(30) {
                 kill_at(sandbox, &argv, &mark, moments.draw(), Victim::Tool);
-                assert_eq!(traces(sandbox, &[]), expected);
+                assert_nothing_new(sandbox, &expected);
             }
         }
     });
@@ -76,12 +84,12 @@ fn what_two_deaths_leave_the_next_union_clears_away() {
         let argv = argv(&["--upper", "up"], &script);
         let _ = sandbox.run(&argv).succeeds();
         let mut moments = Moments::within(span(sandbox, &argv));
-        let expected = traces(sandbox, &[]);
+        let expected = traces(sandbox);
         for _ in 0..rounds(10) {
             kill_at(sandbox, &argv, &mark, moments.draw(), Victim::ToolAndChildren);
         }
         let _ = sandbox.run(&argv).succeeds();
-        assert_eq!(traces(sandbox, &[]), expected);
+        assert_nothing_new(sandbox, &expected);
     });
 }
 
@@ -96,7 +104,7 @@ fn a_killed_first_use_is_made_good_by_the_next() {
             let argv = argv(options, &script);
             let _ = std::fs::remove_dir_all(&cache);
             let mut moments = Moments::within(span(sandbox, &argv));
-            let expected = traces(sandbox, &[]);
+            let expected = traces(sandbox);
             for round in 0..rounds(8) {
                 // What is left of one is in the way of the next, or not.
                 if round % 3 == 0 {
@@ -105,11 +113,11 @@ fn a_killed_first_use_is_made_good_by_the_next() {
                 kill_at(sandbox, &argv, &mark, moments.draw(), Victim::Tool);
                 if round % 5 == 0 {
                     let _ = sandbox.run(&argv).succeeds();
-                    assert_eq!(traces(sandbox, &[]), expected);
+                    assert_nothing_new(sandbox, &expected);
                 }
             }
             let _ = sandbox.run(&argv).succeeds();
-            assert_eq!(traces(sandbox, &[]), expected);
+            assert_nothing_new(sandbox, &expected);
         }
     });
 }

@@ -59,10 +59,8 @@ impl Work {
         let about = "cannot open the work directory";
         let fail = |error: io::Error| Error::directory(path, about, error);
         let fd = openat(CWD, path, DIRECTORY, Mode::empty()).map_err(|errno| fail(errno.into()))?;
-        if is_within(&fd, upper_fd)
-            .and_then(|a| Ok(a || is_within(upper_fd, &fd)?))
-            .map_err(fail)?
-        {
+        let nested = is_within(&fd, upper_fd).map_err(fail)?;
+        if nested || is_within(upper_fd, &fd).map_err(fail)? {
             let error = io::Error::other("it must lie apart from the upper directory");
             return Err(fail(error));
         }
@@ -96,8 +94,9 @@ impl Work {
                 opened => opened.map_err(|errno| fail(errno.into()))?,
             };
             claim(upper, &fd).map_err(|error| error.unwrap_or_else(fail))?;
-            let stat = statat(&parent, &name, AtFlags::SYMLINK_NOFOLLOW);
-            if stat.is_ok_and(|stat| identity_of(&stat) != identity(&fd).unwrap_or_default()) {
+            // Whoever had it before may have removed it.
+            let named = statat(&parent, &name, AtFlags::SYMLINK_NOFOLLOW);
+            if named.ok().map(|stat| identity_of(&stat)) != identity(&fd).ok() {
                 continue;
             }
             if !made {
@@ -144,7 +143,6 @@ impl Work {
 }
 
 /// Takes the lock. A mount point's union has none, but is in the kernel's table.
-///
 fn claim(upper: &Upper, work: &OwnedFd) -> Result<(), Claim> {
     let in_use = || Claim::InUse(Error::InUse { path: upper.dir.clone() });
     match flock(work, FlockOperation::NonBlockingLockExclusive) {

@@ -76,7 +76,8 @@ impl<'a> Server<'a> {
     ) -> Result<Pid, Error> {
         let forked = SingleThread::check().and_then(|thread| thread.fork());
         match forked.map_err(|error| refused("start", error))? {
-            Some(pid) => Pid::from_raw(pid.as_raw()).ok_or(Error::NoFuse),
+            Some(pid) => Pid::from_raw(pid.as_raw())
+                .ok_or_else(|| refused("start", io::Error::from(io::ErrorKind::InvalidData))),
             None => {
                 let Err(error) = self.become_server(&device, above);
                 let _ = io::Write::write_all(&mut &self.log, format!("{error}\n").as_bytes());

@@ -32,7 +32,7 @@ pub(crate) fn run(input: &[u8]) {
     let namespace = if choice & 8 == 0 { Namespace::User } else { Namespace::Trusted };
     let form = match choice & 4 {
         0 => Form::Plain,
-        _ => Form::Overlay { namespace, lowers: Vec::new() },
+        _ => Form::Overlay { namespace, lowers: Vec::new().into() },
     };
     let limits = Limits { entries: 1000, metadata_bytes: 64 << 10, ..Limits::default() };
     let options = Options {

@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, statat,
@@ -25,6 +26,9 @@ use crate::root;
 
 /// Beginning of the name of a work directory that we made.
 const PREFIX: &str = ".union-mount-work.";
+
+/// How long a union that was killed may take to clear away what it made.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
@@ -145,11 +149,13 @@ impl Work {
 /// Takes the lock. A mount point's union has none, but is in the kernel's table.
 fn claim(upper: &Upper, work: &OwnedFd) -> Result<(), Claim> {
     let in_use = || Claim::InUse(Error::InUse { path: upper.dir.clone() });
-    match flock(work, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Err(in_use()),
-        // A file system without locks.
-        Err(_) => {}
+    let start = Instant::now();
+    // Anything but WOULDBLOCK: it is ours, or the file system has no locks.
+    while flock(work, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        if start.elapsed() > PATIENCE {
+            return Err(in_use());
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
     let own = identity(work).map_err(Claim::System)?;
     let mounted = table::works().map_err(Claim::System)?;

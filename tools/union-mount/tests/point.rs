@@ -107,7 +107,8 @@ fn one_upper_directory_takes_the_changes_of_one_union() {
         let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(scratch.path("up")).unwrap());
         let work = format!(".union-mount-work.{inode}");
         scratch.directory(format!("{work}/work/left"));
-        scratch.own(scratch.path(format!("{work}/work")));
+        let owned = [work.clone(), format!("{work}/work")];
+        owned.iter().for_each(|name| scratch.own(scratch.path(name)));
         scratch.sh(&["--upper", "up"], &[&base], ":").ok();
         assert!(!scratch.names().contains(&work), "{:?}", scratch.names());
     });

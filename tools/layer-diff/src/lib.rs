@@ -8,7 +8,7 @@ mod plan;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Compress, Failure, Status, message};
 use common::compression::Format;
-use common::layer::diff::{LayerWriter, Owner, Reason, Summary};
+use common::layer::diff::{self, LayerWriter, Owner, Reason, Summary};
 use common::name::show;
 use common::progress::Progress;
 use common::sandbox;
@@ -44,6 +44,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             return Ok(status);
         }
     }
+    diff::allow_deep_trees();
     let summary = match plan.form {
         Form::Layer(compress) => write_layer(&plan, compress)?,
         Form::Lines { end } => {

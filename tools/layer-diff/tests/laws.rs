@@ -6,6 +6,9 @@
 
 mod support;
 
+use std::path::Path;
+use std::process::Command;
+
 use common::layer::diff::{ContentPolicy, Options, Parents};
 use proptest::prelude::*;
 use support::law::{config, scratch};
@@ -61,6 +64,27 @@ proptest! {
         apply_to(&copy, &layer);
         let differences = compare(&snapshot(&copy), &snapshot(&upper));
             prop_assert!(differences.is_empty(), "{:#?} {:?}", differences, members(&layer));
+    }
+
+    #[test]
+    fn gnu_tar_extracts_a_whole_tree(whole in tree()) {
+        let scratch = scratch();
+        let (upper, copy) = (scratch.path().join("upper"), scratch.path().join("copy"));
+        make(&whole, &upper);
+        std::fs::create_dir(&copy).unwrap();
+        let layer = scratch.path().join("layer");
+        std::fs::write(&layer, diff(None, &upper, &options())).unwrap();
+        let output = Command::new("tar")
+            .args(["--numeric-owner", "--xattrs", "--xattrs-include=*"])
+            // That names may not be UTF-8 is not news to it; that times may be old, is.
+            .args(["--warning=no-unknown-keyword", "--warning=no-timestamp", "-xpf"])
+            .args([&layer, Path::new("-C"), &copy])
+            .env("LC_ALL", "C")
+            .output()
+            .unwrap();
+        prop_assert!(output.status.success() && output.stderr.is_empty(), "{:?}", output);
+        let differences = compare(&snapshot(&copy), &snapshot(&upper));
+        prop_assert!(differences.is_empty(), "{:#?}", differences);
     }
 
     #[test]

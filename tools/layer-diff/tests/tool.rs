@@ -158,6 +158,24 @@ fn the_digests_are_those_of_the_layer_and_of_what_is_written() {
     }
 }
 
+#[test]
+fn a_tree_may_be_deeper_than_the_usual_number_of_descriptors() {
+    let scratch = tempfile::tempdir().unwrap();
+    let script = "mkdir a b; for tree in a b; do cd $tree; for i in $(seq 700); do mkdir d; \
+                  cd -P d 2>/dev/null; done; echo $tree >f; cd \"$0\"; done; ulimit -Sn 1024; \
+                  exec \"$1\" --list --content always a b";
+    let output = Command::new("sh")
+        .args(["-ec", script])
+        .args([scratch.path().as_os_str(), env!("CARGO_BIN_EXE_layer-diff").as_ref()])
+        .current_dir(&scratch)
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+    let deepest = format!("C {}/f", "/d".repeat(700));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().last(), Some(&*deepest));
+}
+
 /// Somebody who has subordinate users and groups.
 fn subordinate_user() -> Option<(String, String)> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

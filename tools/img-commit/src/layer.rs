@@ -93,7 +93,7 @@ fn from_upper(
         told => told?,
     };
     for one in &summary.passed_over {
-        message::warning(format_args!("{}: left out: no layer can hold it", show(&one.path)));
+        message::warning(format_args!("{}: {}", show(&one.path), one.reason));
     }
     if summary.is_empty() {
         return Ok(None);

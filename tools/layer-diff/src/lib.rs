@@ -92,19 +92,12 @@ fn write_layer(plan: &Plan, compress: Compress) -> Result<Summary, Failure> {
 /// Tells of what was left out.
 fn warn(plan: &Plan, summary: &Summary) {
     for one in &summary.passed_over {
-        match one.reason {
-            Reason::Socket => {
-                message::warning(format_args!("{}: socket left out", show(&one.path)));
-            }
-            Reason::MountPoint if plan.mounts_were_chosen => {}
-            Reason::MountPoint => message::warning(format_args!(
-                "{}: mount point left out (see --one-file-system)",
-                show(&one.path)
-            )),
-            Reason::OverlayRoot => message::warning(format_args!(
-                "{}: the mode, owner or attributes of the root left out (see --root)",
-                show(&one.path)
-            )),
-        }
+        let hint = match one.reason {
+            Reason::MountPoint if plan.mounts_were_chosen => continue,
+            Reason::MountPoint => " (see --one-file-system)",
+            Reason::OverlayRoot => " (see --root)",
+            Reason::Socket => "",
+        };
+        message::warning(format_args!("{}: {}{hint}", show(&one.path), one.reason));
     }
 }

@@ -1,5 +1,6 @@
 //! A change, and who is told of it.
 
+use std::fmt;
 use std::io::{self, Read};
 
 use super::SinkError;
@@ -166,4 +167,14 @@ pub enum Reason {
     MountPoint,
     /// An upper directory's own mode, owner and attributes may be nobody's intention.
     OverlayRoot,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Socket => "socket left out",
+            Self::MountPoint => "mount point left out",
+            Self::OverlayRoot => "the root's own mode, owner or attributes left out",
+        })
+    }
 }

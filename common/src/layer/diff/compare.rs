@@ -13,6 +13,9 @@ use super::content::{self, FileContent};
 /// own cache.
 const BLOCK_LEN_BYTES: usize = 128 << 10;
 
+/// More threads would only wait for memory and for each other.
+const MOST_HELPERS: usize = 7;
+
 /// Two files of the same length.
 pub(super) type Pair = (FileContent, FileContent);
 
@@ -66,7 +69,8 @@ impl Comparer {
     /// Threads are started with the first pair.
     pub(super) fn new() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self { shared: Arc::default(), helpers: processors - 1, buffers: Buffers::default() }
+        let helpers = (processors - 1).min(MOST_HELPERS);
+        Self { shared: Arc::default(), helpers, buffers: Buffers::default() }
     }
 
     /// Has a pair compared.

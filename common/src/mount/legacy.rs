@@ -5,11 +5,13 @@
 //! /proc/self/fd: about 220 of them fit, whatever their paths. A longer string
 //! would be cut off without a word, and is refused here.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, fstat, openat, stat};
 use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, mount, open_tree, unmount};
 
 use super::overlay::Branches;
@@ -50,14 +52,34 @@ pub(super) fn stack(
     mount(SOURCE, &target, "overlay", flags, Some(options.as_c_str()))
         .map_err(|errno| refused("mount", errno.into()))?;
     // By its name again: `scratch` is what lies below now.
-    let real = std::fs::read_link(&target);
-    let copied = real.and_then(|real| {
+    let copied = mounted_on(scratch).and_then(|(parent, entry)| {
+        let place = Path::new(&name(parent.as_fd())).join(entry);
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let copy = open_tree(rustix::fs::CWD, &real, flags)?;
-        unmount(&real, UnmountFlags::DETACH)?;
+        let copy = open_tree(rustix::fs::CWD, &place, flags)?;
+        unmount(&place, UnmountFlags::DETACH)?;
         Ok(copy)
     });
     copied.map_err(|error| refused("open_tree", error))
+}
+
+/// The directory that `point` is in, and its name there. A whole path would lead
+/// elsewhere if something covers the root that it begins at.
+fn mounted_on(point: BorrowedFd<'_>) -> io::Result<(OwnedFd, OsString)> {
+    let path = std::fs::read_link(name(point))?;
+    let entry = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    let parent = openat(point, "..", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    Ok((parent, entry))
+}
+
+/// The path of an open directory, or its name in /proc where something covers that
+/// path.
+fn path_of(directory: BorrowedFd<'_>) -> io::Result<PathBuf> {
+    let path = std::fs::read_link(name(directory))?;
+    let own = fstat(directory)?;
+    match stat(&path) {
+        Ok(found) if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) => Ok(path),
+        _ => Ok(name(directory).into()),
+    }
 }
 
 fn clone(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -78,7 +100,7 @@ fn options(branches: &Branches<'_>, form: Form, durability: Durability) -> io::R
     if let Some((upper, work)) = branches.upper {
         for (key, fd) in [("upperdir", upper), ("workdir", work)] {
             // By their paths, which is what the kernel shows of them later.
-            let path = std::fs::read_link(name(fd.as_fd()))?;
+            let path = path_of(fd.as_fd())?;
             options.extend_from_slice(format!(",{key}=").as_bytes());
             for byte in path.as_os_str().as_bytes() {
                 if matches!(byte, b'\\' | b',') {

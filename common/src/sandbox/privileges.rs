@@ -20,6 +20,8 @@ pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(
     match (set_thread_groups(&groups), ids) {
         // Where groups may not be set they are the caller's: see `ids`.
         (Ok(()), _) | (Err(_), Ids::Single) => {}
+        // Root in a namespace of somebody else's making, which may not either.
+        (Err(_), Ids::Host) if groups.is_empty() && are_fixed() => {}
         (Err(errno), Ids::Host) => return Err(Error::system("cannot set the groups", errno)),
     }
     let gid = raw(user.gid);
@@ -29,6 +31,12 @@ pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(
     // As root they are still ours to drop; another user has lost them already.
     let held = capabilities(None).trying(|| "cannot read the capabilities".into())?;
     hold(held.permitted.intersection(kept))
+}
+
+/// Whether nobody in this user namespace may set groups (user_namespaces(7)): then the
+/// capability for it is of no use.
+fn are_fixed() -> bool {
+    capabilities(None).is_ok_and(|held| held.effective.contains(CapabilitySet::SETGID))
 }
 
 /// Keeps what init needs once all is mounted: to pass signals on to other users.

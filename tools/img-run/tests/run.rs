@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -372,4 +373,165 @@ fn subordinate_ids_keep_the_owners_of_files() {
     assert!(text(&refused.stderr).contains("no subordinate ids for 54322"), "{refused:?}");
     // What belongs to subordinate ids is removed by root.
     drop(scratch);
+}
+
+#[test]
+fn an_ended_input_ends_a_shell_on_a_terminal() {
+    in_each_role(|scratch| {
+        // Interactive, so it discards what was typed before its prompt.
+        let output = scratch.run(&["-t", "--entrypoint", "", "app", "sh", "-i"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let twice = ["-t", "--entrypoint", "", "app", "sh", "-c", "cat; echo one; cat; echo two"];
+        assert_eq!(text(&scratch.run(&twice).stdout), "one\r\ntwo\r\n");
+    });
+}
+
+#[test]
+fn the_third_termination_kills_a_command_that_ignores_it() {
+    in_each_role(|scratch| {
+        let script = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done";
+        let mut tool = scratch.as_role(scratch.path("img-run"));
+        tool.args(["--entrypoint", "", "app", "sh", "-c", script]);
+        let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let pid = child.id().to_string();
+        for expected in ["ready", "asked", "asked"] {
+            assert_eq!(lines.next().unwrap().unwrap(), expected);
+            assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(137));
+    });
+}
+
+/// Whether an OCI runtime is where the tool looks for one.
+fn has_runtime(name: &str) -> bool {
+    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+    let found = folders.iter().any(|folder| Path::new(folder).join(name).is_file());
+    if !found {
+        eprintln!("SKIPPED with {name}: it is not installed");
+    }
+    found
+}
+
+#[test]
+fn an_oci_runtime_runs_the_same_command() {
+    in_each_role(|scratch| {
+        let shared = scratch.path("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::write(shared.join("data"), "data\n").unwrap();
+        let volume = format!("{}:/link/deep/er:ro", shared.display());
+        let bin = scratch.path("runtimes");
+        fs::create_dir(&bin).unwrap();
+        for name in ["crun", "runc"] {
+            if !has_runtime(name) {
+                continue;
+            }
+            let run = |arguments: &[&str]| {
+                let mut tool = scratch.as_role("env");
+                // runc is looked for in the system's own folders, crun only here.
+                let path = if name == "crun" { Path::new("/usr/bin") } else { &bin };
+                tool.arg(format!("PATH={}", path.display())).arg(scratch.path("img-run"));
+                tool.args(["--isolation", "oci"]).args(arguments);
+                tool.stdin(Stdio::null()).output().unwrap()
+            };
+            let script = "pwd; cat /etc/deep/er/data; touch /etc/deep/er/x 2>/dev/null || \
+                          echo -ro; grep -c Seccomp:.2 /proc/self/status; hostname; exit 7";
+            let script = script.replace("hostname", "cat /etc/hostname");
+            let words = ["-v", &volume, "--entrypoint", "", "app", "sh", "-c", &script];
+            let output = run(&words);
+            let expected = "/made\ndata\n-ro\n1\nlayerutils\n";
+            assert_eq!(text(&output.stdout), expected, "{name} {output:?}");
+            assert_eq!(output.status.code(), Some(7));
+            let status =
+                |words: &[&str]| run(&[&["--entrypoint", "", "app"], words].concat()).status.code();
+            assert_eq!(status(&["/no/such"]), Some(127), "{name}");
+            assert_eq!(status(&["/etc/passwd"]), Some(126), "{name}");
+            assert_eq!(status(&["sh", "-c", "sh -c 'kill -9 $$'; exit $?"]), Some(137), "{name}");
+            let terminal = run(&["-t", "--entrypoint", "", "app", "sh", "-c", "tty; exit 3"]);
+            assert!(text(&terminal.stdout).contains("/dev/pts/0\r\n"), "{name} {terminal:?}");
+            assert_eq!(terminal.status.code(), Some(3), "{name}");
+        }
+        let left = fs::read_dir("/tmp").unwrap().map(|entry| entry.unwrap().file_name());
+        let own = |name: &str| name.starts_with("layerutils-bundle.");
+        let left: Vec<_> = left.filter(|name| name.to_str().is_some_and(own)).collect();
+        assert!(left.is_empty(), "{left:?}");
+    });
+}
+
+#[test]
+fn capabilities_and_measures_by_dockers_names() {
+    in_each_role(|scratch| {
+        let script = "grep CapBnd /proc/self/status";
+        let none = scratch.sh(&["--cap-drop", "all"], script);
+        assert_eq!(none, "CapBnd:\t0000000000000000\n");
+        let one = scratch.sh(&["--cap-drop=ALL", "--cap-add=CAP_NET_RAW"], script);
+        assert_eq!(one, "CapBnd:\t0000000000002000\n");
+        assert_eq!(scratch.run(&["--cap-add", "FLY", "app"]).status.code(), Some(2));
+        let seccomp = ["--security-opt", "seccomp=unconfined"];
+        assert_eq!(scratch.sh(&seccomp, "grep Seccomp: /proc/self/status"), "Seccomp:\t0\n");
+        let fixed = ["--security-opt", "no-new-privileges"];
+        assert_eq!(scratch.sh(&fixed, "grep NoNew /proc/self/status"), "NoNewPrivs:\t1\n");
+        let paths = ["--security-opt", "systempaths=unconfined"];
+        assert_eq!(scratch.sh(&paths, "grep -c /proc/ /proc/mounts || true"), "0\n");
+    });
+}
+
+#[test]
+fn limits_hold_or_are_refused() {
+    in_each_role(|scratch| {
+        for bad in [["--memory", "5m"], ["--cpus", "0"], ["--pids-limit", "-2"]] {
+            assert_eq!(scratch.run(&[&bad[..], &["app"]].concat()).status.code(), Some(2));
+        }
+        let eat = "x=xxxxxxxx; while :; do x=$x$x; done";
+        let output = scratch.run(&["--memory", "16m", "--entrypoint", "", "app", "sh", "-c", eat]);
+        match output.status.code() {
+            Some(137) => {}
+            Some(125) => {
+                let stderr = text(&output.stderr);
+                assert!(stderr.starts_with("img-run: cannot limit memory: "), "{stderr}");
+                eprintln!("SKIPPED for {:?}: {stderr}", scratch.role);
+            }
+            other => panic!("{other:?} {output:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_sandbox_within_a_sandbox() {
+    in_each_role(|scratch| {
+        let outer = |options: &[&str], inner: &str| {
+            let bind = format!("{}:{}", scratch.dir.path().display(), scratch.dir.path().display());
+            let home = scratch.dir.path().display();
+            // The tool needs the machine's libraries.
+            let script = format!(
+                "export HOME={home} XDG_CACHE_HOME=/inner LAYERUTILS_STORE={home}/store; \
+                 {home}/img-run {inner} app sh -c 'id -u; exit 6'"
+            );
+            let mut words = vec!["-v", &bind];
+            for folder in ["/lib:/lib:ro", "/lib64:/lib64:ro", "/usr/lib:/usr/lib:ro"] {
+                let source = folder.split(':').next().unwrap();
+                if Path::new(source).is_dir() {
+                    words.extend(["-v", folder]);
+                }
+            }
+            words.extend(options);
+            words.extend(["--entrypoint", "", "app", "sh", "-c", &script]);
+            scratch.run(&words)
+        };
+        let inner = "--entrypoint ''";
+        // As in docker: user namespaces are refused, and that is said.
+        let refused = outer(&[], inner);
+        assert_eq!(refused.status.code(), Some(125), "{refused:?}");
+        assert!(text(&refused.stderr).contains("user namespaces are refused"), "{refused:?}");
+        let chroot = outer(&[], "--isolation chroot --entrypoint ''");
+        assert_eq!((chroot.status.code(), text(&chroot.stdout)), (Some(6), "0\n"), "{chroot:?}");
+        let seccomp = ["--security-opt", "seccomp=unconfined"];
+        let nested = outer(&seccomp, inner);
+        assert_eq!((nested.status.code(), text(&nested.stdout)), (Some(6), "0\n"), "{nested:?}");
+        assert!(text(&nested.stderr).contains("showing the host's /proc"), "{nested:?}");
+        let paths = [&seccomp[..], &["--security-opt", "systempaths=unconfined"]].concat();
+        let nested = outer(&paths, inner);
+        assert_eq!((nested.status.code(), text(&nested.stdout)), (Some(6), "0\n"), "{nested:?}");
+        assert_eq!(text(&nested.stderr), "", "a protection was missing");
+    });
 }

@@ -48,7 +48,7 @@ impl ManifestFormat {
     /// The manifest of the same image in this form.
     ///
     /// # Errors
-    /// A layer or config of a type that the form does not have.
+    /// A layer or config of a type that docker's form does not have.
     pub fn manifest(self, manifest: &Manifest) -> Result<Manifest, Error> {
         let mut changed = manifest.clone();
         for blob in std::iter::once(&mut changed.config).chain(&mut changed.layers) {
@@ -64,11 +64,12 @@ impl ManifestFormat {
     }
 
     fn rename(self, blob: &mut Descriptor) -> Result<(), Error> {
-        let format = if self == Self::Oci { "OCI" } else { "docker" };
-        let renamed = self
-            .media_type(&blob.media_type)
-            .ok_or_else(|| Error::NotInFormat { media_type: blob.media_type.clone(), format })?;
-        blob.media_type = renamed.to_owned();
+        match self.media_type(&blob.media_type) {
+            Some(renamed) => blob.media_type = renamed.to_owned(),
+            // OCI has words for more than docker has.
+            None if self == Self::Oci => {}
+            None => return Err(Error::NotDockers(blob.media_type.clone())),
+        }
         if self == Self::Docker {
             blob.annotations = Annotations::new();
         }
@@ -102,5 +103,6 @@ mod tests {
         let blob = |media_type: &str| Descriptor::new(media_type, Digest::of(b""), 0);
         let manifest = Manifest::new(blob(media_type::CONFIG), vec![blob(layer)]);
         assert!(ManifestFormat::Docker.manifest(&manifest).is_err());
+        assert_eq!(ManifestFormat::Oci.manifest(&manifest).unwrap(), manifest);
     }
 }

@@ -49,14 +49,9 @@ pub enum Error {
     /// A media type that is neither a manifest's nor an index's.
     #[error("not an image: media type '{}'", crate::name::show(.0))]
     MediaType(String),
-    /// A media type that has no counterpart in the format that was asked for.
-    #[error("'{}' has no counterpart in the {format} format", crate::name::show(.media_type))]
-    NotInFormat {
-        /// The media type.
-        media_type: String,
-        /// The format.
-        format: &'static str,
-    },
+    /// A media type that has no counterpart in docker's format.
+    #[error("'{}' has no counterpart in docker's format", crate::name::show(.0))]
+    NotDockers(String),
     /// A schema version other than 2.
     #[error("schema version {0} is not supported, only 2")]
     SchemaVersion(u64),

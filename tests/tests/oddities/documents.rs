@@ -120,8 +120,9 @@ fn with_platforms(sandbox: &Sandbox, platforms: &[(&str, &str)]) -> String {
     making.of(&[index])
 }
 
-fn host() -> &'static str {
-    image::config()["architecture"].as_str().map(|name| &*name.to_owned().leak()).unwrap()
+/// The architecture of this machine.
+fn host() -> String {
+    image::config()["architecture"].as_str().unwrap().to_owned()
 }
 
 const TABLE: &[Oddity] = &[
@@ -405,7 +406,7 @@ const TABLE: &[Oddity] = &[
     },
     Oddity {
         name: "attestations beside the image, as BuildKit makes them",
-        make: |s| with_platforms(s, &[("linux", host()), ("unknown", "unknown")]),
+        make: |s| with_platforms(s, &[("linux", &host()), ("unknown", "unknown")]),
         expected: all(Read),
     },
     Oddity {

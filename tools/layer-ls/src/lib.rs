@@ -44,16 +44,16 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     };
     let mut output = Output::standard(Payload::Text)?;
     let mut status = Status::DONE;
-    let with_headings = form == Form::Long && layers.len() > 1;
+    let is_one_of_several = layers.len() > 1;
     let mut separator = "";
     for layer in &layers {
         let listed = open(layer).and_then(|input| {
-            if with_headings {
+            if is_one_of_several && form == Form::Long {
                 let label = common::name::show_path(layer);
                 writeln!(output, "{separator}{label}:").map_err(Problem::Output)?;
                 separator = "\n";
             }
-            list_layer(input, form, &mut output)
+            list_layer(input, form, is_one_of_several.then_some(layer), &mut output)
         });
         match listed {
             Ok(()) => {}
@@ -79,7 +79,13 @@ fn open(layer: &OsString) -> Result<Input, Problem> {
     Input::open(layer, Payload::Binary).map_err(|error| Problem::Layer(error.into()))
 }
 
-fn list_layer(input: Input, form: Form, output: &mut Output) -> Result<(), Problem> {
+fn list_layer(
+    input: Input,
+    form: Form,
+    layer: Option<&OsString>,
+    output: &mut Output,
+) -> Result<(), Problem> {
+    let layer = layer.map(OsString::as_os_str);
     let label = input.label();
     let bad = |error: &dyn std::error::Error| Problem::Layer(about(&label, error));
     let progress = Progress::bytes(&label, input.len_bytes());
@@ -88,7 +94,7 @@ fn list_layer(input: Input, form: Form, output: &mut Output) -> Result<(), Probl
     let is_terminal = output.is_terminal();
     let mut total = Total::default();
     while let Some(entry) = reader.next_entry().map_err(|error| bad(&error))? {
-        list::write(output, &entry, form, is_terminal).map_err(Problem::Output)?;
+        list::write(output, &entry, form, layer, is_terminal).map_err(Problem::Output)?;
         total.add(&entry);
     }
     let decoder = reader.finish().map_err(|error| bad(&error))?;

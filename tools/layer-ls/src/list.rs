@@ -1,6 +1,8 @@
 //! How a member is shown.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
 
 use common::json::insert_name;
 use common::layer::listing::{insert_entry, long_line};
@@ -68,11 +70,13 @@ impl Role {
     }
 }
 
-/// Shows one member. On a terminal, what could drive it is escaped.
+/// Shows one member. On a terminal, what could drive it is escaped. In JSON, `layer`
+/// is told where it is one of several.
 pub(crate) fn write(
     stream: &mut impl Write,
     entry: &Entry,
     form: Form,
+    layer: Option<&OsStr>,
     is_terminal: bool,
 ) -> io::Result<()> {
     match form {
@@ -95,6 +99,9 @@ pub(crate) fn write(
         }
         Form::Json => {
             let mut object = Map::new();
+            if let Some(layer) = layer {
+                insert_name(&mut object, "layer", layer.as_bytes());
+            }
             let (kind, hidden) = match Role::of(&entry.path) {
                 Role::Entry => ("entry", None),
                 Role::Whiteout(hidden) => ("whiteout", Some(hidden)),

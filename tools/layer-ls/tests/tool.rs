@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -122,4 +123,31 @@ fn a_heading_stands_only_over_a_layer_that_is_there() {
     assert!(text.starts_with("layer.tar:\n"), "{text}");
     assert_eq!(text.matches("\n\nlayer.tar:\n").count(), 1, "{text}");
     assert_eq!(text.lines().filter(|line| line.ends_with(".tar:")).count(), 2, "{text}");
+}
+
+#[test]
+fn of_several_layers_json_says_which() {
+    let scratch = scratch();
+    let output = layer_ls(scratch.path(), &["--json", "layer.tar", "./layer.tar"], None);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let count = |layer: &str| text.matches(&format!("\"layer\":\"{layer}\"")).count();
+    assert_eq!((count("layer.tar"), count("./layer.tar"), text.lines().count()), (7, 7, 14));
+}
+
+#[test]
+fn content_is_not_kept_in_memory() {
+    let scratch = scratch();
+    let mut file = entry(b"big", Kind::File, 0o644);
+    file.len_bytes = 1 << 28;
+    let mut writer = Writer::new(File::create(scratch.path().join("big.tar")).unwrap());
+    writer.append(&file, std::io::repeat(0).take(file.len_bytes)).unwrap();
+    writer.finish().unwrap();
+    let script = "ulimit -v 131072 && exec \"$0\" -l <big.tar";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_layer-ls")])
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(output.stdout.ends_with(b"total 1 entries, 268435456 bytes, 0 whiteouts\n"));
 }

@@ -1,6 +1,6 @@
 //! The program itself: what it prints of a layer that has one of everything.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::fs::{self, File};
 use std::io::Read as _;

@@ -1,6 +1,6 @@
 //! The program itself: what it refuses, and what it needs.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::fs::File;
 use std::io::Read as _;

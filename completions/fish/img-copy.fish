@@ -1,8 +1,29 @@
 complete -c img-copy -l platform -d 'The platform to take from an image for several' -r
+complete -c img-copy -l compress -d 'Have every layer in this format' -r -f -a "gzip\t'gzip'
+zstd\t'zstd'
+none\t'Plain tar, so that a layer\'s digest is its DiffID'"
+complete -c img-copy -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
+complete -c img-copy -l format -d 'Write manifests of this kind' -r -f -a "oci\t'OCI image manifests'
+docker\t'Docker\'s, schema 2'"
+complete -c img-copy -l authfile -d 'Find credentials in FILE and nowhere else' -r -F
+complete -c img-copy -l retry-times -d 'Try again N times what may work another time' -r
+complete -c img-copy -l creds -d 'Log in to the registry as USER' -r
+complete -c img-copy -l src-creds -d 'As --creds, for the registry that is copied from' -r
+complete -c img-copy -l dest-creds -d 'As --creds, for the registry that is copied to' -r
+complete -c img-copy -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c img-copy -l src-tls-verify -d 'As --tls-verify, for the registry that is copied from' -r -f -a "true\t''
+false\t''"
+complete -c img-copy -l dest-tls-verify -d 'As --tls-verify, for the registry that is copied to' -r -f -a "true\t''
+false\t''"
+complete -c img-copy -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c img-copy -l src-cert-dir -d 'As --cert-dir, for the registry that is copied from' -r -F
+complete -c img-copy -l dest-cert-dir -d 'As --cert-dir, for the registry that is copied to' -r -F
 complete -c img-copy -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-copy -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c img-copy -s a -l all -d 'Copy the images for all platforms, and what belongs to them'
 complete -c img-copy -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-copy -s v -l verbose -d 'Say what is being done'
 complete -c img-copy -s h -l help -d 'Print help (see more with \'--help\')'

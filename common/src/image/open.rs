@@ -142,13 +142,13 @@ impl Found {
         self.source.blob(blob)
     }
 
-    /// Puts a blob into `store`, unless it is there: shared with the layout it lies in,
-    /// where the file system can do that, else copied.
+    /// Puts a blob into `store` without copying it, checked as any other; false where
+    /// that cannot be.
     ///
     /// # Errors
-    /// A blob that is missing or damaged; a store that cannot be written.
-    pub fn copy(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
-        self.source.copy(blob, store)
+    /// A blob that is damaged; a store that cannot be written.
+    pub fn share(&self, blob: &Descriptor, store: &Store) -> Result<bool, Error> {
+        self.source.share(blob, store)
     }
 }
 

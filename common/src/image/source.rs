@@ -46,15 +46,21 @@ impl Source {
         }
     }
 
+    /// Puts a blob into `store` without copying it; false where that cannot be.
+    pub(super) fn share(&self, blob: &Descriptor, store: &Store) -> Result<bool, Error> {
+        match self.file(blob) {
+            Some(file) => Ok(store.adopt(&file, blob)?),
+            None => Ok(false),
+        }
+    }
+
     /// Puts a blob into `store`, unless it is there.
     pub(super) fn copy(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
         if store.contains(blob) {
             return Ok(());
         }
-        if let Some(file) = self.file(blob) {
-            if store.adopt(&file, blob)? {
-                return Ok(());
-            }
+        if self.share(blob, store)? {
+            return Ok(());
         }
         let mut reader = self.blob(blob)?;
         let mut writer = store.writer_by(blob.digest.algorithm())?;

@@ -1,31 +1,134 @@
 //! The arguments of `img-copy`. No I/O here.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, ValueEnum};
 use common::cli::OutputOptions;
+use common::compression::Format;
 use common::oci::Platform;
 use common::store::Location;
+
+use crate::registry::Credentials;
 
 /// Copy an image from one place to another
 #[derive(Debug, Parser)]
 #[command(name = "img-copy", version)]
 pub(crate) struct Cli {
-    /// What to copy: a name, a digest, oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
+    /// What to copy: a name or digest in the store, docker://HOST/NAME[:TAG|@DIGEST],
+    /// oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
 
-    /// Where to: a name in the store, oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
+    /// Where to: a name in the store, docker://HOST/NAME[:TAG], oci:DIR,
+    /// oci-archive:FILE, docker-archive:FILE, or '-'
     #[arg(value_name = "DST")]
     pub(crate) destination: OsString,
+
+    /// Copy the images for all platforms, and what belongs to them
+    #[arg(short, long, conflicts_with = "platform")]
+    pub(crate) all: bool,
 
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    /// Have every layer in this format
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) compress: Option<Compress>,
+
+    /// How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd
+    #[arg(long, value_name = "N")]
+    pub(crate) level: Option<i32>,
+
+    /// Write manifests of this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) format: Option<Kind>,
+
+    #[command(flatten)]
+    pub(crate) registries: Registries,
 
     #[command(flatten)]
     pub(crate) location: Location,
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+/// How registries are reached: each option for the one registry there is, or for one of two.
+#[derive(Debug, Args)]
+pub(crate) struct Registries {
+    /// Find credentials in FILE and nowhere else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+
+    /// Try again N times what may work another time
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) retry_times: u32,
+
+    /// Log in to the registry as USER
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub(crate) creds: Option<Credentials>,
+
+    /// As --creds, for the registry that is copied from
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "creds")]
+    pub(crate) src_creds: Option<Credentials>,
+
+    /// As --creds, for the registry that is copied to
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "creds")]
+    pub(crate) dest_creds: Option<Credentials>,
+
+    /// Whether to insist on TLS and on a valid certificate
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) tls_verify: Option<bool>,
+
+    /// As --tls-verify, for the registry that is copied from
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "tls_verify")]
+    pub(crate) src_tls_verify: Option<bool>,
+
+    /// As --tls-verify, for the registry that is copied to
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "tls_verify")]
+    pub(crate) dest_tls_verify: Option<bool>,
+
+    /// Trust the certificates in DIR too, and show ours from there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cert_dir: Option<PathBuf>,
+
+    /// As --cert-dir, for the registry that is copied from
+    #[arg(long, value_name = "DIR", conflicts_with = "cert_dir")]
+    pub(crate) src_cert_dir: Option<PathBuf>,
+
+    /// As --cert-dir, for the registry that is copied to
+    #[arg(long, value_name = "DIR", conflicts_with = "cert_dir")]
+    pub(crate) dest_cert_dir: Option<PathBuf>,
+}
+
+/// A layer's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compress {
+    /// gzip
+    Gzip,
+    /// zstd
+    Zstd,
+    /// Plain tar, so that a layer's digest is its DiffID
+    None,
+}
+
+impl From<Compress> for Format {
+    fn from(choice: Compress) -> Self {
+        match choice {
+            Compress::Gzip => Self::Gzip,
+            Compress::Zstd => Self::Zstd,
+            Compress::None => Self::None,
+        }
+    }
+}
+
+/// Whose words a manifest is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// OCI image manifests
+    Oci,
+    /// Docker's, schema 2
+    Docker,
 }

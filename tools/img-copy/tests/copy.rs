@@ -20,9 +20,9 @@ fn an_image_stays_the_same_wherever_it_goes() {
     }
     for bad in [
         &["nope", "x"][..],
-        &["app", "docker://x"],
+        &["app", "docker://X"],
         &["app", "Bad"],
-        &["docker://x", "y"],
+        &["docker://", "y"],
         &["app"],
         &[],
     ] {

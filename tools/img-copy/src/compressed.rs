@@ -1,0 +1,54 @@
+//! What a layer came to when it was compressed: remembered by DiffID in the cache
+//! folder, so that a registry that has it is not sent it again, and nobody compresses it
+//! to find that out. Deleting the folder costs time only.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use common::digest::Digest;
+use common::store::cache_dir;
+
+use crate::convert::Recode;
+
+/// The place for one layer in one format.
+#[derive(Debug)]
+pub(crate) struct Remembered(Option<PathBuf>);
+
+impl Remembered {
+    pub(crate) fn of(recode: &Recode, level: Option<i32>) -> Self {
+        let path = || {
+            let diff_id = &recode.diff_id.as_ref()?.0;
+            let format = match level {
+                Some(level) => format!("{}-{level}", recode.format),
+                None => recode.format.to_string(),
+            };
+            let name = format!("{}-{}", diff_id.algorithm().name(), diff_id.hex());
+            Some(cache_dir()?.join("compressed").join(format).join(name))
+        };
+        Self(path())
+    }
+
+    /// The digest and length in bytes, if they are known.
+    pub(crate) fn get(&self) -> Option<(Digest, u64)> {
+        let text = fs::read_to_string(self.0.as_ref()?).ok()?;
+        let (digest, len_bytes) = text.strip_suffix('\n')?.split_once(' ')?;
+        Some((digest.parse().ok()?, len_bytes.parse().ok()?))
+    }
+
+    /// A cache that cannot be written is none.
+    pub(crate) fn put(&self, digest: &Digest, len_bytes: u64) {
+        let Some((path, folder)) = self.0.as_ref().and_then(|path| Some((path, path.parent()?)))
+        else {
+            return;
+        };
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(folder)?;
+            let mut new = tempfile::NamedTempFile::new_in(folder)?;
+            writeln!(new, "{digest} {len_bytes}")?;
+            new.persist(path)?;
+            Ok(())
+        };
+        let _ = write();
+    }
+}

@@ -1,0 +1,46 @@
+//! A layer compressed anew: read as it is, checked against its digest and its DiffID,
+//! written in another format. The same layer gives the same bytes everywhere.
+
+use std::io::{self, Write};
+
+use common::compression::{Decoder, Encoder, Format};
+use common::digest::{Algorithm, Hashing};
+use common::image::{Error, Found};
+use common::oci::Descriptor;
+use common::progress::Progress;
+
+use crate::convert::Recode;
+
+/// Writes what `recode` makes of `layer` to `out`, and gives `out` back.
+///
+/// # Errors
+/// A layer that is missing or damaged, or is not what the config says; an output that
+/// fails.
+pub(crate) fn recode<W: Write>(
+    from: &Found,
+    layer: &Descriptor,
+    recode: &Recode,
+    level: Option<i32>,
+    progress: &Progress,
+    out: W,
+) -> Result<W, Error> {
+    let io = |source| Error::Io { what: format!("layer {}", layer.digest), source };
+    let blob = progress.reading(from.blob(layer)?);
+    let algorithm = recode.diff_id.as_ref().map_or(Algorithm::Sha256, |id| id.0.algorithm());
+    // What is said to be plain is not looked at: a tar archive may begin with anything.
+    let decoder = match layer.media_type.ends_with("tar") {
+        true => Decoder::with_format(blob, Format::None),
+        false => Decoder::new(blob),
+    };
+    let mut plain = Hashing::with_algorithm(decoder.map_err(io)?, algorithm);
+    let mut encoder = Encoder::new(out, recode.format, level).map_err(io)?;
+    io::copy(&mut plain, &mut encoder).map_err(io)?;
+    let (decoder, actual, _) = plain.finish();
+    decoder.finish().map_err(io)?;
+    match &recode.diff_id {
+        Some(expected) if expected.0 != actual => {
+            Err(Error::DiffId { expected: expected.clone(), actual })
+        }
+        _ => encoder.finish().map_err(io),
+    }
+}

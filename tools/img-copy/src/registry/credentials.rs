@@ -1,0 +1,343 @@
+//! Who we are at a registry: from the command line, from the files that docker and
+//! podman keep (containers-auth.json(5)), or from the helpers that those name.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+
+use common::json;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::Error;
+use super::reference::{DOCKER_HUB, RegistryReference};
+
+const MAX_LEN_BYTES: u64 = 1 << 20;
+/// How docker's files call its own registry.
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+/// The user's name in a helper's answer that holds an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// A user and what proves it. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    Password {
+        user: String,
+        password: String,
+    },
+    /// A refresh token of OAuth 2.
+    Identity(String),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials")
+    }
+}
+
+/// A text that is no credentials. It is not repeated: it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not of the form USER:PASSWORD")]
+pub(crate) struct InvalidCredentials;
+
+impl FromStr for Credentials {
+    type Err = InvalidCredentials;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCredentials> {
+        let (user, password) = text.split_once(':').ok_or(InvalidCredentials)?;
+        if user.is_empty() || text.contains(char::is_control) {
+            return Err(InvalidCredentials);
+        }
+        Ok(Self::Password { user: user.into(), password: password.into() })
+    }
+}
+
+impl Credentials {
+    /// The value of `Authorization` for a password.
+    pub(super) fn basic(&self) -> Option<String> {
+        match self {
+            Self::Password { user, password } => {
+                Some(format!("Basic {}", json::base64(format!("{user}:{password}").as_bytes())))
+            }
+            Self::Identity(_) => None,
+        }
+    }
+}
+
+/// A file of credentials, docker's or podman's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AuthFile {
+    auths: BTreeMap<String, Entry>,
+    #[serde(rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    #[serde(rename = "credsStore")]
+    store: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Entry {
+    auth: String,
+    username: String,
+    password: String,
+    #[serde(rename = "identitytoken")]
+    identity: String,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entry")
+    }
+}
+
+/// What there is for `reference`: in `file`, or in the usual files, of which the first
+/// that knows the registry decides.
+pub(super) fn find(
+    reference: &RegistryReference,
+    file: Option<&Path>,
+) -> Result<Option<Credentials>, Error> {
+    if let Some(path) = file {
+        let bytes = read(path).map_err(|source| Error::File { path: path.into(), source })?;
+        return in_file(path, &bytes, reference);
+    }
+    for path in usual_files() {
+        match read(&path) {
+            Ok(bytes) => {
+                if let Some(found) = in_file(&path, &bytes, reference)? {
+                    return Ok(Some(found));
+                }
+            }
+            Err(error) if is_absent(&error) => {}
+            Err(source) => return Err(Error::File { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+/// Podman's files, then docker's.
+fn usual_files() -> Vec<PathBuf> {
+    let dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    if let Some(file) = dir("REGISTRY_AUTH_FILE") {
+        return vec![file];
+    }
+    let home = dir("HOME");
+    let config = dir("XDG_CONFIG_HOME").or(home.as_ref().map(|home| home.join(".config")));
+    let docker = dir("DOCKER_CONFIG").or(home.map(|home| home.join(".docker")));
+    [
+        dir("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
+        config.map(|dir| dir.join("containers/auth.json")),
+        docker.map(|dir| dir.join("config.json")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_LEN_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn in_file(
+    path: &Path,
+    bytes: &[u8],
+    reference: &RegistryReference,
+) -> Result<Option<Credentials>, Error> {
+    let malformed = |what: String| Error::Malformed { path: path.into(), what };
+    let file: AuthFile = serde_json::from_slice(bytes)
+        .map_err(|error| malformed(format!("not a file of credentials: {error}")))?;
+    let keys = keys(reference);
+    let helper = keys.iter().find_map(|key| file.helpers.get(key));
+    if let Some(helper) = helper {
+        return ask(helper, reference);
+    }
+    if !file.store.is_empty() {
+        if let Some(found) = ask(&file.store, reference)? {
+            return Ok(Some(found));
+        }
+    }
+    let Some((key, entry)) = keys.iter().find_map(|key| Some((key, entry(&file, key)?))) else {
+        return Ok(None);
+    };
+    if !entry.identity.is_empty() {
+        return Ok(Some(Credentials::Identity(entry.identity.clone())));
+    }
+    if entry.auth.is_empty() {
+        let (user, password) = (entry.username.clone(), entry.password.clone());
+        return Ok((!user.is_empty()).then_some(Credentials::Password { user, password }));
+    }
+    let decoded = decode_base64(&entry.auth).and_then(|bytes| String::from_utf8(bytes).ok());
+    let parsed = decoded.and_then(|text| text.trim_end_matches('\0').parse().ok());
+    parsed.map(Some).ok_or_else(|| malformed(format!("the entry for {key} is malformed")))
+}
+
+/// What an entry may be called, the most specific first: podman's files know
+/// repositories, docker's only hosts.
+fn keys(reference: &RegistryReference) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut path = reference.path.as_str();
+    loop {
+        keys.push(format!("{}/{path}", reference.host));
+        match path.rsplit_once('/') {
+            Some((parent, _)) => path = parent,
+            None => break,
+        }
+    }
+    keys.push(reference.host.clone());
+    if reference.host == DOCKER_HUB {
+        keys.extend([
+            DOCKER_HUB_KEY.into(),
+            "index.docker.io".into(),
+            reference.authority().into(),
+        ]);
+    }
+    keys
+}
+
+/// The entry of this name, which old files write as a URL.
+fn entry<'f>(file: &'f AuthFile, key: &str) -> Option<&'f Entry> {
+    let bare = |name: &'f str| {
+        let name = name.strip_prefix("https://").or(name.strip_prefix("http://"))?;
+        Some(name.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2"))
+    };
+    let same = |(name, _): &(&'f String, &'f Entry)| bare(name).is_some_and(|name| name == key);
+    file.auths.get(key).or_else(|| file.auths.iter().find(same).map(|(_, entry)| entry))
+}
+
+/// Asks `docker-credential-NAME` (github.com/docker/docker-credential-helpers).
+fn ask(name: &str, reference: &RegistryReference) -> Result<Option<Credentials>, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        username: String,
+        secret: String,
+    }
+    let program = format!("docker-credential-{name}");
+    let failed = |what: String| Error::Helper { program: program.clone(), what };
+    if name.contains(['/', '\0']) {
+        return Err(failed("not a helper's name".into()));
+    }
+    let server = if reference.host == DOCKER_HUB { DOCKER_HUB_KEY } else { &reference.host };
+    let (success, answer) = run(&program, server).map_err(|error| failed(error.to_string()))?;
+    if !success {
+        // The protocol has no other sign for it than these words.
+        let said = String::from_utf8_lossy(&answer).trim().to_owned();
+        return if said.contains("credentials not found") { Ok(None) } else { Err(failed(said)) };
+    }
+    let answer: Answer = serde_json::from_slice(&answer)
+        .map_err(|_| failed("its answer is not what a credential helper says".into()))?;
+    Ok(Some(match answer {
+        Answer { username, secret } if username == TOKEN_USER => Credentials::Identity(secret),
+        Answer { username: user, secret: password } => Credentials::Password { user, password },
+    }))
+}
+
+fn run(program: &str, server: &str) -> io::Result<(bool, Vec<u8>)> {
+    let mut command = Command::new(program);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // A helper that does not read has its own way to know.
+        let _ = input.write_all(server.as_bytes());
+    }
+    let mut answer = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        output.take(MAX_LEN_BYTES).read_to_end(&mut answer)?;
+    }
+    Ok((child.wait()?.success(), answer))
+}
+
+/// Base64 (RFC 4648, section 4), with padding or without.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut len): (u32, u32) = (0, 0);
+    for byte in text.trim().trim_end_matches('=').bytes() {
+        let sextet = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(sextet)) & 0xffff;
+        len += 6;
+        if len >= 8 {
+            len -= 8;
+            bytes.push((bits >> len & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Credentials, decode_base64, in_file};
+    use crate::registry::RegistryReference;
+    use common::json::base64;
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    fn password(user: &str, password: &str) -> Option<Credentials> {
+        Some(Credentials::Password { user: user.into(), password: password.into() })
+    }
+
+    fn look_up(file: &str, reference: &str) -> Option<Credentials> {
+        let reference = RegistryReference::parse(OsStr::new(reference)).unwrap().unwrap();
+        in_file(Path::new("auth.json"), file.as_bytes(), &reference).unwrap()
+    }
+
+    #[test]
+    fn base64_is_read_back() {
+        for bytes in [&b""[..], b"f", b"fo", b"foo", b"\xff\0\xfe?"] {
+            assert_eq!(decode_base64(&base64(bytes)).unwrap(), bytes);
+        }
+        assert_eq!(decode_base64("a b"), None);
+    }
+
+    #[test]
+    fn the_most_specific_entry_counts() {
+        let file = format!(
+            r#"{{"auths":{{"r.example":{{"auth":"{}"}},"r.example/team":{{"auth":"{}"}},
+                "https://old.example/v1/":{{"username":"o","password":"p:q"}},
+                "https://index.docker.io/v1/":{{"identitytoken":"t"}},"empty.example":{{}}}}}}"#,
+            base64(b"a:1"),
+            base64(b"b:2:3")
+        );
+        assert_eq!(look_up(&file, "docker://r.example/x"), password("a", "1"));
+        assert_eq!(look_up(&file, "docker://r.example/team/x"), password("b", "2:3"));
+        assert_eq!(look_up(&file, "docker://r.example/teams"), password("a", "1"));
+        assert_eq!(look_up(&file, "docker://old.example/x"), password("o", "p:q"));
+        assert_eq!(look_up(&file, "docker://x"), Some(Credentials::Identity("t".into())));
+        assert_eq!(look_up(&file, "docker://empty.example/x"), None);
+        assert_eq!(look_up(&file, "docker://other.example/x"), None);
+        assert_eq!(look_up("{}", "docker://x"), None);
+    }
+
+    #[test]
+    fn malformed_files_and_texts_are_refused() {
+        let reference = RegistryReference::parse(OsStr::new("docker://r.example/x"));
+        let reference = reference.unwrap().unwrap();
+        for file in [
+            "",
+            "7",
+            r#"{"auths":{"r.example":{"auth":"!"}}}"#,
+            r#"{"auths":{"r.example":{"auth":"YQ=="}}}"#,
+        ] {
+            let error = in_file(Path::new("auth.json"), file.as_bytes(), &reference).unwrap_err();
+            assert!(error.to_string().starts_with("auth.json: "), "{error}");
+        }
+        for text in ["", "user", ":x", "a:b\n"] {
+            assert!(text.parse::<Credentials>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What goes wrong between us and a registry, and whether it may go right next time.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::digest::Digest;
+use common::store;
+
+/// Why a registry did not give or take what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A connection that is not made, or breaks.
+    #[error("{host}")]
+    Io { host: String, source: io::Error },
+    /// A conversation that goes wrong.
+    #[error("{host}")]
+    Connection { host: String, source: ureq::Error },
+    /// A body that ends too early.
+    #[error("{0}: the connection was cut")]
+    Cut(String),
+    /// An answer that is no success.
+    #[error("{what}: {status}{detail}")]
+    Status { what: String, status: u16, detail: String, retry_after: Option<Duration> },
+    /// Nothing of this name or digest.
+    #[error("{what} is not there{detail}")]
+    Missing { what: String, detail: String },
+    /// Credentials are wanted, or others.
+    #[error("{host}: {what}{detail}")]
+    Denied { host: String, what: &'static str, detail: String },
+    /// A token that is not taken any more.
+    #[error("{0}: the token has expired")]
+    Expired(String),
+    /// An answer that no registry gives.
+    #[error("{host}: {what}")]
+    Protocol { host: String, what: String },
+    /// An address that is not to be followed.
+    #[error("{host}: {what}: {}", common::name::show(.url))]
+    Refused { host: String, what: &'static str, url: String },
+    /// Bytes that are not what was asked for.
+    #[error(transparent)]
+    Content(#[from] store::Error),
+    /// A blob of ours that cannot be read.
+    #[error("blob {digest}")]
+    Source { digest: Digest, source: io::Error },
+    /// A file of credentials or certificates that cannot be read.
+    #[error("{}", common::name::show_path(.path))]
+    File { path: PathBuf, source: io::Error },
+    /// One that is malformed.
+    #[error("{}: {what}", common::name::show_path(.path))]
+    Malformed { path: PathBuf, what: String },
+    /// A credential helper that fails.
+    #[error("{program}: {what}")]
+    Helper { program: String, what: String },
+}
+
+impl Error {
+    pub(super) fn connection(host: &str) -> impl Fn(ureq::Error) -> Self + '_ {
+        move |source| match source {
+            ureq::Error::Io(source) => Self::Io { host: host.to_owned(), source },
+            source => Self::Connection { host: host.to_owned(), source },
+        }
+    }
+
+    pub(super) fn protocol(host: &str, what: impl Into<String>) -> Self {
+        Self::Protocol { host: host.to_owned(), what: what.into() }
+    }
+
+    /// Whether there may be somebody who does not speak TLS: no connection came about, and
+    /// not for a certificate.
+    pub(super) fn may_be_plain(&self) -> bool {
+        let tls = match self {
+            Self::Connection { source: ureq::Error::Rustls(tls), .. } => Some(tls),
+            Self::Connection { .. } => None,
+            Self::Io { source, .. } => tls_error(source),
+            _ => return false,
+        };
+        !matches!(
+            tls,
+            Some(
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::NoCertificatesPresented
+                    | rustls::Error::AlertReceived(_)
+            )
+        )
+    }
+
+    /// Whether it is worth trying again.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                source.kind() != io::ErrorKind::ConnectionRefused && tls_error(source).is_none()
+            }
+            Self::Connection { source, .. } => matches!(
+                source,
+                ureq::Error::Timeout(_) | ureq::Error::Protocol(_) | ureq::Error::ConnectionFailed
+            ),
+            Self::Cut(_) | Self::Expired(_) => true,
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502..=504),
+            _ => false,
+        }
+    }
+
+    /// How long the registry asks us to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}

@@ -1,0 +1,32 @@
+//! A registry: the client side of the OCI distribution protocol, version 1.1
+//! (github.com/opencontainers/distribution-spec), blocking and bounded.
+//!
+//! The protocol is carried out here, over `ureq` and `rustls`. The field's client crate,
+//! `oci-client`, was weighed against that: it brings five times the packages (149, an
+//! asynchronous runtime and a TLS library that needs cmake among them), retries and
+//! resumes nothing, follows redirects and realms wherever they lead, reads manifests
+//! unbounded, and knows no credential files, so that the hard parts would be ours anyway.
+//!
+//! One concern a file: what users type ([`reference`]), connections and what may be
+//! asked of whom ([`http`], [`tls`]), who we are ([`credentials`], [`challenge`],
+//! [`token`]), patience ([`retry`]), and the two directions ([`pull`], [`push`]). What is
+//! to be copied, and in which order, is for [`crate::copy`].
+
+mod challenge;
+mod credentials;
+mod error;
+mod http;
+mod pull;
+mod push;
+mod reference;
+mod repository;
+mod retry;
+mod tls;
+mod token;
+mod url;
+
+pub(crate) use credentials::Credentials;
+pub(crate) use error::Error;
+pub(crate) use push::Pushed;
+pub(crate) use reference::{RegistryReference, Target};
+pub(crate) use repository::{Access, Options, Repository};

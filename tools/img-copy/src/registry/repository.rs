@@ -1,0 +1,216 @@
+//! One repository of a registry: found, and asked in our name.
+
+use std::path::PathBuf;
+
+use common::oci::media_type;
+use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName};
+use ureq::http::{Method, StatusCode, Uri};
+
+use super::http::{Answer, Headers, Http, Upload};
+use super::retry::Patience;
+use super::token::Session;
+use super::url::{Origin, Scheme, join};
+use super::{Credentials, Error, RegistryReference, credentials, tls};
+
+/// More than any registry needs.
+const MAX_REDIRECTS: usize = 5;
+
+/// How to reach a registry.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Instead of what the files say.
+    pub(crate) credentials: Option<Credentials>,
+    /// The file of credentials, instead of the usual ones.
+    pub(crate) authfile: Option<PathBuf>,
+    /// Whether to check certificates. Without a word: always, and a registry on this
+    /// machine may do without TLS.
+    pub(crate) tls_verify: Option<bool>,
+    /// The folder of certificates, instead of the usual ones.
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// How often something that failed is tried again.
+    pub(crate) retries: u32,
+}
+
+/// What is to be done in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Pull,
+    Push,
+}
+
+/// A repository that answers.
+#[derive(Debug)]
+pub(crate) struct Repository {
+    pub(super) http: Http,
+    pub(super) path: String,
+    /// As names have it, not as it is reached.
+    pub(super) host: String,
+    base: String,
+    origin: Origin,
+    insecure: bool,
+    session: Session,
+    retries: u32,
+}
+
+impl Repository {
+    /// Finds out how to speak to the registry of `reference`, and who we are there.
+    /// `others` are repositories from which blobs may be taken.
+    ///
+    /// # Errors
+    /// No registry there; credentials that are missing or not accepted.
+    pub(crate) fn connect(
+        reference: &RegistryReference,
+        access: Access,
+        others: &[String],
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let credentials = match &options.credentials {
+            Some(given) => Some(given.clone()),
+            None => credentials::find(reference, options.authfile.as_deref())?,
+        };
+        let actions = match access {
+            Access::Pull => "pull",
+            Access::Push => "pull,push",
+        };
+        let mut scopes = vec![format!("repository:{}:{actions}", reference.path)];
+        scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
+        let authority = reference.authority();
+        let verify = options.tls_verify != Some(false);
+        let tls = tls::config(authority, verify, options.cert_dir.as_deref())?;
+        let url = |scheme: Scheme| format!("{}://{authority}/v2/", scheme.name()).parse::<Uri>();
+        let origin = url(Scheme::Https).ok().and_then(|url| Origin::of(&url));
+        let origin = origin.ok_or_else(|| Error::protocol(authority, "not a host"))?;
+        let loopback = origin.is_loopback();
+        let mut repository = Self {
+            http: Http::new(authority, tls, !loopback),
+            path: reference.path.clone(),
+            host: reference.host.clone(),
+            base: format!("{}://{authority}", Scheme::Https.name()),
+            origin,
+            insecure: options.tls_verify == Some(false),
+            session: Session::new(credentials, scopes, options.retries),
+            retries: options.retries,
+        };
+        let plain_allowed = options.tls_verify.map_or(loopback, |verify| !verify);
+        match repository.ping() {
+            Err(error) if plain_allowed && error.may_be_plain() => {
+                repository.base = format!("{}://{authority}", Scheme::Http.name());
+                let url = url(Scheme::Http).ok().and_then(|url| Origin::of(&url));
+                repository.origin = url.ok_or_else(|| Error::protocol(authority, "not a host"))?;
+                repository.ping()?;
+            }
+            answered => answered?,
+        }
+        Ok(repository)
+    }
+
+    /// Asks whether the registry is one, which tells us how it wants us to prove who we are.
+    fn ping(&self) -> Result<(), Error> {
+        let url = self.registry_url("/v2/")?;
+        // A first connection that fails may have been the wrong kind of connection.
+        let first = if self.origin.scheme == Scheme::Https { 0 } else { self.retries };
+        Patience::new(first.min(self.retries)).try_again(|| {
+            let answer = self.call(&Method::GET, &url, &[], None)?.1;
+            match answer.status() {
+                status if status.is_success() => Ok(()),
+                // Some give tokens for repositories only.
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(()),
+                _ => Err(self.http.failure("a registry", answer)),
+            }
+        })
+    }
+
+    fn registry_url(&self, path: &str) -> Result<Uri, Error> {
+        let text = format!("{}{path}", self.base);
+        text.parse().map_err(|_| Error::protocol(&self.http.host, "not a host"))
+    }
+
+    /// The URL of something in the repository.
+    pub(super) fn url(&self, below: &str) -> Result<Uri, Error> {
+        self.registry_url(&format!("/v2/{}/{below}", self.path))
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(self.retries)
+    }
+
+    /// Whether a URL is the registry's own.
+    pub(super) fn is_own(&self, url: &Uri) -> bool {
+        Origin::of(url).as_ref() == Some(&self.origin)
+    }
+
+    /// Sends a request and returns the answer, with the URL that it came from in the
+    /// end. Proves who we are to the registry and to nobody else; follows redirects of
+    /// what is only read, as far as [`Origin::may_lead_to`] lets it.
+    pub(super) fn call(
+        &self,
+        method: &Method,
+        url: &Uri,
+        headers: &Headers<'_>,
+        mut upload: Option<Upload<'_>>,
+    ) -> Result<(Uri, Answer), Error> {
+        let mut url = url.clone();
+        let (mut redirects, mut challenged) = (0, false);
+        loop {
+            let own = self.is_own(&url);
+            let authorization = if own { self.session.authorization(&self.http)? } else { None };
+            let mut headers: Vec<(HeaderName, &str)> = headers.to_vec();
+            headers.extend(authorization.iter().map(|value| (AUTHORIZATION, value.as_str())));
+            let answer = match &mut upload {
+                Some(upload) => self.http.send(method, &url, &headers, upload)?,
+                None => self.http.ask(method, &url, &headers)?,
+            };
+            match answer.status() {
+                StatusCode::UNAUTHORIZED if own && !challenged => {
+                    challenged = true;
+                    self.session.challenged(&self.http, &self.origin, self.insecure, &answer)?;
+                    if upload.as_ref().is_some_and(|upload| upload.len_bytes > 0) {
+                        // What was sent cannot be sent twice.
+                        return Err(Error::Expired(self.http.host.clone()));
+                    }
+                }
+                status if is_redirect(status) && is_reading(method) => {
+                    redirects += 1;
+                    if redirects > MAX_REDIRECTS {
+                        let what = "more redirects than are followed";
+                        return Err(Error::protocol(&self.http.host, what));
+                    }
+                    url = self.redirected(&url, &answer)?;
+                }
+                _ => return Ok((url, answer)),
+            }
+        }
+    }
+
+    fn redirected(&self, url: &Uri, answer: &Answer) -> Result<Uri, Error> {
+        let location = self.http.location(answer)?;
+        let refused =
+            |what| Error::Refused { host: self.http.host.clone(), what, url: location.to_owned() };
+        let next = join(url, location).ok_or_else(|| refused("redirects to what is no address"))?;
+        let to = Origin::of(&next).ok_or_else(|| refused("redirects to what is no address"))?;
+        if self.origin.may_lead_to(&to, self.insecure) {
+            Ok(next)
+        } else {
+            Err(refused("redirects to where it is not to be followed"))
+        }
+    }
+}
+
+/// The documents that we read, for `Accept`.
+pub(super) fn accepted() -> (HeaderName, String) {
+    let all = [
+        media_type::MANIFEST,
+        media_type::INDEX,
+        media_type::DOCKER_MANIFEST,
+        media_type::DOCKER_INDEX,
+    ];
+    (ACCEPT, all.join(", "))
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn is_reading(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}

@@ -1,0 +1,122 @@
+//! An archive: blobs go into it one after the other, once all digests are known. What is
+//! compressed anew waits in a file without a name.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use common::digest::{Digest, Hashing};
+use common::image::archive::Selection;
+use common::image::{Found, write_archive};
+use common::oci::{Descriptor, Manifest};
+use common::progress::Progress;
+use common::store::{BlobReader, Name};
+
+use super::{Problem, Target};
+use crate::convert::{Converted, Recode};
+use crate::recode::recode as recode_layer;
+use crate::tree::{Content, Node};
+
+/// An archive to be, and what the image will be called in it.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    /// `-` for standard output.
+    pub(crate) file: PathBuf,
+    pub(crate) names: Vec<Name>,
+    pub(crate) level: Option<i32>,
+    waiting: Mutex<HashMap<Digest, Arc<File>>>,
+}
+
+impl Archive {
+    pub(crate) fn new(file: PathBuf, names: Vec<Name>, level: Option<i32>) -> Self {
+        Self { file, names, level, waiting: Mutex::default() }
+    }
+
+    fn waiting(&self, digest: &Digest) -> Option<Arc<File>> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(digest).cloned()
+    }
+}
+
+impl Target for Archive {
+    fn copy(&self, _from: &Found, _blob: &Descriptor, _progress: &Progress) -> Result<(), Problem> {
+        // Its turn comes when the archive is written.
+        Ok(())
+    }
+
+    fn recode(
+        &self,
+        from: &Found,
+        layer: &Descriptor,
+        recode: &Recode,
+        progress: &Progress,
+    ) -> Result<(Digest, u64), Problem> {
+        let (file, digest, len_bytes) = recode_to_file(from, layer, recode, self.level, progress)?;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.insert(digest.clone(), file);
+        Ok((digest, len_bytes))
+    }
+
+    fn finish(
+        &self,
+        from: &Found,
+        root: &Node,
+        converted: &Converted,
+        progress: &Progress,
+    ) -> Result<(), Problem> {
+        let Some((last, _)) = converted.documents.last() else { return Ok(()) };
+        let mut top = last.clone();
+        top.platform.clone_from(&root.platform);
+        let documents: Vec<_> = converted
+            .documents
+            .iter()
+            .map(|(document, bytes)| (document, bytes.as_slice()))
+            .collect();
+        let blobs = converted.manifests.iter();
+        let blobs = blobs.flat_map(|image| std::iter::once(&image.config).chain(&image.layers));
+        let listed = listed(from, root, converted);
+        let selection = Selection { root: top, documents, blobs: blobs.collect(), listed };
+        let open = |blob: &Descriptor| match self.waiting(&blob.digest) {
+            Some(file) => Ok(BlobReader::new(file, 0, blob)),
+            None => {
+                progress.add(blob.len_bytes);
+                from.blob(blob)
+            }
+        };
+        write_archive(&self.file, &selection, &self.names, open).map_err(Problem::Source)
+    }
+}
+
+/// The image for docker's list: the only one, or this machine's.
+fn listed<'c>(from: &Found, root: &Node, converted: &'c Converted) -> Option<&'c Manifest> {
+    if matches!(root.content, Content::Manifest { .. }) {
+        return converted.manifests.first();
+    }
+    let chosen = from.image(None).ok()?.descriptor.digest;
+    let at = root.manifests().iter().position(|image| image.descriptor.digest == chosen)?;
+    converted.manifests.get(at)
+}
+
+/// Compresses a layer anew into a file without a name.
+pub(super) fn recode_to_file(
+    from: &Found,
+    layer: &Descriptor,
+    recode: &Recode,
+    level: Option<i32>,
+    progress: &Progress,
+) -> Result<(Arc<File>, Digest, u64), Problem> {
+    let file = tempfile::tempfile().map_err(|source| {
+        let what = format!("{}", common::name::show_path(&std::env::temp_dir()));
+        common::image::Error::Io { what, source }
+    })?;
+    let out = io::BufWriter::with_capacity(128 << 10, Hashing::new(file));
+    let out = recode_layer(from, layer, recode, level, progress, out)?;
+    let hashing = out.into_inner().map_err(|error| {
+        let what = format!("layer {}", layer.digest);
+        common::image::Error::Io { what, source: error.into_error() }
+    })?;
+    let (file, digest, len_bytes) = hashing.finish();
+    Ok((Arc::new(file), digest, len_bytes))
+}

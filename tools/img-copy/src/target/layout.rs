@@ -1,0 +1,73 @@
+//! The store, or another OCI layout.
+
+use std::io;
+
+use common::digest::Digest;
+use common::image::{self, Found};
+use common::oci::Descriptor;
+use common::progress::Progress;
+use common::store::Store;
+
+use super::{Problem, Target, may_be_missing};
+use crate::convert::{Converted, Recode};
+use crate::recode::recode as recode_layer;
+use crate::tree::Node;
+
+/// An open layout, and what the image will be called there.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) store: Store,
+    pub(crate) names: Vec<String>,
+    pub(crate) level: Option<i32>,
+}
+
+impl Target for Layout {
+    fn copy(&self, from: &Found, blob: &Descriptor, progress: &Progress) -> Result<(), Problem> {
+        if self.store.contains(blob) || from.share(blob, &self.store)? {
+            progress.add(blob.len_bytes);
+            return Ok(());
+        }
+        let reader = match from.blob(blob) {
+            Err(error) if may_be_missing(&error, blob) => return Ok(()),
+            opened => opened?,
+        };
+        let mut writer = self.store.writer_by(blob.digest.algorithm())?;
+        let copied = io::copy(&mut progress.reading(reader), &mut writer);
+        copied
+            .map_err(|source| image::Error::Io { what: format!("blob {}", blob.digest), source })?;
+        writer.commit()?;
+        Ok(())
+    }
+
+    fn recode(
+        &self,
+        from: &Found,
+        layer: &Descriptor,
+        recode: &Recode,
+        progress: &Progress,
+    ) -> Result<(Digest, u64), Problem> {
+        let writer = self.store.writer()?;
+        let writer = recode_layer(from, layer, recode, self.level, progress, writer)?;
+        Ok(writer.commit()?)
+    }
+
+    fn finish(
+        &self,
+        _from: &Found,
+        _root: &Node,
+        converted: &Converted,
+        _progress: &Progress,
+    ) -> Result<(), Problem> {
+        for (document, bytes) in &converted.documents {
+            let mut writer = self.store.writer_by(document.digest.algorithm())?;
+            let written = io::Write::write_all(&mut writer, bytes);
+            written
+                .map_err(|source| image::Error::Io { what: document.digest.to_string(), source })?;
+            writer.commit()?;
+        }
+        if let Some((root, _)) = converted.documents.last() {
+            self.store.tag_as(&self.names, root)?;
+        }
+        Ok(())
+    }
+}

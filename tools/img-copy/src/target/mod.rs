@@ -1,0 +1,69 @@
+//! Where an image is put, one kind of place a file.
+
+mod archive;
+mod layout;
+mod registry;
+
+use common::digest::Digest;
+use common::image::{self, Found};
+use common::oci::Descriptor;
+use common::progress::Progress;
+use common::store;
+
+pub(crate) use archive::Archive;
+pub(crate) use layout::Layout;
+pub(crate) use registry::Registry;
+
+use crate::convert::{self, Converted, Recode};
+use crate::tree::Node;
+
+/// A place that takes blobs, several at once, and then the documents that need them.
+pub(crate) trait Target: Sync {
+    /// Sees to it that a blob is there. A layer that is not to be redistributed may
+    /// stay where it is.
+    fn copy(&self, from: &Found, blob: &Descriptor, progress: &Progress) -> Result<(), Problem>;
+
+    /// Sees to it that what `recode` makes of a layer is there; its digest and length.
+    fn recode(
+        &self,
+        from: &Found,
+        layer: &Descriptor,
+        recode: &Recode,
+        progress: &Progress,
+    ) -> Result<(Digest, u64), Problem>;
+
+    /// Takes the documents, and gives the last one its name.
+    fn finish(
+        &self,
+        from: &Found,
+        root: &Node,
+        converted: &Converted,
+        progress: &Progress,
+    ) -> Result<(), Problem>;
+}
+
+/// Why an image is not copied, told apart by whose fault it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    /// What is copied cannot be read.
+    #[error(transparent)]
+    Source(#[from] image::Error),
+    /// A store that cannot be written.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A registry that does not take it.
+    #[error(transparent)]
+    Registry(crate::registry::Error),
+    /// A manifest that cannot be had as it was wanted.
+    #[error(transparent)]
+    Convert(#[from] convert::Error),
+    /// A copy that is not what its name would say.
+    #[error("the copy's digest is {0}")]
+    OtherDigest(Digest),
+}
+
+/// Whether a blob that is missing may be.
+fn may_be_missing(error: &image::Error, blob: &Descriptor) -> bool {
+    blob.kind() == common::oci::media_type::Kind::ForeignLayer
+        && matches!(error, image::Error::Store(store::Error::NoBlob(_)))
+}

@@ -1,0 +1,114 @@
+//! A repository of a registry.
+
+use std::sync::Arc;
+
+use common::cli::message;
+use common::compression::Format;
+use common::digest::Digest;
+use common::image::{self, Found};
+use common::oci::media_type::Kind;
+use common::oci::{Descriptor, media_type};
+use common::progress::Progress;
+use common::store::BlobReader;
+
+use super::archive::recode_to_file;
+use super::{Problem, Target};
+use crate::compressed;
+use crate::convert::{Converted, Recode};
+use crate::registry::{Error, Pushed, RegistryReference, Repository, Target as Name};
+use crate::tree::Node;
+
+/// A repository to push to.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub(crate) repository: Repository,
+    pub(crate) reference: RegistryReference,
+    /// Repositories of the same registry that may have the blobs already.
+    pub(crate) others: Vec<String>,
+    pub(crate) level: Option<i32>,
+}
+
+impl Registry {
+    fn push(
+        &self,
+        blob: &Descriptor,
+        open: &dyn Fn() -> Result<BlobReader, image::Error>,
+    ) -> Result<(), Problem> {
+        let pushed = self.repository.push_blob(blob, &self.others, open).map_err(problem)?;
+        let digest = &blob.digest;
+        message::verbose(match pushed {
+            Pushed::AlreadyThere => format!("blob {digest} is there already"),
+            Pushed::Mounted => format!("blob {digest} was taken from another repository"),
+            Pushed::Uploaded => format!("blob {digest} was sent"),
+        });
+        Ok(())
+    }
+}
+
+impl Target for Registry {
+    fn copy(&self, from: &Found, blob: &Descriptor, progress: &Progress) -> Result<(), Problem> {
+        if blob.kind() == Kind::ForeignLayer {
+            // As docker does: who wants it fetches it from where it may be had.
+            message::verbose(format_args!("layer {} is not to be redistributed", blob.digest));
+            return Ok(());
+        }
+        self.push(blob, &|| from.blob(blob))?;
+        progress.add(blob.len_bytes);
+        Ok(())
+    }
+
+    fn recode(
+        &self,
+        from: &Found,
+        layer: &Descriptor,
+        recode: &Recode,
+        progress: &Progress,
+    ) -> Result<(Digest, u64), Problem> {
+        let remembered = compressed::Remembered::of(recode, self.level);
+        if let Some((digest, len_bytes)) = remembered.get() {
+            let blob = Descriptor::new(media_type::LAYER, digest, len_bytes);
+            if self.repository.has_blob(&blob).map_err(problem)? {
+                message::verbose(format_args!("blob {} is there already", blob.digest));
+                progress.add(layer.len_bytes);
+                return Ok((blob.digest, len_bytes));
+            }
+        }
+        let (file, digest, len_bytes) = recode_to_file(from, layer, recode, self.level, progress)?;
+        if recode.format != Format::None {
+            remembered.put(&digest, len_bytes);
+        }
+        let blob = Descriptor::new(media_type::LAYER, digest, len_bytes);
+        self.push(&blob, &|| Ok(BlobReader::new(Arc::clone(&file), 0, &blob)))?;
+        Ok((blob.digest, len_bytes))
+    }
+
+    fn finish(
+        &self,
+        _from: &Found,
+        _root: &Node,
+        converted: &Converted,
+        _progress: &Progress,
+    ) -> Result<(), Problem> {
+        let Some(((root, bytes), below)) = converted.documents.split_last() else { return Ok(()) };
+        if let Name::Digest(digest) = &self.reference.target {
+            if *digest != root.digest {
+                return Err(Problem::OtherDigest(root.digest.clone()));
+            }
+        }
+        for (document, bytes) in below {
+            let name = Name::Digest(document.digest.clone());
+            self.repository.push_manifest(&name, document, bytes).map_err(problem)?;
+        }
+        self.repository.push_manifest(&self.reference.target, root, bytes).map_err(problem)
+    }
+}
+
+/// A blob of ours that cannot be read is not the registry's fault.
+fn problem(error: Error) -> Problem {
+    match error {
+        Error::Source { digest, source } => {
+            Problem::Source(image::Error::Io { what: format!("blob {digest}"), source })
+        }
+        other => Problem::Registry(other),
+    }
+}

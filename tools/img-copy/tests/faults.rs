@@ -1,0 +1,481 @@
+//! `img-copy` and registries that are overloaded, cut off, or hostile: what passes is
+//! waited for, what does not is refused in one line, and nothing is half-made.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use common::digest::Digest;
+use common::json::base64;
+use layerutils_tests::place::Place;
+
+use support::fake::{Fake, Reply, Request, part};
+use support::proxy::Proxy;
+use support::{place, put_noise};
+
+const LEN: usize = 3 << 20;
+
+/// A place whose image `app` is also what a registry serves, and an empty store to pull to.
+struct Pulled {
+    place: Place,
+    image: Digest,
+    /// Its only layer.
+    layer: Digest,
+}
+
+impl Pulled {
+    fn new() -> Self {
+        let place = place();
+        let image = put_noise(&place, "app", LEN);
+        let layer = place.image("app").manifest.layers.first().unwrap().digest.clone();
+        Self { place, image, layer }
+    }
+
+    fn serve(&self, handler: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) -> Fake {
+        Fake::start(&self.place, &self.image, handler)
+    }
+
+    fn bytes(&self, digest: &Digest) -> Vec<u8> {
+        std::fs::read(self.place.store().blob_path(digest)).unwrap()
+    }
+
+    fn pulls(&self, fake: &Fake) {
+        let printed = self.place.done(&[&fake.name("app:1"), "oci:pulled:x"]);
+        assert_eq!(printed, format!("{}\n", self.image));
+        let layer = self.place.path("pulled/blobs/sha256").join(self.layer.hex());
+        assert!(std::fs::read(layer).unwrap() == self.bytes(&self.layer));
+    }
+
+    /// Fails in one line, in which `words` are, and leaves no image.
+    #[track_caller]
+    fn fails(&self, fake: &Fake, words: &str) {
+        let arguments = [&fake.name("app:1"), "oci:new:x", "--retry-times=1"];
+        let (printed, said) = self.place.failed(&arguments);
+        assert_eq!(printed, "");
+        assert!(said.starts_with("img-copy: docker://127.0.0.1:"), "{said}");
+        assert!(said.contains(words), "{said}");
+        assert!(said.lines().count() - said.matches(": hint: ").count() == 1, "{said}");
+        if let Ok(layout) = common::store::Store::open(&self.place.path("new")) {
+            assert!(layout.index().unwrap().manifests.is_empty());
+            assert!(!layout.blob_path(&self.layer).is_file());
+        }
+    }
+}
+
+#[test]
+fn a_cut_transfer_goes_on_where_it_was_cut() {
+    let pulled = Pulled::new();
+    let (layer, bytes) = (pulled.layer.to_string(), pulled.bytes(&pulled.layer));
+    let fake = pulled.serve(move |request| {
+        let cut = request.is("GET", &layer) && request.before < 2;
+        cut.then(|| Reply { cut_after: Some(1 << 20), ..part(request, bytes.clone()) })
+    });
+    pulled.pulls(&fake);
+    let asked = fake.asked("GET", &pulled.layer.to_string());
+    let ranges: Vec<_> = asked.iter().map(|request| request.header("range")).collect();
+    assert_eq!(ranges, [None, Some("bytes=1048576-"), Some("bytes=2097152-")]);
+}
+
+#[test]
+fn a_registry_without_ranges_is_read_again_from_the_start() {
+    let pulled = Pulled::new();
+    let (layer, bytes) = (pulled.layer.to_string(), pulled.bytes(&pulled.layer));
+    let fake = pulled.serve(move |request| {
+        let whole = Reply::status(200).body(bytes.clone());
+        let cut = (request.before == 0).then_some(100_000);
+        request.is("GET", &layer).then_some(Reply { cut_after: cut, ..whole })
+    });
+    pulled.pulls(&fake);
+    assert_eq!(fake.asked("GET", &pulled.layer.to_string()).len(), 2);
+}
+
+#[test]
+fn a_busy_registry_is_asked_again() {
+    let pulled = Pulled::new();
+    for status in [429, 503] {
+        let fake = pulled.serve(move |request| {
+            let busy = request.is("GET", "/v2/app/") && request.before == 0;
+            busy.then(|| Reply::status(status).with("Retry-After", 0))
+        });
+        pulled.pulls(&fake);
+        std::fs::remove_dir_all(pulled.place.path("pulled")).unwrap();
+        assert_eq!(fake.asked("GET", "/manifests/1").len(), 2);
+    }
+}
+
+#[test]
+fn patience_ends() {
+    let pulled = Pulled::new();
+    let busy = |request: &Request| {
+        request.is("GET", "/manifests/").then(|| Reply::status(429).with("Retry-After", 0))
+    };
+    let fake = pulled.serve(busy);
+    pulled.fails(&fake, "manifest 1: 429");
+    assert_eq!(fake.asked("GET", "/manifests/").len(), 2);
+    let fake = pulled.serve(|request| {
+        request.is("GET", "/manifests/").then(|| Reply::status(503).with("Retry-After", 86_400))
+    });
+    pulled.fails(&fake, "manifest 1: 503");
+    assert_eq!(fake.asked("GET", "/manifests/").len(), 1);
+}
+
+#[test]
+fn what_a_registry_says_is_shown_and_cannot_drive_a_terminal() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|request| {
+        let body =
+            r#"{"errors":[{"code":"X","message":"no\u001b]52;c;aGk=\u0007\nimg-copy: done"}]}"#;
+        request.is("GET", "/manifests/").then(|| Reply::status(404).body(body))
+    });
+    pulled.fails(&fake, "manifest 1 is not there: no\\033]52;c;aGk=\\007\\012img-copy: done");
+}
+
+#[test]
+fn other_bytes_than_were_asked_for_are_refused() {
+    let pulled = Pulled::new();
+    let (layer, mut damaged) = (pulled.layer.to_string(), pulled.bytes(&pulled.layer));
+    *damaged.last_mut().unwrap() ^= 1;
+    let wrong = layer.clone();
+    let fake = pulled.serve(move |request| {
+        request.is("GET", &wrong).then(|| Reply::status(200).body(damaged.clone()))
+    });
+    pulled.fails(&fake, "digest mismatch");
+    // Too many, and too few.
+    for len in [LEN / 2, LEN * 2] {
+        let other = layer.clone();
+        let fake = pulled.serve(move |request| {
+            request.is("GET", &other).then(|| Reply::status(200).body(vec![0; len]))
+        });
+        pulled.fails(&fake, "size mismatch");
+    }
+    let other = layer.clone();
+    let fake = pulled.serve(move |request| {
+        let endless = Reply { endless: true, ..Reply::status(200) };
+        request.is("GET", &other).then_some(endless)
+    });
+    pulled.fails(&fake, "digest mismatch");
+    // A part that is not the one that is missing.
+    let bytes = pulled.bytes(&pulled.layer);
+    let fake = pulled.serve(move |request| {
+        let first = Reply { cut_after: Some(1000), ..Reply::status(200).body(bytes.clone()) };
+        let second = Reply::status(206).with("Content-Range", "bytes 0-9/10").body(vec![0; 10]);
+        let reply = if request.before == 0 { first } else { second };
+        request.is("GET", &layer).then_some(reply)
+    });
+    pulled.fails(&fake, "sends another part of a blob than was asked for");
+}
+
+#[test]
+fn manifests_are_checked_and_bounded() {
+    let pulled = Pulled::new();
+    let bytes = pulled.bytes(&pulled.image);
+    let other = Digest::of(b"other");
+    for (reply, words) in [
+        (
+            Reply::status(200).with("Docker-Content-Digest", &other).body(bytes.clone()),
+            "digest mismatch",
+        ),
+        (Reply { endless: true, ..Reply::status(200) }, "longer than 4194304 bytes"),
+        (Reply::status(200).body(vec![b' '; 5 << 20]), "longer than 4194304 bytes"),
+        (Reply::status(200).body("{}"), "manifest 1: "),
+        (
+            Reply::status(200).with("Content-Type", common::oci::media_type::INDEX).body(bytes),
+            "ambiguous document",
+        ),
+        (
+            Reply::status(200)
+                .with("Content-Type", "application/vnd.docker.distribution.manifest.v1+prettyjws")
+                .body(r#"{"schemaVersion":1,"fsLayers":[]}"#),
+            "schema version 1 is not supported",
+        ),
+    ] {
+        let fake =
+            pulled.serve(move |request| request.is("GET", "/manifests/").then(|| reply.clone()));
+        pulled.fails(&fake, words);
+    }
+}
+
+#[test]
+fn a_digest_that_was_asked_for_is_what_comes() {
+    let pulled = Pulled::new();
+    let other = put_noise(&pulled.place, "other", 10);
+    let fake = pulled.serve(|_| None);
+    let exact = format!("{}@{}", fake.name("app"), pulled.image);
+    assert_eq!(pulled.place.done(&[&exact, "exact"]), format!("{}\n", pulled.image));
+    let bytes = pulled.bytes(&other);
+    let fake = pulled.serve(move |request| {
+        request.is("GET", "/manifests/").then(|| Reply::status(200).body(bytes.clone()))
+    });
+    let exact = format!("{}@{}", fake.name("app"), pulled.image);
+    let (_, said) = pulled.place.failed(&[&exact, "oci:new:x"]);
+    assert!(said.contains("digest mismatch"), "{said}");
+}
+
+#[test]
+fn a_redirect_is_followed_without_credentials_and_not_for_ever() {
+    let pulled = Pulled::new();
+    let elsewhere = pulled.serve(|_| None);
+    let (target, layer) = (elsewhere.url(""), pulled.layer.to_string());
+    let fake = pulled.serve(move |request| {
+        if request.header("authorization").is_none() {
+            return Some(Reply::status(401).with("WWW-Authenticate", "Basic realm=\"x\""));
+        }
+        let location = format!("{target}{}", request.path);
+        request.is("GET", &layer).then(|| Reply::status(307).with("Location", location))
+    });
+    let printed = pulled.place.done(&[&fake.name("app:1"), "oci:pulled:x", "--creds", "me:secret"]);
+    assert_eq!(printed, format!("{}\n", pulled.image));
+    let asked = elsewhere.log();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].header("authorization"), None);
+    let own = fake.asked("GET", &pulled.layer.to_string());
+    let expected = format!("Basic {}", base64(b"me:secret"));
+    assert_eq!(own[0].header("authorization"), Some(expected.as_str()));
+
+    let fake = pulled.serve(|request| {
+        request.is("GET", "/manifests/").then(|| Reply::status(302).with("Location", &request.path))
+    });
+    pulled.fails(&fake, "more redirects than are followed");
+    for (location, words) in [
+        ("ftp://127.0.0.1/", "redirects to what is no address: ftp://127.0.0.1/"),
+        ("http://me@127.0.0.1/", "redirects to what is no address"),
+        ("http://[", "redirects to what is no address"),
+    ] {
+        let fake = pulled.serve(move |request| {
+            request.is("GET", "/manifests/").then(|| Reply::status(302).with("Location", location))
+        });
+        pulled.fails(&fake, words);
+    }
+}
+
+/// Wants a token of its own realm for everything but that realm.
+fn with_tokens(
+    realm: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+) -> impl Fn(&Request) -> Option<Reply> {
+    move |request: &Request| {
+        if request.path.starts_with("/token") {
+            return Some(realm(request));
+        }
+        if request.header("authorization").is_some_and(|value| value == "Bearer good") {
+            return None;
+        }
+        let host = request.header("host").unwrap_or_default();
+        let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"the service\"");
+        Some(Reply::status(401).with("WWW-Authenticate", challenge))
+    }
+}
+
+#[test]
+fn a_token_is_fetched_with_the_credentials_there_are() {
+    let pulled = Pulled::new();
+    let token = |_: &Request| Reply::status(200).body(r#"{"token":"good","expires_in":300}"#);
+    let fake = pulled.serve(with_tokens(token));
+    pulled.pulls(&fake);
+    let asked = fake.asked("GET", "/token");
+    assert_eq!(asked.len(), 1, "one token serves for all");
+    assert_eq!(asked[0].path, "/token?service=the%20service&scope=repository%3Aapp%3Apull");
+    assert_eq!(asked[0].header("authorization"), None);
+
+    let file = format!(
+        r#"{{"auths":{{"127.0.0.1:{}":{{"auth":"{}"}}}}}}"#,
+        fake.port,
+        base64(b"me:secret")
+    );
+    std::fs::write(pulled.place.path("auth.json"), file).unwrap();
+    let printed = pulled.place.done(&[&fake.name("app"), "oci:with:x", "--authfile", "auth.json"]);
+    assert_eq!(printed, format!("{}\n", pulled.image));
+    let expected = format!("Basic {}", base64(b"me:secret"));
+    assert_eq!(fake.asked("GET", "/token")[1].header("authorization"), Some(expected.as_str()));
+
+    let pushed = pulled.place.done(&["app", &fake.name("app"), "--compress=none"]);
+    assert_eq!(pushed, format!("{}\n", pulled.image));
+    let scope = "scope=repository%3Aapp%3Apull%2Cpush";
+    assert!(fake.asked("GET", "/token")[2].path.contains(scope));
+}
+
+#[test]
+fn an_identity_token_is_exchanged() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(with_tokens(|request| {
+        assert_eq!(request.method, "POST");
+        Reply::status(200).body(r#"{"access_token":"good"}"#)
+    }));
+    let file = format!(r#"{{"auths":{{"127.0.0.1:{}":{{"identitytoken":"a b"}}}}}}"#, fake.port);
+    std::fs::create_dir(pulled.place.path("docker")).unwrap();
+    std::fs::write(pulled.place.path("docker/config.json"), file).unwrap();
+    let mut command = pulled.place.command(&[&fake.name("app"), "oci:pulled:x"]);
+    let output = command.env("DOCKER_CONFIG", pulled.place.path("docker")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let form = String::from_utf8(fake.asked("POST", "/token")[0].body.clone()).unwrap();
+    assert!(form.starts_with("grant_type=refresh_token&"), "{form}");
+    assert!(form.ends_with("&refresh_token=a%20b"), "{form}");
+}
+
+#[test]
+fn a_token_that_runs_out_is_renewed() {
+    let pulled = Pulled::new();
+    let token = |request: &Request| {
+        let name = if request.before == 0 { "first" } else { "good" };
+        Reply::status(200).body(format!(r#"{{"token":"{name}","expires_in":300}}"#))
+    };
+    let tokens = with_tokens(token);
+    let fake = pulled.serve(move |request| {
+        let early =
+            request.header("authorization") == Some("Bearer first") && request.path == "/v2/";
+        if early { None } else { tokens(request) }
+    });
+    pulled.pulls(&fake);
+    assert_eq!(fake.asked("GET", "/token").len(), 2);
+}
+
+#[test]
+fn credentials_are_asked_for_and_a_refusal_is_final() {
+    let pulled = Pulled::new();
+    let basic = |_: &Request| Some(Reply::status(401).with("WWW-Authenticate", "Basic realm=x"));
+    let fake = pulled.serve(basic);
+    pulled.fails(&fake, ": credentials are needed\nimg-copy: hint: log in with");
+    let wrong = [&fake.name("app"), "oci:new:x", "--creds", "me:wrong"];
+    let (_, said) = pulled.place.failed(&wrong);
+    assert!(said.contains("the credentials are not accepted"), "{said}");
+    assert!(!said.contains("wrong"), "{said}");
+    let fake = pulled.serve(with_tokens(|_| {
+        Reply::status(401).body(r#"{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}"#)
+    }));
+    pulled.fails(&fake, "who are you");
+    let fake = pulled.serve(with_tokens(|_| Reply::status(200).body(r#"{"token":"bad"}"#)));
+    pulled.fails(&fake, "the credentials are missing or not accepted");
+    let fake = pulled.serve(with_tokens(|_| Reply::status(200).body(vec![b' '; 1 << 20])));
+    pulled.fails(&fake, "no token in the token server's answer");
+    let fake = pulled.serve(|_| Some(Reply::status(401)));
+    pulled.fails(&fake, "wants credentials, and does not say which");
+}
+
+#[test]
+fn an_evil_realm_is_not_asked() {
+    let pulled = Pulled::new();
+    for realm in ["file:///etc/passwd", "http://me:secret@127.0.0.1/", "//x", "http://a b/", ""] {
+        let fake = pulled.serve(move |_| {
+            let challenge = format!("Bearer realm=\"{realm}\"");
+            Some(Reply::status(401).with("WWW-Authenticate", challenge))
+        });
+        pulled.fails(&fake, "not a token server's address");
+    }
+}
+
+#[test]
+fn an_upload_is_not_sent_elsewhere() {
+    let pulled = Pulled::new();
+    let elsewhere = pulled.serve(|_| None);
+    let target = elsewhere.url("/v2/app/blobs/uploads/one");
+    let fake = pulled.serve(move |request| match request.method.as_str() {
+        "HEAD" => Some(Reply::status(404)),
+        "POST" => Some(Reply::status(202).with("Location", &target)),
+        _ => None,
+    });
+    let (_, said) = pulled.place.failed(&["app", &fake.name("app:1")]);
+    assert!(said.contains("sends the upload elsewhere: http://127.0.0.1:"), "{said}");
+    assert!(elsewhere.log().is_empty());
+    assert!(fake.asked("PUT", "/manifests/").is_empty());
+}
+
+#[test]
+fn a_push_is_tried_again_and_ends_with_the_manifest() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|request| match request.method.as_str() {
+        "HEAD" => Some(Reply::status(404)),
+        "POST" | "PUT" if request.before == 0 => Some(Reply::status(500)),
+        _ => None,
+    });
+    let pushed = pulled.place.done(&["app", &fake.name("app:1"), "--compress", "none"]);
+    assert_eq!(pushed, format!("{}\n", pulled.image));
+    let last = fake.log().pop().unwrap();
+    assert!(last.is("PUT", "/v2/app/manifests/1"));
+    assert_eq!(Digest::of(&last.body), pulled.image);
+    let sent: Vec<_> =
+        fake.asked("PUT", "/blobs/uploads/").into_iter().map(|put| put.body).collect();
+    assert!(sent.iter().any(|body| Digest::of(body) == pulled.layer));
+}
+
+#[test]
+fn an_upload_that_is_cut_goes_on_where_it_was_cut() {
+    let place = place();
+    let image = put_noise(&place, "app", 24 << 20);
+    let layer = place.image("app").manifest.layers.first().unwrap().clone();
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&received);
+    let fake = Fake::start(&place, &image, move |request| {
+        let at = |status, len: usize| {
+            let location = format!("/v2/app/blobs/uploads/long?at={len}");
+            let range = format!("0-{}", len.saturating_sub(1));
+            Some(Reply::status(status).with("Location", location).with("Range", range))
+        };
+        match request.method.as_str() {
+            "HEAD" => Some(Reply::status(404)),
+            "PATCH" => {
+                let mut received = shared.lock().unwrap();
+                received.extend_from_slice(&request.body);
+                at(202, received.len())
+            }
+            // The part that got through may still be on its way to the other thread.
+            "GET" if request.path.contains("/uploads/") => loop {
+                let len = shared.lock().unwrap().len();
+                if len > 0 {
+                    break at(204, len);
+                }
+                std::thread::yield_now();
+            },
+            _ => None,
+        }
+    });
+    let proxy = Proxy::start(fake.port, 1, 9 << 20);
+    let name = format!("docker://127.0.0.1:{}/app", proxy.port);
+    assert_eq!(place.done(&["app", &name, "--compress=none"]), format!("{image}\n"));
+    assert!(Digest::of(&received.lock().unwrap()) == layer.digest);
+    let sent = fake.asked("PATCH", "/uploads/");
+    assert_eq!(sent.len(), 2);
+    let first = sent[0].body.len();
+    let range = format!("{first}-{}", layer.len_bytes - 1);
+    assert_eq!(sent[1].header("content-range"), Some(range.as_str()));
+    assert_eq!(sent[1].body.len() as u64, layer.len_bytes - first as u64);
+}
+
+#[test]
+fn blobs_that_are_there_are_not_sent() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|_| None);
+    let pushed = pulled.place.done(&["app", &fake.name("app:1"), "--compress", "none"]);
+    assert_eq!(pushed, format!("{}\n", pulled.image));
+    let methods: Vec<_> = fake.log().into_iter().map(|request| request.method).collect();
+    assert_eq!(methods, ["GET", "HEAD", "HEAD", "PUT"]);
+}
+
+#[test]
+fn a_registry_that_takes_a_manifest_for_another_is_not_believed() {
+    let pulled = Pulled::new();
+    let other = Digest::of(b"other");
+    let fake = pulled.serve(move |request| {
+        request
+            .is("PUT", "/manifests/")
+            .then(|| Reply::status(201).with("Docker-Content-Digest", &other))
+    });
+    let (printed, said) = pulled.place.failed(&["app", &fake.name("app:1")]);
+    assert_eq!(printed, "");
+    assert!(said.contains("digest mismatch"), "{said}");
+}
+
+#[test]
+fn damage_of_ours_is_not_sent() {
+    let pulled = Pulled::new();
+    let path = pulled.place.store().blob_path(&pulled.layer);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let fake = pulled.serve(|request| (request.method == "HEAD").then(|| Reply::status(404)));
+    let (_, said) = pulled.place.failed(&["app", &fake.name("app:1"), "--compress=none"]);
+    assert!(said.contains("img-copy: app: blob ") && said.contains("digest mismatch"), "{said}");
+    assert!(fake.asked("PUT", "/manifests/").is_empty());
+    let (_, said) = pulled.place.failed(&["app", &fake.name("app:1")]);
+    assert!(said.contains("digest mismatch"), "{said}");
+}

@@ -3,8 +3,8 @@ complete -c img-copy -l compress -d 'Have every layer in this format' -r -f -a "
 zstd\t'zstd'
 none\t'Plain tar, so that a layer\'s digest is its DiffID'"
 complete -c img-copy -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 19 for zstd' -r
-complete -c img-copy -l format -d 'Write manifests of this kind' -r -f -a "oci\t'OCI image manifests'
-docker\t'Docker\'s, schema 2'"
+complete -c img-copy -l format -d 'Write manifests in this format' -r -f -a "oci\t'OCI\'s'
+docker\t'Docker\'s schema 2'"
 complete -c img-copy -l authfile -d 'Find credentials in FILE and nowhere else' -r -F
 complete -c img-copy -l retry-times -d 'Try again N times what may work another time' -r
 complete -c img-copy -l creds -d 'Log in to the registry as USER' -r

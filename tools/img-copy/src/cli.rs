@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 use common::cli::OutputOptions;
 use common::compression::Format;
-use common::oci::Platform;
+use common::oci::{ManifestFormat, Platform};
 use common::store::Location;
 
 use crate::registry::Credentials;
@@ -41,9 +41,9 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<i32>,
 
-    /// Write manifests of this kind
-    #[arg(long, value_name = "KIND")]
-    pub(crate) format: Option<Kind>,
+    /// Write manifests in this format
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<ManifestFormat>,
 
     #[command(flatten)]
     pub(crate) registries: Registries,
@@ -122,13 +122,4 @@ impl From<Compress> for Format {
             Compress::None => Self::None,
         }
     }
-}
-
-/// Whose words a manifest is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// OCI image manifests
-    Oci,
-    /// Docker's, schema 2
-    Docker,
 }

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use common::compression::Format;
 use common::digest::{DiffId, Digest};
 use common::oci::media_type::{self, Kind};
-use common::oci::{self, Descriptor, Index, Manifest};
+use common::oci::{self, Descriptor, Index, Manifest, ManifestFormat};
 
-use crate::cli;
 use crate::tree::{Content, Node};
 
 /// How BuildKit's attestations name the image that they are about.
@@ -21,7 +20,8 @@ pub(crate) struct Wishes {
     pub(crate) compress: Option<Format>,
     /// Layers that are plain tar in this one, if nothing else is wanted.
     pub(crate) plain: Format,
-    pub(crate) kind: Option<cli::Kind>,
+    /// Every manifest in this form.
+    pub(crate) format: Option<ManifestFormat>,
 }
 
 /// A layer that is to be compressed anew.
@@ -34,13 +34,10 @@ pub(crate) struct Recode {
 
 /// Why a manifest cannot be had in the form that was asked for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("layer {digest}: docker's manifests have no type for '{}'", common::name::show(.media_type))]
-    NoDockerType { digest: Digest, media_type: String },
-    #[error("{0}: docker's manifests have no form for this")]
-    NotAnImage(Digest),
-    #[error("manifest")]
-    Document(#[source] oci::Error),
+#[error("{digest}")]
+pub(crate) struct Error {
+    digest: Digest,
+    source: oci::Error,
 }
 
 /// Documents as they will be, those below another one before it, with the media types
@@ -79,31 +76,44 @@ impl Wishes {
         Ok(converted)
     }
 
-    /// The kind that a document has to be made into, if it is not of it.
-    fn document_kind(&self, media_type: &str) -> Option<cli::Kind> {
-        let is_docker =
-            matches!(media_type, media_type::DOCKER_MANIFEST | media_type::DOCKER_INDEX);
-        let now = if is_docker { cli::Kind::Docker } else { cli::Kind::Oci };
-        self.kind.filter(|wanted| *wanted != now)
-    }
-
     fn node(
         &self,
         node: &Node,
         recoded: &Recoded,
         out: &mut Converted,
     ) -> Result<Descriptor, Error> {
-        let kind = self.document_kind(&node.descriptor.media_type);
         let mut descriptor = node.descriptor.clone();
+        let failed = |source| Error { digest: node.descriptor.digest.clone(), source };
+        // A document that is of the form already keeps its bytes.
+        let other = |format: &ManifestFormat| {
+            format.media_type(&descriptor.media_type) != Some(descriptor.media_type.as_str())
+        };
+        let format = self.format.filter(other);
         let new = match &node.content {
             Content::Manifest { manifest, diff_ids } => {
-                self.manifest(node, manifest, diff_ids, kind, recoded, out)?
+                let mut new = self.recoded(manifest, diff_ids, recoded);
+                if let Some(format) = format {
+                    new = format.manifest(&new).map_err(failed)?;
+                }
+                out.manifests.push(new.clone());
+                let media_type = new.media_type.clone();
+                (new != **manifest).then(|| Ok((media_type, new.to_bytes()?)))
             }
-            Content::Index { index, below } => self.index(index, below, kind, recoded, out)?,
+            Content::Index { index, below } => {
+                let mut new = self.renamed(index, below, recoded, out)?;
+                if let Some(format) = format {
+                    new.media_type = format.media_type(media_type::INDEX).map(Into::into);
+                    if format == ManifestFormat::Docker {
+                        new.annotations.clear();
+                    }
+                }
+                let media_type = new.media_type.clone();
+                (new != **index).then(|| Ok((media_type, new.to_bytes()?)))
+            }
         };
-        let bytes = match new {
+        let bytes = match new.transpose().map_err(failed)? {
             Some((media_type, bytes)) => {
-                descriptor.media_type = media_type;
+                descriptor.media_type = media_type.unwrap_or(descriptor.media_type);
                 descriptor.digest = Digest::of(&bytes);
                 descriptor.len_bytes = bytes.len() as u64;
                 bytes
@@ -114,55 +124,29 @@ impl Wishes {
         Ok(descriptor)
     }
 
-    fn manifest(
-        &self,
-        node: &Node,
-        manifest: &Manifest,
-        diff_ids: &[DiffId],
-        kind: Option<cli::Kind>,
-        recoded: &Recoded,
-        out: &mut Converted,
-    ) -> Result<Option<(String, Vec<u8>)>, Error> {
+    /// A manifest with its layers as they have become.
+    fn recoded(&self, manifest: &Manifest, diff_ids: &[DiffId], recoded: &Recoded) -> Manifest {
         let mut new = manifest.clone();
         for (at, layer) in new.layers.iter_mut().enumerate() {
-            let made = self
-                .recode(layer, diff_ids.get(at))
-                .and_then(|recode| Some((recode.format, recoded.get(&recode)?)));
-            if let Some((format, made)) = made {
-                layer.digest = made.digest.clone();
-                layer.len_bytes = made.len_bytes;
-                layer.media_type = layer_type(format, is_docker(layer)).into();
-                // A table of contents, or the like, of what was there before.
-                layer.annotations.clear();
-            }
+            let Some(recode) = self.recode(layer, diff_ids.get(at)) else { continue };
+            let Some(made) = recoded.get(&recode) else { continue };
+            layer.digest = made.digest.clone();
+            layer.len_bytes = made.len_bytes;
+            layer.media_type = layer_type(recode.format, layer).into();
+            // A table of contents, or the like, of what was there before.
+            layer.annotations.clear();
         }
-        match kind {
-            None => {}
-            Some(cli::Kind::Oci) => {
-                new.media_type = Some(media_type::MANIFEST.into());
-                new.config.media_type = in_oci(&new.config.media_type);
-                for layer in &mut new.layers {
-                    layer.media_type = in_oci(&layer.media_type);
-                }
-            }
-            Some(cli::Kind::Docker) => to_docker(node, &mut new)?,
-        }
-        out.manifests.push(new.clone());
-        if new == *manifest {
-            return Ok(None);
-        }
-        let media_type = new.media_type.clone().unwrap_or_else(|| media_type::MANIFEST.into());
-        Ok(Some((media_type, new.to_bytes().map_err(Error::Document)?)))
+        new
     }
 
-    fn index(
+    /// An index with what is below it as it has become.
+    fn renamed(
         &self,
         index: &Index,
         below: &[Node],
-        kind: Option<cli::Kind>,
         recoded: &Recoded,
         out: &mut Converted,
-    ) -> Result<Option<(String, Vec<u8>)>, Error> {
+    ) -> Result<Index, Error> {
         let mut new = index.clone();
         let mut renamed = HashMap::new();
         for (entry, node) in new.manifests.iter_mut().zip(below) {
@@ -182,46 +166,8 @@ impl Wishes {
                 }
             }
         }
-        match kind {
-            None => {}
-            Some(cli::Kind::Oci) => new.media_type = Some(media_type::INDEX.into()),
-            Some(cli::Kind::Docker) => {
-                new.media_type = Some(media_type::DOCKER_INDEX.into());
-                new.annotations.clear();
-            }
-        }
-        if new == *index {
-            return Ok(None);
-        }
-        let media_type = new.media_type.clone().unwrap_or_else(|| media_type::INDEX.into());
-        Ok(Some((media_type, new.to_bytes().map_err(Error::Document)?)))
+        Ok(new)
     }
-}
-
-/// Docker's words for an image. What they have no word for is left out (annotations) or
-/// refused (artifacts, zstd).
-fn to_docker(node: &Node, manifest: &mut Manifest) -> Result<(), Error> {
-    let is_image = manifest.config.kind() == Kind::Config
-        && manifest.artifact_type.is_none()
-        && !node.descriptor.is_attestation();
-    if !is_image {
-        return Err(Error::NotAnImage(node.descriptor.digest.clone()));
-    }
-    manifest.media_type = Some(media_type::DOCKER_MANIFEST.into());
-    manifest.config.media_type = media_type::DOCKER_CONFIG.into();
-    manifest.annotations.clear();
-    manifest.subject = None;
-    for layer in &mut manifest.layers {
-        layer.annotations.clear();
-        layer.media_type = match in_docker(&layer.media_type) {
-            Some(media_type) => media_type.into(),
-            None => {
-                let (digest, media_type) = (layer.digest.clone(), layer.media_type.clone());
-                return Err(Error::NoDockerType { digest, media_type });
-            }
-        };
-    }
-    Ok(())
 }
 
 fn layer_format(media_type: &str) -> Option<Format> {
@@ -233,43 +179,15 @@ fn layer_format(media_type: &str) -> Option<Format> {
     })
 }
 
-fn layer_type(format: Format, docker: bool) -> &'static str {
-    match (format, docker) {
+/// The media type of `layer` in another format, in the words it comes in.
+fn layer_type(format: Format, layer: &Descriptor) -> &'static str {
+    let is_docker = layer.media_type.starts_with("application/vnd.docker.");
+    match (format, is_docker) {
         (Format::Gzip, false) => media_type::LAYER_GZIP,
         (Format::Gzip, true) => media_type::DOCKER_LAYER_GZIP,
         (Format::Zstd, false) => media_type::LAYER_ZSTD,
         (Format::Zstd, true) => media_type::DOCKER_LAYER_ZSTD,
         (_, false) => media_type::LAYER,
         (_, true) => media_type::DOCKER_LAYER,
-    }
-}
-
-fn is_docker(layer: &Descriptor) -> bool {
-    layer.media_type.starts_with("application/vnd.docker.")
-}
-
-/// OCI's word for docker's.
-fn in_oci(media_type: &str) -> String {
-    let docker = [
-        (media_type::DOCKER_CONFIG, media_type::CONFIG),
-        (media_type::DOCKER_LAYER, media_type::LAYER),
-        (media_type::DOCKER_LAYER_GZIP, media_type::LAYER_GZIP),
-        (media_type::DOCKER_LAYER_ZSTD, media_type::LAYER_ZSTD),
-        (media_type::DOCKER_FOREIGN_LAYER_GZIP, media_type::NONDISTRIBUTABLE_GZIP),
-    ];
-    let word = docker.iter().find(|(docker, _)| *docker == media_type);
-    word.map_or(media_type, |(_, oci)| oci).to_owned()
-}
-
-/// Docker's word for OCI's, if there is one that every reader knows.
-fn in_docker(media_type: &str) -> Option<&str> {
-    match media_type {
-        media_type::LAYER => Some(media_type::DOCKER_LAYER),
-        media_type::LAYER_GZIP => Some(media_type::DOCKER_LAYER_GZIP),
-        media_type::NONDISTRIBUTABLE_GZIP => Some(media_type::DOCKER_FOREIGN_LAYER_GZIP),
-        media_type::DOCKER_LAYER
-        | media_type::DOCKER_LAYER_GZIP
-        | media_type::DOCKER_FOREIGN_LAYER_GZIP => Some(media_type),
-        _ => None,
     }
 }

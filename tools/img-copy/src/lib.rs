@@ -87,7 +87,7 @@ fn wishes(cli: &cli::Cli, place: &Place) -> Result<Wishes, Failure> {
             Some(_) => {}
         }
     }
-    Ok(Wishes { compress, plain, kind: cli.format })
+    Ok(Wishes { compress, plain, format: cli.format })
 }
 
 fn target(

@@ -61,6 +61,12 @@ fn what_is_pushed_is_pulled_again() {
     assert_eq!(place.done(&[&registry.name("a/app:2"), "plain", "--compress=none"]), plain);
     let digest = sent.trim();
     assert_eq!(place.done(&[&registry.name(&format!("a/app@{digest}")), "exact"]), sent);
+
+    // Under a digest goes what has it, and nothing else.
+    let exact = registry.name(&format!("c/app@{image}"));
+    assert_eq!(place.done(&["app", &exact, "--compress=none"]), plain);
+    let (_, said) = place.failed(&["app", &exact]);
+    assert!(said.contains(&format!("the copy's digest is {digest}")), "{said}");
 }
 
 #[test]

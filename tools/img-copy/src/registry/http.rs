@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::http::header::{CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
-use ureq::http::{Method, Request, Response, Uri};
+use ureq::http::{Method, Request, Response, Uri, request};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body, SendBody};
 
@@ -72,7 +72,7 @@ impl Http {
         url: &Uri,
         headers: &Headers<'_>,
     ) -> Result<Answer, Error> {
-        let request = self.request(method, url, headers)?.body(());
+        let request = request(method, url, headers).body(());
         self.run(request.map_err(|error| self.malformed(&error))?)
     }
 
@@ -84,7 +84,7 @@ impl Http {
         headers: &Headers<'_>,
         upload: &mut Upload<'_>,
     ) -> Result<Answer, Error> {
-        let builder = self.request(method, url, headers)?.header(CONTENT_LENGTH, upload.len_bytes);
+        let builder = request(method, url, headers).header(CONTENT_LENGTH, upload.len_bytes);
         let request = builder.body(SendBody::from_reader(upload.body));
         let request = request.map_err(|error| self.malformed(&error))?;
         let request =
@@ -94,19 +94,6 @@ impl Http {
 
     fn run(&self, request: Request<impl ureq::AsSendBody>) -> Result<Answer, Error> {
         self.agent.run(request).map_err(Error::connection(&self.host))
-    }
-
-    fn request(
-        &self,
-        method: &Method,
-        url: &Uri,
-        headers: &Headers<'_>,
-    ) -> Result<ureq::http::request::Builder, Error> {
-        let mut builder = Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            builder = builder.header(name, *value);
-        }
-        Ok(builder)
     }
 
     fn malformed(&self, error: &ureq::http::Error) -> Error {
@@ -135,6 +122,11 @@ impl Http {
         header(answer, &LOCATION)
             .ok_or_else(|| Error::protocol(&self.host, "no Location in the answer"))
     }
+}
+
+fn request(method: &Method, url: &Uri, headers: &Headers<'_>) -> request::Builder {
+    let builder = Request::builder().method(method).uri(url);
+    headers.iter().fold(builder, |builder, (name, value)| builder.header(name, *value))
 }
 
 /// A header that is text.

@@ -48,6 +48,8 @@ pub(crate) struct Repository {
     base: String,
     origin: Origin,
     insecure: bool,
+    /// Whether to speak plain HTTP to who knows nothing else.
+    plain_allowed: bool,
     session: Session,
     retries: u32,
 }
@@ -88,12 +90,12 @@ impl Repository {
             base: format!("{}://{authority}", Scheme::Https.name()),
             origin,
             insecure: options.tls_verify == Some(false),
+            plain_allowed: options.tls_verify.map_or(loopback, |verify| !verify),
             session: Session::new(credentials, scopes, options.retries),
             retries: options.retries,
         };
-        let plain_allowed = options.tls_verify.map_or(loopback, |verify| !verify);
         match repository.ping() {
-            Err(error) if plain_allowed && error.may_be_plain() => {
+            Err(error) if repository.plain_allowed && error.may_be_plain() => {
                 repository.base = format!("{}://{authority}", Scheme::Http.name());
                 let url = url(Scheme::Http).ok().and_then(|url| Origin::of(&url));
                 repository.origin = url.ok_or_else(|| Error::protocol(authority, "not a host"))?;
@@ -108,8 +110,8 @@ impl Repository {
     fn ping(&self) -> Result<(), Error> {
         let url = self.registry_url("/v2/")?;
         // A first connection that fails may have been the wrong kind of connection.
-        let first = if self.origin.scheme == Scheme::Https { 0 } else { self.retries };
-        Patience::new(first.min(self.retries)).try_again(|| {
+        let may_be_plain = self.origin.scheme == Scheme::Https && self.plain_allowed;
+        Patience::new(if may_be_plain { 0 } else { self.retries }).try_again(|| {
             let answer = self.call(&Method::GET, &url, &[], None)?.1;
             match answer.status() {
                 status if status.is_success() => Ok(()),

@@ -140,7 +140,7 @@ impl Engine<'_> {
     }
 
     /// Replaces a directory's attributes; its time follows in the end.
-    fn set_attributes(&mut self, id: DirId, entry: &Entry) -> Result<(), Problem> {
+    pub(super) fn set_attributes(&mut self, id: DirId, entry: &Entry) -> Result<(), Problem> {
         let fd = self.tree.fd(id).tried("open it")?;
         let target = Target::Open(fd.as_fd());
         let stat = rustix::fs::fstat(&fd).tried("read its attributes")?;

@@ -13,6 +13,7 @@ impl Engine<'_> {
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
         self.small_files.finish()?;
         self.finish_links()?;
+        self.finish_root().map_err(|problem| problem.at(b"."))?;
         for id in self.tree.innermost_first() {
             let before = self.tree.take_mode_before(id);
             let state = self.directory(id);

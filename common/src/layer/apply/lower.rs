@@ -79,6 +79,25 @@ impl Engine<'_> {
         Ok(None)
     }
 
+    /// Gives the root, if the layer does not describe it, the attributes that it has
+    /// below: a mount shows those of its uppermost layer.
+    pub(super) fn finish_root(&mut self) -> Result<(), Problem> {
+        let options = self.options;
+        let Form::Overlay { lowers, .. } = &options.form else { return Ok(()) };
+        if self.directory(DirId::ROOT).described {
+            return Ok(());
+        }
+        let lowers = lowers.get().map_err(|source| {
+            let action = "look it up in the layers below";
+            Problem::System { action, source }
+        })?;
+        let Some(lower) = lowers.first() else { return Ok(()) };
+        match look(lower, &[], &options.form).tried("look at the layer below")? {
+            Seen::Found(Found::Directory(entry)) => self.set_attributes(DirId::ROOT, &entry),
+            _ => Ok(()),
+        }
+    }
+
     /// Copies a lower file up, so that a hard link can name it. Says whether there
     /// was one.
     pub(super) fn copy_up(&mut self, at: DirId, name: &[u8]) -> Result<bool, Problem> {

@@ -150,7 +150,7 @@ fn stack() -> Vec<Archive> {
         .file("linked", "base")
         .symlink("soft", "linked");
     let middle = Archive::new()
-        .with(member("./", b'5'))
+        .with(member("./", b'5').mode(0o711).xattr("user.root", "middle"))
         .whiteout("etc/.wh.a")
         .file("etc/conf.d/y", "middle")
         .file("lib/new.so", "middle")
@@ -168,8 +168,8 @@ fn stack() -> Vec<Archive> {
         .hardlink("third", "second")
         .hardlink("usr/soft", "soft")
         .with(member("fifo", b'6'));
+    // Says nothing of the root, which stays as it is below.
     let upper = Archive::new()
-        .with(member("./", b'5').mode(0o711))
         .file("etc/a", "upper")
         .whiteout("etc/.wh.b")
         .file("opaque/sub/y", "upper")

@@ -1,0 +1,130 @@
+//! Owners, modes and times.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use super::{ACL_DEFAULT, default_acl};
+use crate::support::{Archive, MTIME, each_way, is_root, member, xattrs};
+
+#[test]
+fn set_id_bits_and_capabilities_outlive_the_change_of_owner() {
+    if !is_root("giving files away") {
+        return;
+    }
+    let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let layer = Archive::new()
+        .with(
+            member("x", b'0')
+                .mode(0o6755)
+                .owner(1234, 4321)
+                .content("content")
+                .xattr("security.capability", capability),
+        )
+        .with(member("d", b'5').mode(0o3777).owner(4_000_000_000, 1));
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        let stat = scratch.stat("x");
+        assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o6755, 1234, 4321));
+        assert_eq!(xattrs(&scratch.path("x"))["security.capability"], capability);
+        let stat = scratch.stat("d");
+        assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o3777, 4_000_000_000, 1));
+        assert_eq!(scratch.stat("x").mtime(), MTIME);
+    });
+}
+
+#[test]
+fn new_files_in_a_set_group_id_directory_belong_to_whom_the_layer_says() {
+    if !is_root("giving files away") {
+        return;
+    }
+    let layer = Archive::new()
+        .with(member("d", b'5').mode(0o2775).owner(0, 50))
+        .file("d/x", "")
+        .dir("d/sub")
+        .file("d/sub/y", "")
+        .with(member("d/z", b'0').owner(0, 50))
+        .symlink("d/l", "x");
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        for path in ["d/x", "d/sub", "d/sub/y", "d/l"] {
+            assert_eq!(scratch.stat(path).gid(), 0, "{path}");
+        }
+        assert_eq!(scratch.stat("d/z").gid(), 50);
+        assert_eq!(scratch.stat("d/sub").mode() & 0o7777, 0o755);
+    });
+}
+
+#[test]
+fn an_inherited_acl_changes_no_mode() {
+    let layer = Archive::new()
+        .with(member("d", b'5').xattr(ACL_DEFAULT, default_acl()))
+        .with(member("d/x", b'0').mode(0o666))
+        .with(member("d/fifo", b'6').mode(0o666))
+        .with(member("d/sub", b'5').mode(0o777))
+        .file("d/sub/y", "");
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        if xattrs(&scratch.path("d")).is_empty() {
+            eprintln!("SKIPPED: the file system has no ACLs");
+            return;
+        }
+        for (path, mode) in
+            [("d/x", 0o666), ("d/fifo", 0o666), ("d/sub", 0o777), ("d/sub/y", 0o644)]
+        {
+            assert_eq!(scratch.stat(path).mode() & 0o7777, mode, "{path}");
+            assert!(xattrs(&scratch.path(path)).is_empty(), "{path}");
+        }
+        // A later layer finds the ACL there.
+        scratch.apply(&Archive::new().with(member("d/later", b'0').mode(0o666)));
+        assert_eq!(scratch.stat("d/later").mode() & 0o7777, 0o666);
+        assert_eq!(scratch.stat("d").mtime(), MTIME);
+    });
+}
+
+#[test]
+fn times_are_kept_to_the_nanosecond_and_before_1970() {
+    let times = [
+        ("1.000000001", (1, 1)),
+        ("-5.5", (-6, 500_000_000)),
+        ("-1", (-1, 0)),
+        ("4294967299.25", (4_294_967_299, 250_000_000)),
+    ];
+    for (text, expected) in times {
+        let layer = Archive::new()
+            .with(member("x", b'0').pax("mtime", text))
+            .with(member("d", b'5').pax("mtime", text))
+            .with(member("l", b'2').link("x").pax("mtime", text));
+        each_way(|scratch| {
+            scratch.apply(&layer);
+            for path in ["x", "d", "l"] {
+                let stat = scratch.stat(path);
+                assert_eq!((stat.mtime(), stat.mtime_nsec()), expected, "{path}");
+            }
+        });
+    }
+}
+
+#[test]
+fn times_and_ids_that_cannot_be_are_refused() {
+    for time in ["nan", "inf", "1e3", "", "-", "12x", "0x10", "9999999999999999999999", "1.2.3"] {
+        let layer = Archive::new().with(member("x", b'0').pax("mtime", time));
+        each_way(|scratch| {
+            // An empty value takes the record back.
+            assert_eq!(scratch.try_apply(&layer).is_ok(), time.is_empty(), "{time:?}");
+        });
+    }
+    for key in ["uid", "gid"] {
+        for id in ["4294967296", "4294967295", "-1", "1e3", "99999999999999999999"] {
+            let layer = Archive::new().with(member("x", b'0').pax(key, id));
+            each_way(|scratch| {
+                assert!(scratch.try_apply(&layer).is_err(), "{key}={id}");
+                assert!(!scratch.has("x"));
+            });
+        }
+    }
+    if is_root("giving files away") {
+        let layer = Archive::new().with(member("x", b'0').pax("uid", "4294967294"));
+        each_way(|scratch| {
+            assert_eq!(scratch.apply(&layer).stat("x").uid(), u32::MAX - 1);
+        });
+    }
+}

@@ -1,0 +1,158 @@
+//! What whiteouts hide, and what they do not.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use super::base;
+use crate::support::{Archive, each_way, member};
+
+#[test]
+fn whiteouts_spare_their_own_layer_in_any_order() {
+    let members = [
+        member("a/new", b'0').content("upper"),
+        member("a/sub/new", b'0').content("upper"),
+        member(".wh.a", b'0'),
+        member("c", b'0').content("upper"),
+        member(".wh.c", b'0'),
+    ];
+    // Every rotation, and its reverse.
+    for turn in 0..members.len() {
+        let mut order = members.clone();
+        order.rotate_left(turn);
+        for _ in 0..2 {
+            order.reverse();
+            let layer = order.iter().cloned().fold(Archive::new(), Archive::with);
+            each_way(|scratch| {
+                scratch.apply(&base()).apply(&layer);
+                let names = ["a/", "a/new", "a/sub/", "a/sub/new", "b/", "b/old", "c"];
+                assert_eq!(scratch.names(), names);
+                assert_eq!(scratch.read("c"), "upper");
+                // What nobody describes looks the same in every order.
+                assert_eq!(scratch.stat("a").mtime(), 0);
+            });
+        }
+    }
+}
+
+#[test]
+fn opaque_whiteouts_hide_lower_content_in_any_order() {
+    for first in [true, false] {
+        let opaque =
+            |layer: Archive, now| if now { layer.whiteout("a/.wh..wh..opq") } else { layer };
+        let layer = opaque(Archive::new(), first).dir("a").file("a/new", "").file("a/sub/new", "");
+        let layer = opaque(layer, !first);
+        each_way(|scratch| {
+            scratch.apply(&base()).apply(&layer);
+            assert_eq!(scratch.names(), ["a/", "a/new", "a/sub/", "a/sub/new", "b/", "b/old", "c"]);
+        });
+    }
+}
+
+#[test]
+fn an_opaque_root_hides_everything_below() {
+    for path in [".wh..wh..opq", "./.wh..wh..opq", "/.wh..wh..opq"] {
+        let layer = Archive::new().file("b/new", "").whiteout(path).file("z", "");
+        each_way(|scratch| {
+            scratch.apply(&base()).apply(&layer);
+            assert_eq!(scratch.names(), ["b/", "b/new", "z"]);
+        });
+    }
+}
+
+#[test]
+fn invalid_whiteouts_are_refused() {
+    for path in [".wh.", "a/.wh.", ".wh..", ".wh...", "a/.wh..."] {
+        each_way(|scratch| {
+            scratch.apply(&base()).refuse(&Archive::new().whiteout(path), "not a valid whiteout");
+        });
+    }
+}
+
+#[test]
+fn a_whiteout_may_be_of_any_type_and_hold_anything() {
+    let whiteouts = [
+        member(".wh.c", b'0').content("some content"),
+        member(".wh.c/", b'5'),
+        member(".wh.c", b'2').link("/etc/passwd"),
+        member(".wh.c", b'1').link("a/old"),
+        member(".wh.c", b'3').device(1, 3),
+    ];
+    for whiteout in whiteouts {
+        let layer = Archive::new().with(whiteout).file("after", "here");
+        each_way(|scratch| {
+            scratch.apply(&base()).apply(&layer);
+            assert!(!scratch.has("c") && !scratch.has(".wh.c"));
+            assert_eq!(scratch.read("after"), "here");
+        });
+    }
+}
+
+#[test]
+fn a_directory_called_like_a_whiteout_is_refused() {
+    for path in [".wh.a/file", "a/.wh.x/y/z", ".wh./x", ".wh..wh..opq/x"] {
+        each_way(|scratch| scratch.refuse(&Archive::new().file(path, ""), "name of a whiteout"));
+    }
+}
+
+#[test]
+fn hiding_what_is_not_there_is_no_error_and_needs_its_directory() {
+    let layer = Archive::new()
+        .whiteout(".wh.never")
+        .whiteout("no/where/.wh.never")
+        .whiteout("nor/here/.wh..wh..opq")
+        .whiteout("c/.wh.below-a-file");
+    each_way(|scratch| {
+        scratch.apply(&Archive::new().file("c", "")).apply(&layer);
+        assert_eq!(scratch.names(), ["c/", "no/", "no/where/", "nor/", "nor/here/"]);
+        assert_eq!(scratch.stat("no/where").mtime(), 0);
+    });
+}
+
+#[test]
+fn the_directory_of_a_whiteout_is_of_its_layer_in_any_order() {
+    let whiteouts = [".wh.a", "a/sub/.wh.never"];
+    for order in [[0, 1], [1, 0]] {
+        let layer = order.iter().fold(Archive::new(), |layer, &n| layer.whiteout(whiteouts[n]));
+        each_way(|scratch| {
+            scratch.apply(&base()).apply(&layer);
+            assert_eq!(scratch.names(), ["a/", "a/sub/", "b/", "b/old", "c"]);
+            assert_eq!(scratch.stat("a/sub").mtime(), 0);
+        });
+    }
+}
+
+#[test]
+fn what_is_hidden_takes_the_attributes_of_its_directories_with_it() {
+    for hidden in [".wh.a", "a/.wh..wh..opq"] {
+        for first in [true, false] {
+            let lower = Archive::new()
+                .dir("a")
+                .with(member("a/sub", b'5').mode(0o711).mtime(1_000_000_000))
+                .file("a/sub/old", "");
+            let whiteout = |layer: Archive, now| if now { layer.whiteout(hidden) } else { layer };
+            let layer = whiteout(Archive::new(), first).file("a/sub/new", "");
+            let layer = whiteout(layer, !first);
+            each_way(|scratch| {
+                scratch.apply(&lower).apply(&layer);
+                assert_eq!(scratch.names(), ["a/", "a/sub/", "a/sub/new"]);
+                assert_eq!(scratch.stat("a/sub").mode() & 0o7777, 0o755);
+                assert_eq!(scratch.stat("a/sub").mtime(), 0);
+            });
+        }
+    }
+}
+
+#[test]
+fn the_metadata_of_aufs_is_skipped() {
+    let layer = Archive::new()
+        .dir(".wh..wh.plnk")
+        .file(".wh..wh.plnk/1.2", "content")
+        .file(".wh..wh.aufs", "")
+        .dir(".wh..wh.orph")
+        .file("file", "");
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        assert_eq!(scratch.names(), ["file"]);
+        let link = Archive::new().hardlink("b", ".wh..wh.plnk/1.2");
+        scratch.refuse(&link, "AUFS's link store is not supported");
+    });
+}

@@ -1,0 +1,81 @@
+//! Extended attributes: kept, left out, and reported.
+
+use crate::support::{Archive, Scratch, Way, each_way, is_root, member, run, xattrs};
+
+#[test]
+fn host_bound_and_overriding_attributes_are_reported_and_left_out() {
+    let layer = Archive::new()
+        .with(
+            member("x", b'0')
+                .xattr("user.kept", "1")
+                .xattr("security.selinux", "label")
+                .xattr("user.containers.override_stat", "0:0:0755")
+                .xattr("user.rootlesscontainers", "x")
+                .xattr("user.overlay.opaque", "y"),
+        )
+        .with(member("y", b'0').xattr("security.selinux", "label"));
+    let scratch = Scratch::new(Way::Tool);
+    let output = run(&[scratch.root()], &layer.bytes());
+    assert!(output.status.success());
+    assert_eq!(xattrs(&scratch.path("x")).keys().collect::<Vec<_>>(), ["user.kept"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors.lines().count(), 4, "{errors}");
+    let line = "layer-apply: warning: extended attribute security.selinux of 2 entries not kept: \
+                it belongs to the host it was read on\n";
+    assert!(errors.contains(line), "{errors}");
+}
+
+#[test]
+fn user_attributes_of_links_cannot_be_kept_and_are_reported() {
+    let layer = Archive::new().with(member("l", b'2').link("x").xattr("user.a", "1"));
+    let scratch = Scratch::new(Way::Tool);
+    let output = run(&[scratch.root()], &layer.bytes());
+    assert!(output.status.success());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("user.a of 1 entry not kept"), "{errors}");
+}
+
+#[test]
+fn names_and_values_of_attributes_are_bytes() {
+    // GNU tar writes `%3D` for `=`, which ends a keyword.
+    let layer = Archive::new().with(
+        member("x", b'0')
+            .xattr("user.a%3Db", "equals")
+            .xattr("user.100%25", "percent")
+            .xattr("user.empty", "")
+            .xattr("user.binary", [0, 10, 61, 255]),
+    );
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        let found = xattrs(&scratch.path("x"));
+        let names: Vec<_> = found.keys().map(String::as_str).collect();
+        assert_eq!(names, ["user.100%", "user.a=b", "user.binary", "user.empty"]);
+        assert_eq!(found["user.binary"], [0, 10, 61, 255]);
+        assert!(found["user.empty"].is_empty());
+    });
+}
+
+#[test]
+fn capabilities_of_a_user_namespace_stay_its_own() {
+    if !is_root("setting capabilities") {
+        return;
+    }
+    // Revision 3: with the id of the namespace's root, which is none of ours.
+    let mut capability = b"\x01\0\0\x03\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    capability.extend(1000_u32.to_le_bytes());
+    let layer = Archive::new().with(member("x", b'0').xattr("security.capability", &capability));
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        assert_eq!(xattrs(&scratch.path("x"))["security.capability"], capability);
+    });
+}
+
+#[test]
+fn an_attribute_that_its_layer_changes_is_no_longer_the_lower_one() {
+    // A file is a new file: nothing of the old one's attributes is merged.
+    let layer = |value: &str| Archive::new().with(member("x", b'0').xattr(value, "1"));
+    each_way(|scratch| {
+        scratch.apply(&layer("user.old")).apply(&layer("user.new"));
+        assert_eq!(xattrs(&scratch.path("x")).keys().collect::<Vec<_>>(), ["user.new"]);
+    });
+}

@@ -76,6 +76,50 @@ fn a_killed_union_mount_leaves_nothing() {
 }
 
 #[test]
+fn a_killed_img_run_leaves_nothing() {
+    require!(UserNamespace, Peer("busybox"));
+    as_everybody(|sandbox| {
+        for (number, options) in [&[][..], &["--upper", "run-up"]].iter().enumerate() {
+            let mark = mark(&format!("img{number}"));
+            let script = format!("(sleep 0.003 & sleep 0.003) & : {mark}; sleep 0.004");
+            let argv = [&["img-run"], *options, &["base", "sh", "-c", &script]].concat();
+            let _ = sandbox.run(&argv).succeeds();
+            let mut moments = Moments::within(span(sandbox, &argv));
+            let expected = traces(sandbox);
+            for _ in 0..rounds(30) {
+                kill_at(sandbox, &argv, &mark, moments.draw(), Victim::Tool);
+                assert_nothing_new(sandbox, &expected);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_a_killed_img_run_leaves_of_a_copy_or_a_bundle_the_next_clears_away() {
+    require!(UserNamespace, Peer("busybox"));
+    as_everybody(|sandbox| {
+        for isolation in ["chroot", "oci"] {
+            let mark = mark(isolation);
+            let script = format!(": {mark}; sleep 0.004");
+            let argv = ["img-run", "--isolation", isolation, "base", "sh", "-c", &script];
+            let first = sandbox.run(&argv).outcome();
+            if first.status != 0 {
+                let reason = String::from_utf8_lossy(&first.stderr).into_owned();
+                layerutils_tests::requirement::skip(&format!(" ({isolation})"), &reason);
+                continue;
+            }
+            let mut moments = Moments::within(span(sandbox, &argv));
+            let expected = traces(sandbox);
+            for _ in 0..rounds(10) {
+                kill_at(sandbox, &argv, &mark, moments.draw(), Victim::Tool);
+            }
+            let _ = sandbox.run(&argv).succeeds();
+            assert_nothing_new(sandbox, &expected);
+        }
+    });
+}
+
+#[test]
 fn what_two_deaths_leave_the_next_union_clears_away() {
     require!(UserNamespace, Peer("busybox"));
     as_everybody(|sandbox| {

@@ -42,7 +42,7 @@ fn busybox() -> Option<&'static str> {
         Command::new(path).arg("--list").output().is_ok_and(|output| output.status.success())
     });
     if found.is_none() {
-        eprintln!("SKIPPED: no busybox (Debian: busybox-static)");
+        layerutils_tests::requirement::skip("", "no busybox (Debian: busybox-static)");
     }
     found
 }
@@ -66,13 +66,16 @@ fn in_each_role(test: impl Fn(&Scratch)) {
     if is_root() {
         test(&Scratch::new(Role::Root, busybox, (0, 0)));
     } else {
-        eprintln!("SKIPPED as root: this process is not root");
+        layerutils_tests::requirement::skip(" (as root)", "this process is not root");
     }
     let scratch = Scratch::new(Role::User, busybox, (USER, USER));
     let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
     match probe {
         Ok(output) if output.status.success() => test(&scratch),
-        _ => eprintln!("SKIPPED as an ordinary user: no user namespaces, or no unshare(1)"),
+        _ => layerutils_tests::requirement::skip(
+            " (as an ordinary user)",
+            "no user namespaces, or no unshare(1)",
+        ),
     }
 }
 
@@ -352,11 +355,17 @@ fn a_chroot_where_nothing_can_be_mounted() {
 #[test]
 fn subordinate_ids_keep_the_owners_of_files() {
     let (Some(busybox), true) = (busybox(), is_root()) else {
-        eprintln!("SKIPPED: this process is not root, to become a user with subordinate ids");
+        layerutils_tests::requirement::skip(
+            "",
+            "this process is not root, to become a user with subordinate ids",
+        );
         return;
     };
     let Some(ids) = subordinate_user() else {
-        eprintln!("SKIPPED: nobody in /etc/subuid and /etc/subgid (useradd makes one)");
+        layerutils_tests::requirement::skip(
+            "",
+            "nobody in /etc/subuid and /etc/subgid (useradd makes one)",
+        );
         return;
     };
     let scratch = Scratch::new(Role::User, busybox, ids);
@@ -408,7 +417,7 @@ fn has_runtime(name: &str) -> bool {
     let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
     let found = folders.iter().any(|folder| Path::new(folder).join(name).is_file());
     if !found {
-        eprintln!("SKIPPED with {name}: it is not installed");
+        layerutils_tests::requirement::skip(&format!(" (with {name})"), "it is not installed");
     }
     found
 }
@@ -489,7 +498,7 @@ fn limits_hold_or_are_refused() {
             Some(125) => {
                 let stderr = text(&output.stderr);
                 assert!(stderr.starts_with("img-run: cannot limit memory: "), "{stderr}");
-                eprintln!("SKIPPED for {:?}: {stderr}", scratch.role);
+                layerutils_tests::requirement::skip(&format!(" (for {:?})", scratch.role), stderr);
             }
             other => panic!("{other:?} {output:?}"),
         }

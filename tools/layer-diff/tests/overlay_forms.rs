@@ -142,7 +142,7 @@ fn the_root_is_recorded_where_that_is_asked_for() {
 fn a_whiteout_of_a_reserved_name_is_nothing() {
     // fuse-overlayfs 1.10 leaves one behind when it moves an opaque directory.
     if !is_root() {
-        eprintln!("SKIPPED: only root makes devices");
+        layerutils_tests::requirement::skip("", "only root makes devices");
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -157,7 +157,7 @@ fn a_whiteout_of_a_reserved_name_is_nothing() {
 #[test]
 fn whiteouts_that_share_an_inode_are_no_links() {
     if !is_root() {
-        eprintln!("SKIPPED: only root makes devices");
+        layerutils_tests::requirement::skip("", "only root makes devices");
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

@@ -83,7 +83,7 @@ fn every_kind_of_metadata_is_compared() {
 #[test]
 fn owners_and_devices_are_compared() {
     if !is_root() {
-        eprintln!("SKIPPED: only root changes owners and makes devices");
+        layerutils_tests::requirement::skip("", "only root changes owners and makes devices");
         return;
     }
     let before = "echo x >f; mknod n c 1 3";
@@ -244,7 +244,10 @@ fn refusal(trees: &Trees) -> Option<String> {
         command.args(["--owner=keep", "a", "b"]).current_dir(&trees.scratch).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     if text.contains("setpriv") || text.contains("failed to execute") {
-        eprintln!("SKIPPED: an ordinary user cannot run the tool here: {text}");
+        layerutils_tests::requirement::skip(
+            "",
+            &format!("an ordinary user cannot run the tool here: {text}"),
+        );
         return None;
     }
     assert_eq!(output.status.code(), Some(2), "{text}");
@@ -295,7 +298,7 @@ fn excluded_names_are_neither_added_nor_deleted() {
 #[test]
 fn mounts_below_the_tree_are_passed_over() {
     if !is_root() {
-        eprintln!("SKIPPED: only root mounts");
+        layerutils_tests::requirement::skip("", "only root mounts");
         return;
     }
     let trees = Trees::new("mkdir m; : >m/below; : >f", "mkdir new");

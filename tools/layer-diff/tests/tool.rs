@@ -191,11 +191,17 @@ fn subordinate_user() -> Option<(String, String)> {
 #[test]
 fn subordinate_ids_read_what_belongs_to_them() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: this process is not root, to become a user with subordinate ids");
+        layerutils_tests::requirement::skip(
+            "",
+            "this process is not root, to become a user with subordinate ids",
+        );
         return;
     }
     let Some((uid, gid)) = subordinate_user() else {
-        eprintln!("SKIPPED: nobody in /etc/subuid and /etc/subgid (useradd makes one)");
+        layerutils_tests::requirement::skip(
+            "",
+            "nobody in /etc/subuid and /etc/subgid (useradd makes one)",
+        );
         return;
     };
     let scratch = tempfile::tempdir().unwrap();
@@ -218,7 +224,10 @@ fn subordinate_ids_read_what_belongs_to_them() {
          chmod 600 tree/f; chown 7:8 tree/f'",
     );
     if made.0 != Some(0) {
-        eprintln!("SKIPPED: no user namespace of many ids: {}", made.2);
+        layerutils_tests::requirement::skip(
+            "",
+            &format!("no user namespace of many ids: {}", made.2),
+        );
         return;
     }
     let (status, out, err) = as_user("./tool --map-users tree | tar --numeric-owner -tvf -");

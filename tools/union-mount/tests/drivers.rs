@@ -17,7 +17,7 @@ fn has_fuse() -> bool {
     let has =
         found.is_ok_and(|output| output.status.success()) && fs::metadata("/dev/fuse").is_ok();
     if !has {
-        eprintln!("SKIPPED: no fuse-overlayfs, or no /dev/fuse");
+        layerutils_tests::requirement::skip("", "no fuse-overlayfs, or no /dev/fuse");
     }
     has
 }

@@ -113,7 +113,10 @@ fn subordinate_user() -> Option<((u32, u32), (u32, u32))> {
 #[test]
 fn subordinate_ids_keep_the_owners_of_files() {
     let Some(((uid, gid), (first_uid, first_gid))) = subordinate_user() else {
-        eprintln!("SKIPPED: nobody in /etc/subuid and /etc/subgid (useradd makes one)");
+        layerutils_tests::requirement::skip(
+            "",
+            "nobody in /etc/subuid and /etc/subgid (useradd makes one)",
+        );
         return;
     };
     if !has_program("newuidmap") {

@@ -36,7 +36,7 @@ pub(crate) fn in_each_role(test: impl Fn(&Scratch)) {
     if is_root() {
         test(&Scratch::new(Role::Root));
     } else {
-        eprintln!("SKIPPED as root: this process is not root");
+        layerutils_tests::requirement::skip(" (as root)", "this process is not root");
     }
     as_user(test);
 }
@@ -46,7 +46,7 @@ pub(crate) fn as_root(test: impl Fn(&Scratch)) {
     if is_root() {
         test(&Scratch::new(Role::Root));
     } else {
-        eprintln!("SKIPPED: this process is not root");
+        layerutils_tests::requirement::skip("", "this process is not root");
     }
 }
 
@@ -65,7 +65,10 @@ fn as_some_user(role: Role, test: impl Fn(&Scratch)) {
     let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
     match probe {
         Ok(output) if output.status.success() => test(&scratch),
-        _ => eprintln!("SKIPPED as an ordinary user: no user namespaces, or no unshare(1)"),
+        _ => layerutils_tests::requirement::skip(
+            " (as an ordinary user)",
+            "no user namespaces, or no unshare(1)",
+        ),
     }
 }
 
@@ -133,7 +136,7 @@ impl Scratch {
             listed.is_ok_and(|output| output.status.success())
         });
         let Some(busybox) = busybox else {
-            eprintln!("SKIPPED: no busybox (Debian: busybox-static)");
+            layerutils_tests::requirement::skip("", "no busybox (Debian: busybox-static)");
             return None;
         };
         let base = self.directory("base");
@@ -174,7 +177,7 @@ impl Scratch {
         let mode = fs::metadata("/dev/fuse").map(|device| device.mode()).unwrap_or_default();
         let reaches = is_root() || mode & 0o006 == 0o006;
         if !reaches {
-            eprintln!("SKIPPED: /dev/fuse is not for everybody");
+            layerutils_tests::requirement::skip("", "/dev/fuse is not for everybody");
         }
         reaches
     }

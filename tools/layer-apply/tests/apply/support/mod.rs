@@ -250,7 +250,7 @@ pub(crate) fn tree(top: &Path) -> Vec<(String, String)> {
 pub(crate) fn is_root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        eprintln!("SKIPPED: {what} takes root");
+        layerutils_tests::requirement::skip("", &format!("{what} takes root"));
     }
     root
 }
@@ -260,7 +260,7 @@ pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
     if !found {
-        eprintln!("SKIPPED: {name} is not installed");
+        layerutils_tests::requirement::skip("", &format!("{name} is not installed"));
     }
     found
 }

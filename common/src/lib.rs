@@ -49,5 +49,7 @@ pub mod stream;
 pub mod sys;
 pub mod tar;
 pub mod template;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod unpacked;

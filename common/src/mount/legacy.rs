@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn an_old_kernel_shows_the_same_tree() {
         if !super::super::can_mount() {
-            eprintln!("SKIPPED: mounting needs CAP_SYS_ADMIN");
+            crate::testing::skip("mounting needs CAP_SYS_ADMIN");
             return;
         }
         let dir = tempfile::tempdir().unwrap();

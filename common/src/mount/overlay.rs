@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn layers_go_in_by_descriptor_and_by_path() {
         if !super::super::can_mount() {
-            eprintln!("SKIPPED: mounting needs CAP_SYS_ADMIN");
+            crate::testing::skip("mounting needs CAP_SYS_ADMIN");
             return;
         }
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
@@ -274,7 +274,9 @@ mod tests {
                     let found = rustix::fs::statat(&mount, "top", rustix::fs::AtFlags::empty());
                     assert!(found.is_ok(), "{passing:?}");
                 }
-                Err(error) => eprintln!("SKIPPED {passing:?}: this kernel has it not: {error}"),
+                Err(error) => {
+                    crate::testing::skip(&format!("no {passing:?} in this kernel: {error}"))
+                }
             }
         }
     }

@@ -372,7 +372,7 @@ fn all_that_an_index_holds_goes_with_it() {
     assert_eq!(sent.manifests.len(), 4);
 
     let (_, said) = place.failed(&["--all", "many", &registry.name("many:3"), "--format=docker"]);
-    assert!(said.contains("has no counterpart in the docker format"), "{said}");
+    assert!(said.contains("has no counterpart in docker's format"), "{said}");
     // What was never fetched cannot be copied.
     fs::remove_file(place.store().blob_path(&place.store().resolve("two").unwrap().digest))
         .unwrap();

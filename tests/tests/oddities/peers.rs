@@ -1,4 +1,5 @@
-//! Images as other implementations make them, with whatever of them the machine has.
+//! Images as other implementations make them, with whatever of them the machine has,
+//! and ours as they read them.
 
 use layerutils_tests::require;
 use layerutils_tests::requirement::{find, skip};
@@ -144,4 +145,59 @@ fn what_skopeo_copies_is_read() {
     is_read(&sandbox, "skopeo, oci-archive", "oci-archive:oci.tar:app");
     is_read(&sandbox, "skopeo, zstd", "oci:zstd:app");
     is_read(&sandbox, "skopeo, docker-archive", "docker-archive:docker.tar:app:1");
+}
+
+/// An image of ours in every form that there is: `app` in the store, `ours.d`,
+/// `ours.oci.tar` and `ours.docker.tar`.
+const OURS: &str = "img-commit -t app -m Hello -c 'CMD [\"x\"]' -c 'ENV A=1' scratch tree.tar >id && \
+                    img-copy app oci:ours.d:app >id && img-copy app oci-archive:ours.oci.tar:app >id && \
+                    img-copy app docker-archive:ours.docker.tar:app:1 >id && \
+                    img-inspect --format '{{json .RootFS.Layers}} {{json .Config.Env}}' app >facts";
+
+/// The storage that an image is loaded into, and then looked at and exported from.
+fn reads(sandbox: &Sandbox, tool: &str, load: &str) {
+    let script = format!(
+        "id=$({load}) && id=${{id##* }} && \
+         {tool} inspect --type image --format '{{{{json .RootFS.Layers}}}} {{{{json .Config.Env}}}}' $id >theirs && \
+         cmp facts theirs && {tool} save -q --format oci-archive -o back.tar $id && \
+         layer-apply --image oci-archive:back.tar back >diffids && \
+         diff -r --no-dereference tree back && rm -r back back.tar"
+    );
+    let outcome = sandbox.sh(&script).outcome();
+    assert_eq!(outcome.status, 0, "{load}\n{outcome}");
+}
+
+#[test]
+fn what_we_make_is_read_by_podman_and_given_back() {
+    require!(Root, Peer("podman"));
+    let sandbox = prepared();
+    make(&sandbox, OURS);
+    let podman = format!("podman {STORAGE}");
+    for from in ["ours.oci.tar", "ours.docker.tar"] {
+        reads(&sandbox, &podman, &format!("{podman} load -q -i {from}"));
+    }
+    reads(&sandbox, &podman, &format!("{podman} pull -q oci:ours.d:app"));
+    // podman makes a name of the path, which must be in small letters.
+    make(&sandbox, "ln -s $LAYERUTILS_STORE store.link");
+    reads(&sandbox, &podman, &format!("{podman} pull -q oci:store.link:app:latest"));
+}
+
+#[test]
+fn what_we_make_is_read_by_buildah_and_umoci() {
+    require!(Root, Peer("buildah"), Peer("umoci"));
+    let sandbox = prepared();
+    make(&sandbox, OURS);
+    let buildah = format!("buildah {STORAGE}");
+    for from in ["oci-archive:ours.oci.tar", "docker-archive:ours.docker.tar", "oci:ours.d:app"] {
+        let script = format!(
+            "box=$({buildah} from -q {from}) && tree=$({buildah} mount $box) && \
+             diff -r --no-dereference tree $tree && {buildah} rm $box >id"
+        );
+        let outcome = sandbox.sh(&script).outcome();
+        assert_eq!(outcome.status, 0, "{from}\n{outcome}");
+    }
+    make(
+        &sandbox,
+        "umoci raw unpack --image ours.d:app theirs.d && diff -r --no-dereference tree theirs.d",
+    );
 }

@@ -26,7 +26,9 @@ const WHEN: &str = "2001-01-01T00:00:00Z";
 fn peer(place: &Place, words: &[&str]) -> String {
     let mut command = Command::new(words.first().unwrap());
     command.args(&words[1..]).current_dir(place.path("."));
-    let output = command.env("HOME", place.path(".")).output().unwrap();
+    // Where credentials may be: not in a folder that root has made for the user.
+    command.env("HOME", place.path(".")).env("XDG_RUNTIME_DIR", place.path("."));
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{words:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

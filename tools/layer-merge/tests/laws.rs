@@ -101,6 +101,7 @@ fn member() -> BoxedStrategy<(Entry, Vec<u8>)> {
         1 => (path(), path()).prop_map(|(one, other)| format!("{one}/../{other}")),
         1 => Just("..".into()),
         1 => Just(".".into()),
+        1 => Just(".wh..wh.plnk/a".into()),
     ];
     let beside = |path: &str, name: &str| match path.rsplit_once('/') {
         Some((parent, _)) => format!("{parent}/{name}"),

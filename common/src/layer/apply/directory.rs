@@ -13,6 +13,7 @@ use super::names::MAX_RACES;
 use super::options::Ownership;
 use super::state::Births;
 use super::xattrs;
+use crate::layer::whiteout::{self, Basename};
 use crate::root::attributes::{self, Target};
 use crate::root::{Ahead, DirId, Walk};
 use crate::tar::{Entry, Kind, Xattrs};
@@ -92,6 +93,10 @@ impl Engine<'_> {
         name: &[u8],
         below: Option<lower::Found>,
     ) -> Result<DirId, Problem> {
+        // The path of an entry has no such name; the target of a link may.
+        if whiteout::classify(name) != Basename::Plain {
+            return Err(Problem::WhiteoutComponent(name.to_vec()));
+        }
         let entry = match below {
             Some(lower::Found::Directory(entry)) => *entry,
             _ => self.undescribed(),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rustix::io::Errno;
 
 use crate::layer::apply::Problem;
+use crate::layer::whiteout::{self, Basename};
 use crate::root;
 use crate::tar::{Entry, Kind};
 
@@ -243,13 +244,17 @@ impl Tree {
                 }
                 continue;
             }
+            let can_be = whiteout::classify(&name) == Basename::Plain;
             let is_there = match known {
                 Some(id) => self.node(id).own.is_directory(),
-                None => !self.is_hidden(at),
+                None => can_be && !self.is_hidden(at),
             };
             if !is_there {
                 if parents == Parents::Find {
                     return Ok(Walk::Missing(at, name));
+                }
+                if !can_be {
+                    return Err(Problem::WhiteoutComponent(name));
                 }
                 if ahead.iter().any(|name| name == b"..") {
                     return Err(Problem::ClimbsFromNowhere);

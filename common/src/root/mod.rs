@@ -31,7 +31,7 @@ use rustix::io::Errno;
 pub(crate) use locate::MAX_LINKS;
 pub use locate::{Located, Missing};
 pub(crate) use path::MAX_NAME_LEN_BYTES;
-pub use path::{InvalidPath, join, split};
+pub use path::{InvalidPath, join, push, split};
 pub use remove::{Removed, names, remove};
 pub use tree::{Ahead, DirId, Tree, Walk, follow};
 

@@ -53,6 +53,17 @@ pub fn split(path: &[u8]) -> Result<Vec<&[u8]>, InvalidPath> {
     Ok(components)
 }
 
+/// Goes on from `path` to `name` in it; from the root to itself where it is empty.
+pub fn push(path: &mut Vec<u8>, name: &[u8]) {
+    if name.is_empty() {
+        return;
+    }
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+}
+
 /// The components with slashes between them.
 #[must_use]
 pub fn join(components: &[&[u8]]) -> Vec<u8> {

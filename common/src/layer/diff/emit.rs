@@ -6,6 +6,7 @@ use super::plan::{Item, ItemId, Plan, State};
 use super::stack::{Directory, Stack};
 use super::{Change, ChangeKind, Content, Differences, Error, Options, Sink, Summary};
 use crate::layer::whiteout;
+use crate::root;
 
 /// Tells `sink` of everything in `plan`. The summary is without what was passed over.
 pub(super) fn emit(
@@ -58,7 +59,7 @@ impl Emitter<'_> {
             self.levels.pop();
         }
         self.path.truncate(self.levels.last().map_or(0, |level| level.path_len));
-        push_name(&mut self.path, &item.name);
+        root::push(&mut self.path, &item.name);
         if item.node().is_some_and(Node::is_directory) {
             let path_len = self.path.len();
             self.levels.push(Level { id, path_len, directory: None });
@@ -105,7 +106,7 @@ impl Emitter<'_> {
 
     fn below(&self, name: &[u8]) -> Vec<u8> {
         let mut path = self.path.clone();
-        push_name(&mut path, name);
+        root::push(&mut path, name);
         path
     }
 
@@ -145,14 +146,4 @@ impl Emitter<'_> {
         }
         Ok(())
     }
-}
-
-fn push_name(path: &mut Vec<u8>, name: &[u8]) {
-    if name.is_empty() {
-        return;
-    }
-    if !path.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
 }

@@ -28,6 +28,7 @@ pub use error::Error;
 pub use source::Source;
 
 use crate::layer::whiteout;
+use crate::root;
 use crate::tar::{Entry, Kind, Writer, Xattrs};
 use crate::time::Timestamp;
 use member::Layer;
@@ -122,7 +123,7 @@ impl<W: Write> Output<'_, W> {
         while let Some(step) = steps.pop() {
             let node = tree.node(step.node);
             self.path.truncate(step.parent_len);
-            push_name(&mut self.path, step.name);
+            root::push(&mut self.path, step.name);
             self.write_own(&node.own)?;
             let path_len = self.path.len();
             if node.hides && !step.hidden && node.own.is_directory() {
@@ -195,7 +196,7 @@ impl<W: Write> Output<'_, W> {
     /// Writes a whiteout with the same fixed header as `layer-diff`.
     fn whiteout(&mut self, parent_len: usize, name: &[u8]) -> Result<(), Error> {
         self.path.truncate(parent_len);
-        push_name(&mut self.path, name);
+        root::push(&mut self.path, name);
         let entry = Entry { kind: Kind::File, mode: 0, ..made_directory() };
         let written = self.append(entry, std::io::empty());
         self.path.truncate(parent_len);
@@ -215,14 +216,4 @@ fn made_directory() -> Entry {
         len_bytes: 0,
         xattrs: Xattrs::new(),
     }
-}
-
-fn push_name(path: &mut Vec<u8>, name: &[u8]) {
-    if name.is_empty() {
-        return;
-    }
-    if !path.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
 }

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// Numbers of the calls: the same wherever new calls are numbered alike.
-#[cfg(any(
+/// Whether new calls have the same number here as on most processors.
+const IS_NUMBERED_ALIKE: bool = cfg!(any(
     all(target_arch = "x86_64", target_pointer_width = "64"),
     target_arch = "x86",
     target_arch = "aarch64",
@@ -16,26 +16,9 @@ use rustix::path::Arg;
     target_arch = "powerpc64",
     target_arch = "s390x",
     target_arch = "loongarch64",
-))]
-mod number {
-    pub(super) const GETXATTRAT: Option<libc::c_long> = Some(464);
-    pub(super) const LISTXATTRAT: Option<libc::c_long> = Some(465);
-}
-
-#[cfg(not(any(
-    all(target_arch = "x86_64", target_pointer_width = "64"),
-    target_arch = "x86",
-    target_arch = "aarch64",
-    target_arch = "arm",
-    target_arch = "riscv64",
-    target_arch = "powerpc64",
-    target_arch = "s390x",
-    target_arch = "loongarch64",
-)))]
-mod number {
-    pub(super) const GETXATTRAT: Option<libc::c_long> = None;
-    pub(super) const LISTXATTRAT: Option<libc::c_long> = None;
-}
+));
+const GETXATTRAT: libc::c_long = 464;
+const LISTXATTRAT: libc::c_long = 465;
 
 /// `struct xattr_args` of linux/xattr.h.
 #[repr(C, align(8))]
@@ -51,7 +34,7 @@ struct Arguments {
 /// # Errors
 /// What the system says; `ENOSYS` where there is no such call.
 pub fn list(directory: BorrowedFd<'_>, name: &[u8], buffer: &mut [u8]) -> Result<usize, Errno> {
-    let number = number::LISTXATTRAT.ok_or(Errno::NOSYS)?;
+    let number = numbered(LISTXATTRAT)?;
     name.into_with_c_str(|path| {
         // SAFETY: the path is a C string that outlives the call, and the kernel
         // writes no more than the length that is passed with the buffer.
@@ -79,7 +62,7 @@ pub fn get(
     attribute: &[u8],
     buffer: &mut [u8],
 ) -> Result<usize, Errno> {
-    let number = number::GETXATTRAT.ok_or(Errno::NOSYS)?;
+    let number = numbered(GETXATTRAT)?;
     let size = u32::try_from(buffer.len()).map_err(|_| Errno::TOOBIG)?;
     let value = buffer.as_mut_ptr().expose_provenance() as u64;
     let mut arguments = Arguments { value, size, flags: 0 };
@@ -102,6 +85,10 @@ pub fn get(
             len(result)
         })
     })
+}
+
+fn numbered(call: libc::c_long) -> Result<libc::c_long, Errno> {
+    if IS_NUMBERED_ALIKE { Ok(call) } else { Err(Errno::NOSYS) }
 }
 
 fn flags(name: &[u8]) -> libc::c_int {

@@ -12,8 +12,8 @@ use layerutils_fuzz::mutate::Mutator;
 use layerutils_fuzz::{TARGETS, Target};
 
 thread_local! {
-    /// What is being tried, for the message when it fails.
-    static TRIED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The target and what is being tried, for the message when it fails.
+    static TRIED: RefCell<(&'static str, Vec<u8>)> = const { RefCell::new(("", Vec::new())) };
 }
 
 fn main() {
@@ -29,6 +29,7 @@ fn main() {
     };
     let time = Duration::from_secs(number("LAYERUTILS_FUZZ_SECONDS", 10));
     let seed = number("LAYERUTILS_FUZZ_SEED", 0);
+    keep_what_fails();
     for target in TARGETS {
         if wanted.is_empty() || wanted.iter().any(|name| name == target.name) {
             smoke(target, time, seed);
@@ -36,15 +37,21 @@ fn main() {
     }
 }
 
-fn smoke(target: Target, time: Duration, seed: u64) {
+/// Has a panic end the process, and its input in a file.
+fn keep_what_fails() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         usual(panic);
-        let path = std::env::temp_dir().join(format!("fuzz-{}", target.name));
-        let written = TRIED.with_borrow(|tried| fs::write(&path, tried));
-        println!("fuzz-smoke: {}: the input is {path:?}: {written:?}", target.name);
+        TRIED.with_borrow(|(name, tried)| {
+            let path = std::env::temp_dir().join(format!("fuzz-{name}"));
+            let written = fs::write(&path, tried);
+            println!("fuzz-smoke: {name}: the input is {path:?}: {written:?}");
+        });
         std::process::exit(1);
     }));
+}
+
+fn smoke(target: Target, time: Duration, seed: u64) {
     let corpus = corpus(target);
     let begin = Instant::now();
     let mut mutator = Mutator::new(seed);
@@ -57,7 +64,7 @@ fn smoke(target: Target, time: Duration, seed: u64) {
             None if begin.elapsed() >= time => break,
             None => mutator.input(&corpus),
         };
-        TRIED.with_borrow_mut(|tried| tried.clone_from(&input));
+        TRIED.set((target.name, input.clone()));
         (target.run)(&input);
         count += 1;
     }

@@ -54,20 +54,47 @@ pub fn ordinary_user() -> User {
     }
 }
 
-/// A user to whom subuid(5) and subgid(5) grant ids, if there is one.
+/// Somebody to whom subuid(5) and subgid(5) grant ids.
+#[derive(Debug, Clone, Copy)]
+pub struct SubordinateUser {
+    /// Who it is.
+    pub user: User,
+    /// The first user id that is granted.
+    pub first_uid: u32,
+    /// The first group id that is granted.
+    pub first_gid: u32,
+}
+
+/// Somebody with subordinate ids, for a test that root runs as them; skips the rest of
+/// the test where there is nobody, or no root.
 #[must_use]
-pub fn user_with_subordinate_ids() -> Option<User> {
+pub fn subordinate_user() -> Option<SubordinateUser> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let (users, groups) = (read("/etc/subuid"), read("/etc/subgid"));
-    let grants = |table: &str, name: &str| {
-        table.lines().any(|line| line.split(':').next().is_some_and(|owner| owner == name))
+    let first = |table: &str, name: &str| -> Option<u32> {
+        let fields = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        fields
+            .filter(|fields| fields.first() == Some(&name))
+            .find_map(|fields| fields.get(1)?.parse().ok())
     };
-    read("/etc/passwd").lines().find_map(|line| {
+    let found = read("/etc/passwd").lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let name = fields.first()?;
         let user = User { uid: fields.get(2)?.parse().ok()?, gid: fields.get(3)?.parse().ok()? };
-        (grants(&users, name) && grants(&groups, name)).then_some(user)
-    })
+        let (first_uid, first_gid) = (first(&users, name)?, first(&groups, name)?);
+        Some(SubordinateUser { user, first_uid, first_gid })
+    });
+    if !is_root() {
+        crate::requirement::skip("", "needs root, to become a user with subordinate ids");
+        return None;
+    }
+    if found.is_none() {
+        crate::requirement::skip(
+            "",
+            "nobody is in /etc/subuid and /etc/subgid (useradd sees to it)",
+        );
+    }
+    found
 }
 
 /// A test's own folder, and the user who owns it.

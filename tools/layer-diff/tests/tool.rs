@@ -176,39 +176,14 @@ fn a_tree_may_be_deeper_than_the_usual_number_of_descriptors() {
     assert_eq!(text.lines().last(), Some(&*deepest));
 }
 
-/// Somebody who has subordinate users and groups.
-fn subordinate_user() -> Option<(String, String)> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let [passwd, subuid, subgid] = ["/etc/passwd", "/etc/subuid", "/etc/subgid"].map(read);
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, uid, gid) = (fields.next()?, fields.nth(1)?, fields.next()?);
-        let has = |table: &str| table.lines().any(|line| line.split(':').next() == Some(name));
-        (has(&subuid) && has(&subgid)).then(|| (uid.to_owned(), gid.to_owned()))
-    })
-}
-
 #[test]
 fn subordinate_ids_read_what_belongs_to_them() {
-    if !rustix::process::geteuid().is_root() {
-        layerutils_tests::requirement::skip(
-            "",
-            "this process is not root, to become a user with subordinate ids",
-        );
-        return;
-    }
-    let Some((uid, gid)) = subordinate_user() else {
-        layerutils_tests::requirement::skip(
-            "",
-            "nobody in /etc/subuid and /etc/subgid (useradd makes one)",
-        );
-        return;
-    };
+    let Some(found) = layerutils_tests::sandbox::subordinate_user() else { return };
+    let (uid, gid) = (found.user.uid, found.user.gid);
     let scratch = tempfile::tempdir().unwrap();
     let tool = scratch.path().join("tool");
     fs::copy(env!("CARGO_BIN_EXE_layer-diff"), &tool).unwrap();
-    let (user, group) = (uid.parse().unwrap(), gid.parse().unwrap());
-    std::os::unix::fs::chown(scratch.path(), Some(user), Some(group)).unwrap();
+    std::os::unix::fs::chown(scratch.path(), Some(uid), Some(gid)).unwrap();
     let as_user = |script: &str| {
         let output = Command::new("setpriv")
             .args([format!("--reuid={uid}"), format!("--regid={gid}")])

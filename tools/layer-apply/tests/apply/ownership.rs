@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Output};
 
+use layerutils_tests::sandbox::{SubordinateUser, User, subordinate_user};
+
 use crate::support::{Archive, Scratch, Way, feed, has_program, is_root, member, run, tool};
 
 /// Nobody's user and group.
@@ -94,31 +96,10 @@ fn an_ordinary_user_who_insists_on_owners_is_refused() {
     }
 }
 
-/// A user of this machine with subordinate ids: his own, and the first of those.
-fn subordinate_user() -> Option<((u32, u32), (u32, u32))> {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let (passwd, subuid, subgid) = (read("/etc/passwd"), read("/etc/subuid"), read("/etc/subgid"));
-    passwd.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let first = |table: &str| {
-            let prefix = format!("{}:", fields.first()?);
-            let range = table.lines().find_map(|line| line.strip_prefix(&prefix))?;
-            range.split(':').next()?.parse::<u32>().ok()
-        };
-        let own = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
-        Some((own, (first(&subuid)?, first(&subgid)?)))
-    })
-}
-
 #[test]
 fn subordinate_ids_keep_the_owners_of_files() {
-    let Some(((uid, gid), (first_uid, first_gid))) = subordinate_user() else {
-        layerutils_tests::requirement::skip(
-            "",
-            "nobody in /etc/subuid and /etc/subgid (useradd makes one)",
-        );
-        return;
-    };
+    let Some(SubordinateUser { user, first_uid, first_gid }) = subordinate_user() else { return };
+    let User { uid, gid } = user;
     if !has_program("newuidmap") {
         return;
     }

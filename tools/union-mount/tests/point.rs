@@ -106,8 +106,10 @@ fn one_upper_directory_takes_the_changes_of_one_union() {
         // What a death has left is taken over.
         let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(scratch.path("up")).unwrap());
         let work = format!(".union-mount-work.{inode}");
-        scratch.directory(format!("{work}/work/left"));
-        let owned = [work.clone(), format!("{work}/work")];
+        // The kernel's own, in ours.
+        let kernels = format!("{work}/{}", "work");
+        scratch.directory(format!("{kernels}/left"));
+        let owned = [work.clone(), kernels];
         owned.iter().for_each(|name| scratch.own(scratch.path(name)));
         scratch.sh(&["--upper", "up"], &[&base], ":").ok();
         assert!(!scratch.names().contains(&work), "{:?}", scratch.names());

@@ -110,7 +110,7 @@ fn the_config_and_history_of_a_commit_are_those_of_docker_field_by_field() {
         changes.iter().for_each(|change| import.extend(["-c", change]));
         import.extend(["root.tar", &image]);
         daemon.run(&import);
-        daemon.run(&["docker", "create", "--name", &container, &image]);
+        daemon.run(&["docker", "create", "--network", "none", "--name", &container, &image]);
         daemon.run(&["docker", "cp", "root/a", &format!("{container}:/h")]);
         daemon.save(parent, "parent.tar");
         for (number, options) in COMMITS.iter().enumerate() {
@@ -150,7 +150,7 @@ fn a_commit_without_a_change_adds_an_entry_and_no_layer() {
     let _ = sandbox.sh("tar -cf none.tar -T /dev/null").succeeds();
     let (image, container) = (daemon.name("base"), daemon.name("box"));
     daemon.run(&["docker", "import", "-c", "CMD [\"sh\"]", "root.tar", &image]);
-    daemon.run(&["docker", "create", "--name", &container, &image]);
+    daemon.run(&["docker", "create", "--network", "none", "--name", &container, &image]);
     daemon.run(&["docker", "commit", "-m", "Nothing", &container, &daemon.name("same")]);
     daemon.save("base", "base.tar");
     daemon.save("same", "same.tar");

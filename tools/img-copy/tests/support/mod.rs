@@ -6,27 +6,10 @@ pub(crate) mod fake;
 pub(crate) mod proxy;
 pub(crate) mod real;
 
-use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
-
 use layerutils_tests::place::Place;
 
 pub(crate) fn place() -> Place {
     Place::new(env!("CARGO_BIN_EXE_img-copy"))
-}
-
-/// A port of this machine that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// Waits until somebody listens on it.
-pub(crate) fn wait_for(port: u16) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "nobody listens on port {port}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Bytes that do not compress, the same in every run.

@@ -1,10 +1,11 @@
 //! Debian's `docker-registry`, with storage of its own, for one test.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-
-use super::{free_port, wait_for};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 /// What `htpasswd -B` makes of the password `secret`.
 pub(crate) const HTPASSWD: &str =
@@ -28,9 +29,18 @@ pub(crate) struct Setup<'s> {
 
 impl Registry {
     pub(crate) fn start(setup: Setup<'_>) -> Self {
+        // Another process may take the port between the search and the registry.
+        for _ in 0..10 {
+            if let Some(registry) = Self::start_on(free_port(), setup) {
+                return registry;
+            }
+        }
+        panic!("docker-registry does not start");
+    }
+
+    fn start_on(port: u16, setup: Setup<'_>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let port = free_port();
         let mut config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}}}\n\
@@ -55,9 +65,16 @@ impl Registry {
         let mut command = Command::new("docker-registry");
         command.args(["serve", &path("config.yml")]).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let child = command.spawn().unwrap();
-        wait_for(port);
-        Self { child, folder, port }
+        let mut registry = Self { child: command.spawn().unwrap(), folder, port };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if registry.child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            assert!(Instant::now() < deadline, "nobody listens on port {port}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(registry)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -68,6 +85,16 @@ impl Registry {
     pub(crate) fn name(&self, name: &str) -> String {
         format!("docker://localhost:{}/{name}", self.port)
     }
+}
+
+/// A port that nobody listens on, of those that the kernel gives to nobody who does
+/// not ask for one by number.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + (std::process::id() % 1_000) as u16 * 16;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 4_000);
+    ports.take(4_000).find(is_free).unwrap()
 }
 
 impl Drop for Registry {

@@ -10,23 +10,32 @@ use layerutils_tests::requirement::{Requirement, skip};
 use layerutils_tests::sandbox::Sandbox;
 use layerutils_tests::{fixture, require, stand_in};
 
+const README: &str = include_str!("../../README.md");
+
+/// A block.
 struct Recipe {
+    /// Where in README.md it begins.
+    line: usize,
     needs: Option<&'static str>,
     script: String,
     prints: Vec<String>,
 }
 
 fn recipes() -> Vec<Recipe> {
-    let readme = include_str!("../../README.md");
     let mut recipes = Vec::new();
-    let mut lines = readme.lines();
-    while let Some(line) = lines.next() {
-        let Some(options) = line.strip_prefix("```sh run") else { continue };
-        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+    let mut lines = README.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(mark) = line.strip_prefix("```sh run") else { continue };
+        let line = number + 1;
+        let needs = mark.strip_prefix(" needs=");
+        assert!(mark.is_empty() || needs.is_some(), "README.md:{line}: {mark:?}");
+        let block = lines.by_ref().map(|(_, line)| line);
+        let block: Vec<&str> = block.take_while(|line| *line != "```").collect();
         let (prints, commands): (Vec<&str>, Vec<&str>) =
             block.into_iter().partition(|line| line.starts_with("#=>"));
         recipes.push(Recipe {
-            needs: options.trim().strip_prefix("needs="),
+            line,
+            needs,
             script: commands.join("\n"),
             prints: prints.iter().map(|line| line[3..].trim().to_owned()).collect(),
         });
@@ -42,16 +51,17 @@ fn cook(sandbox: &Sandbox) {
     stand_in::ssh(sandbox);
     for recipe in recipes() {
         if let Some(Err(reason)) = recipe.needs.map(|program| Requirement::Peer(program).check()) {
-            skip(" (a recipe)", &reason);
+            skip(&format!(" (README.md:{})", recipe.line), &reason);
             continue;
         }
-        let outcome = sandbox.sh(&format!("set -e\n{}", recipe.script)).outcome();
-        assert_eq!(outcome.status, 0, "{}\n{outcome}", recipe.script);
-        assert!(outcome.stderr.is_empty(), "{}\n{outcome}", recipe.script);
+        let at = format!("README.md:{}", recipe.line);
+        let outcome = sandbox.sh(&format!("set -eu\n{}", recipe.script)).outcome();
+        assert_eq!(outcome.status, 0, "{at}\n{outcome}");
+        assert!(outcome.stderr.is_empty(), "{at}\n{outcome}");
         let mut rest = outcome.text();
         for expected in &recipe.prints {
             let found = rest.find(expected.as_str());
-            let place = found.unwrap_or_else(|| panic!("no {expected:?}\n{outcome}"));
+            let place = found.unwrap_or_else(|| panic!("{at}: no {expected:?}\n{outcome}"));
             rest = &rest[place + expected.len()..];
         }
     }
@@ -60,7 +70,7 @@ fn cook(sandbox: &Sandbox) {
 #[test]
 fn the_readme_has_ten_recipes_and_one_command_for_the_tests() {
     assert!(recipes().len() >= 10);
-    assert!(include_str!("../../README.md").contains("\ncargo test --workspace "));
+    assert!(README.contains("\ncargo test --workspace "));
 }
 
 #[test]

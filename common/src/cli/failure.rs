@@ -71,10 +71,10 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
 
 /// An error and its sources, joined by `: `.
 fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
+    let mut line = words(error);
     let mut source = error.source();
     while let Some(error) = source {
-        let text = error.to_string();
+        let text = words(error);
         // A transparent wrapper says the same words twice.
         if !line.ends_with(&text) {
             let _ = write!(line, ": {text}");
@@ -82,6 +82,18 @@ fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     line
+}
+
+/// What one error says of itself: of the system's, the words of strerror(3) without
+/// the number that Rust puts after them, however deep they are wrapped.
+fn words(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let number = text.rsplit_once(" (os error ").and_then(|(words, rest)| {
+        let digits = rest.strip_suffix(')')?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(words.len())
+    });
+    text.truncate(number.unwrap_or(text.len()));
+    text
 }
 
 #[cfg(test)]
@@ -96,5 +108,13 @@ mod tests {
     fn the_line_carries_every_source_once() {
         let failure = Failure::from(Outer(std::io::Error::other("disk on fire")));
         assert_eq!(failure.line(), "usr/bin/x: disk on fire");
+    }
+
+    #[test]
+    fn the_system_says_it_in_words() {
+        let refused = std::io::Error::from_raw_os_error(libc::EACCES);
+        assert_eq!(Failure::from(Outer(refused)).line(), "usr/bin/x: Permission denied");
+        let refused = rustix::io::Errno::NOENT;
+        assert_eq!(Failure::about("x", refused).line(), "x: No such file or directory");
     }
 }

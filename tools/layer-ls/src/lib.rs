@@ -87,7 +87,7 @@ fn list_layer(
 ) -> Result<(), Problem> {
     let layer = layer.map(OsString::as_os_str);
     let label = input.label();
-    let bad = |error: &dyn std::error::Error| Problem::Layer(about(&label, error));
+    let bad = |error: &dyn std::error::Error| Problem::Layer(Failure::about(&label, error));
     let progress = Progress::bytes(&label, input.len_bytes());
     let decoder = Decoder::new(progress.reading(input)).map_err(|error| bad(&error))?;
     let mut reader = Reader::new(decoder, Limits::default());
@@ -103,14 +103,4 @@ fn list_layer(
         writeln!(output, "{total}").map_err(Problem::Output)?;
     }
     Ok(())
-}
-
-fn about(label: &str, error: &dyn std::error::Error) -> Failure {
-    let mut text = format!("{label}: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    Failure::new(text)
 }

@@ -46,7 +46,7 @@ fn the_status_is_the_commands_own() {
         assert_eq!(missing.stderr, "union-mount: nope: command not found\n");
         let refused = run("/bin");
         assert_eq!(refused.status, Some(126));
-        assert_eq!(refused.stderr, "union-mount: /bin: Permission denied (os error 13)\n");
+        assert_eq!(refused.stderr, "union-mount: /bin: Permission denied\n");
         let lost = scratch.sh(&[], &[Path::new("no-such-layer")], "true");
         assert_eq!(lost.status, Some(125));
         assert!(lost.stderr.starts_with("union-mount: no-such-layer: "), "{}", lost.stderr);

@@ -50,7 +50,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         Form::Lines { end } => {
             let mut stream = plan.open(Payload::Text)?;
             let is_terminal = stream.is_terminal();
-            let summary = plan.tell(&mut Lines { stream: &mut stream, end, is_terminal })?;
+            let mut lines = Lines::new(&mut stream, end, is_terminal);
+            let summary = plan.tell(&mut lines)?;
+            lines.finish().map_err(|error| plan.write_failure(error))?;
             stream.commit()?;
             summary
         }

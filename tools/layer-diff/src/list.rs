@@ -4,19 +4,48 @@
 use std::io::Write;
 
 use common::json::insert_name;
-use common::layer::diff::{Change, ChangeKind, Sink, SinkError};
+use common::layer::diff::{Change, ChangeKind, Differences, Sink, SinkError};
 use common::layer::listing::insert_entry;
 use common::name::show;
 use serde_json::{Map, Value};
 
 /// Prints `A`, `C` or `D` and the path from the root.
+///
+/// `docker diff` has no line for the root. Here it has one where its own attributes
+/// changed, or where its time is all that did.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
-    pub(crate) stream: W,
+    stream: W,
     /// What ends a line.
-    pub(crate) end: u8,
+    end: u8,
     /// Whether a person reads this directly, so that names are to be escaped.
-    pub(crate) is_terminal: bool,
+    is_terminal: bool,
+    /// Whether the root changed in nothing but what changes below it bring about.
+    root_is_due: bool,
+}
+
+impl<W: Write> Lines<W> {
+    pub(crate) fn new(stream: W, end: u8, is_terminal: bool) -> Self {
+        Self { stream, end, is_terminal, root_is_due: false }
+    }
+
+    /// The end of the changes.
+    pub(crate) fn finish(mut self) -> std::io::Result<()> {
+        match self.root_is_due {
+            true => self.line(b'C', b""),
+            false => Ok(()),
+        }
+    }
+
+    fn line(&mut self, letter: u8, path: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(&[letter, b' ', b'/'])?;
+        if self.is_terminal {
+            write!(self.stream, "{}", show(path))?;
+        } else {
+            self.stream.write_all(path)?;
+        }
+        self.stream.write_all(&[self.end])
+    }
 }
 
 impl<W: Write> Sink for Lines<W> {
@@ -28,13 +57,12 @@ impl<W: Write> Sink for Lines<W> {
             // The directory has a line of its own.
             ChangeKind::Opaque => return Ok(()),
         };
-        self.stream.write_all(&[letter, b' ', b'/'])?;
-        if self.is_terminal {
-            write!(self.stream, "{}", show(change.path))?;
-        } else {
-            self.stream.write_all(change.path)?;
+        let is_root = change.path.is_empty() && change.kind == ChangeKind::Changed;
+        self.root_is_due = is_root && Differences::MTIME.contains(change.differences);
+        match self.root_is_due {
+            true => Ok(()),
+            false => Ok(self.line(letter, change.path)?),
         }
-        Ok(self.stream.write_all(&[self.end])?)
     }
 }
 

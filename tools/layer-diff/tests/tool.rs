@@ -32,10 +32,20 @@ fn trees() -> tempfile::TempDir {
 fn the_list_is_docker_diffs() {
     let scratch = trees();
     let output = layer_diff(scratch.path(), &["--list", "a", "b"]);
-    assert_eq!(output.stdout, b"C /\nD /gone\nC /d\nA /d/new\nA /esc\x1b\nA /\xff\n");
+    assert_eq!(output.stdout, b"D /gone\nC /d\nA /d/new\nA /esc\x1b\nA /\xff\n");
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
     let output = layer_diff(scratch.path(), &["--list", "-0", "a", "b"]);
-    assert_eq!(output.stdout, b"C /\0D /gone\0C /d\0A /d/new\0A /esc\x1b\0A /\xff\0");
+    assert_eq!(output.stdout, b"D /gone\0C /d\0A /d/new\0A /esc\x1b\0A /\xff\0");
+    // The root, of which docker says nothing.
+    let list = |script: &str| {
+        let run = Command::new("sh").args(["-ec", script]).current_dir(&scratch).status();
+        assert!(run.unwrap().success());
+        layer_diff(scratch.path(), &["--list", "--exit-code", "c", "b"])
+    };
+    let time_only = list("cp -a b c; touch -d @300 c");
+    assert_eq!((&*time_only.stdout, time_only.status.code()), (&b"C /\n"[..], Some(1)));
+    let mode_too = list("chmod 700 c; rm c/d/new; touch -d @200.25 c/d");
+    assert_eq!(mode_too.stdout, b"C /\nC /d\nA /d/new\n");
 }
 
 #[test]

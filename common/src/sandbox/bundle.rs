@@ -10,9 +10,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Error;
+use super::capabilities::Capabilities;
 use super::plan::{Bytes, Ids, MountPlan, Plan, SourcePlan};
 use super::surroundings::{Access, Measure, Network, Privileges, Terminal, Writable};
-use super::syscalls::{self, AF_VSOCK, NAMESPACES, PERSONALITIES};
+use super::syscalls::{self, FAMILIES, NAMESPACES, PERSONALITIES, may_make_namespaces};
 use super::system::{MASKED, READ_ONLY};
 use super::user::User;
 
@@ -62,7 +63,7 @@ pub(super) fn config(
     let mut linux =
         json!({"namespaces": namespaces, "maskedPaths": masked, "readonlyPaths": read_only});
     if settings.takes(Measure::SystemCalls) {
-        linux["seccomp"] = seccomp();
+        linux["seccomp"] = seccomp(settings.capabilities);
     }
     Ok(json!({
         "ociVersion": "1.0.2",
@@ -159,24 +160,30 @@ fn added(mount: &MountPlan, source: String) -> Result<Option<Value>, Error> {
 
 /// The filter of `seccomp`, in the words of the specification. It has none for calls
 /// that are newer than the list.
-fn seccomp() -> Value {
+fn seccomp(capabilities: Capabilities) -> Value {
     let refuse = |names: Vec<&str>, args: Value| json!({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": libc::EPERM, "args": args});
-    let mut calls = vec![
-        refuse(syscalls::names().collect(), json!([])),
-        json!({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": libc::ENOSYS}),
-        refuse(vec!["socket"], json!([{"index": 0, "value": AF_VSOCK, "op": "SCMP_CMP_EQ"}])),
-    ];
-    // There is no "any of these bits": each gets its own rule.
-    for bit in (0..u32::BITS).map(|shift| 1_u32 << shift).filter(|bit| NAMESPACES & bit != 0) {
-        let any = json!([{"index": 0, "value": bit, "valueTwo": bit, "op": "SCMP_CMP_MASKED_EQ"}]);
-        calls.push(refuse(vec!["clone"], any));
+    let mut calls = vec![refuse(syscalls::names(capabilities).collect(), json!([]))];
+    for family in FAMILIES {
+        let equal = json!([{"index": 0, "value": family, "op": "SCMP_CMP_EQ"}]);
+        calls.push(refuse(vec!["socket"], equal));
+    }
+    if !may_make_namespaces(capabilities) {
+        calls.push(
+            json!({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": libc::ENOSYS}),
+        );
+        // There is no "any of these bits": each gets its own rule.
+        for bit in (0..u32::BITS).map(|shift| 1_u32 << shift).filter(|bit| NAMESPACES & bit != 0) {
+            let any =
+                json!([{"index": 0, "value": bit, "valueTwo": bit, "op": "SCMP_CMP_MASKED_EQ"}]);
+            calls.push(refuse(vec!["clone"], any));
+        }
     }
     let others =
         PERSONALITIES.map(|known| json!({"index": 0, "value": known, "op": "SCMP_CMP_NE"}));
     calls.push(refuse(vec!["personality"], json!(others)));
     let architectures = match std::env::consts::ARCH {
         "x86_64" => vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
-        "aarch64" => vec!["SCMP_ARCH_AARCH64"],
+        "aarch64" => vec!["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
         _ => Vec::new(),
     };
     json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": architectures, "syscalls": calls})

@@ -100,9 +100,14 @@ impl Capabilities {
         Ok(())
     }
 
+    /// Whether one is in the set, by its name without `CAP_`.
+    pub(super) fn contains(self, name: &str) -> bool {
+        bit(name).is_some_and(|bit| self.0 & bit != 0)
+    }
+
     /// The names, as an OCI runtime takes them.
     pub(super) fn names(self) -> Vec<String> {
-        let names = NAMES.into_iter().filter(|name| bit(name).is_some_and(|bit| self.0 & bit != 0));
+        let names = NAMES.into_iter().filter(|name| self.contains(name));
         names.map(|name| format!("CAP_{name}")).collect()
     }
 

@@ -53,13 +53,13 @@ pub(super) fn main(
     ids::rename(user, plan, channel)?;
     // Before the privilege goes that it takes.
     if settings.takes(Measure::SystemCalls) {
-        if let Err(error) = seccomp::confine() {
+        if let Err(error) = seccomp::confine(settings.capabilities) {
             let line = crate::cli::Failure::from(error).line();
             let text = format!("{line}: the command can make any system call");
             channel.report(&Report::Warning(text));
         }
     }
-    privileges::become_user(user, plan.ids, plan.settings.capabilities)?;
+    privileges::become_user(user, plan.ids, settings.capabilities)?;
     // After the change of user, which clears it.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .trying(|| "cannot tie the command to its init".into())?;

@@ -476,6 +476,10 @@ fn capabilities_and_measures_by_dockers_names() {
         let one = scratch.sh(&["--cap-drop=ALL", "--cap-add=CAP_NET_RAW"], script);
         assert_eq!(one, "CapBnd:\t0000000000002000\n");
         assert_eq!(scratch.run(&["--cap-add", "FLY", "app"]).status.code(), Some(2));
+        // A capability comes with its system calls.
+        let admin = "mount -t tmpfs none /made 2>&1 && unshare -u true && echo mounted || true";
+        assert!(scratch.sh(&[], admin).contains("denied"), "mount without the capability");
+        assert_eq!(scratch.sh(&["--cap-add=SYS_ADMIN"], admin), "mounted\n");
         let seccomp = ["--security-opt", "seccomp=unconfined"];
         assert_eq!(scratch.sh(&seccomp, "grep Seccomp: /proc/self/status"), "Seccomp:\t0\n");
         let fixed = ["--security-opt", "no-new-privileges"];

@@ -14,7 +14,7 @@ use super::capabilities::Capabilities;
 use super::plan::{Bytes, Ids, MountPlan, Plan, SourcePlan};
 use super::surroundings::{Access, Measure, Network, Privileges, Terminal, Writable};
 use super::syscalls::{self, FAMILIES, NAMESPACES, PERSONALITIES, may_make_namespaces};
-use super::system::{MASKED, READ_ONLY};
+use super::system::{READ_ONLY, masked};
 use super::user::User;
 
 /// The root's name in the bundle.
@@ -38,17 +38,17 @@ pub(super) fn config(
         mounts.push(json!({"destination": path, "type": "bind", "source": in_bundle(name)?,
             "options": ["bind", "rw", "nosuid", "nodev", "noexec"]}));
     }
-    let mut masked: Vec<String> = Vec::new();
+    let mut hidden: Vec<String> = Vec::new();
     for (number, mount) in plan.mounts.iter().enumerate() {
         let source = in_bundle(&format!("{MOUNTS}/{number}"))?;
         match added(mount, source)? {
             Some(mount) => mounts.push(mount),
-            None => masked.push(text(&mount.target)?),
+            None => hidden.push(text(&mount.target)?),
         }
     }
     let mut read_only: &[&str] = &[];
     if settings.takes(Measure::SystemPaths) {
-        masked.extend(MASKED.map(str::to_owned));
+        hidden.extend(masked());
         read_only = &READ_ONLY;
     }
     let mut namespaces = vec![
@@ -61,7 +61,7 @@ pub(super) fn config(
         namespaces.push(json!({"type": "network"}));
     }
     let mut linux =
-        json!({"namespaces": namespaces, "maskedPaths": masked, "readonlyPaths": read_only});
+        json!({"namespaces": namespaces, "maskedPaths": hidden, "readonlyPaths": read_only});
     if settings.takes(Measure::SystemCalls) {
         linux["seccomp"] = seccomp(settings.capabilities);
     }

@@ -61,7 +61,7 @@ pub(super) fn rename(user: &User, plan: &Plan, channel: &Channel) -> Result<(), 
         );
         return Err(Error::new(what).with_hint(SUBORDINATE));
     }
-    if !user.groups.is_empty() {
+    if user.has_other_groups() {
         let text = "with one id the user is in no supplementary groups";
         channel.report(&Report::Warning(text.into()));
     }

@@ -51,7 +51,7 @@ impl<'a> Mounts<'a> {
     ) -> Result<Self, Error> {
         let directory = staging.directory("nothing")?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(staging, "empty", flags, Mode::empty())
+        let file = openat(staging, "empty", flags, Mode::from_raw_mode(0o444))
             .trying(|| "cannot prepare mount points".into())?;
         Ok(Self { root, staging, channel, plan, nothing: (directory, file) })
     }

@@ -21,7 +21,7 @@ pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(
         // Where groups may not be set they are the caller's: see `ids`.
         (Ok(()), _) | (Err(_), Ids::Single) => {}
         // Root in a namespace of somebody else's making, which may not either.
-        (Err(_), Ids::Host) if groups.is_empty() && are_fixed() => {}
+        (Err(_), Ids::Host) if !user.has_other_groups() && are_fixed() => {}
         (Err(errno), Ids::Host) => return Err(Error::system("cannot set the groups", errno)),
     }
     let gid = raw(user.gid);

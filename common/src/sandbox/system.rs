@@ -16,9 +16,9 @@ use crate::name::show;
 use crate::root::Located;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 
-/// What of /proc and /sys is hidden, as docker hides it: it tells of the host or
-/// drives it.
-pub(super) const MASKED: [&str; 12] = [
+/// What of /proc and /sys is hidden on every machine, as docker hides it: it tells of the
+/// host or drives it.
+const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -32,6 +32,26 @@ pub(super) const MASKED: [&str; 12] = [
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
+
+/// The name of what tells when a processor was hot, in the folder of each
+/// (GHSA-6fw5-f8r9-fgfm).
+const HEAT: &str = "thermal_throttle";
+
+/// The folder of all processors.
+const PROCESSORS: &str = "/sys/devices/system/cpu";
+
+/// All that is hidden on this machine.
+pub(super) fn masked() -> Vec<String> {
+    let mut masked: Vec<String> = MASKED.into_iter().map(str::to_owned).collect();
+    for processor in std::fs::read_dir(PROCESSORS).into_iter().flatten().flatten() {
+        let name = processor.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if processor.path().join(HEAT).is_dir() {
+            masked.push(format!("{PROCESSORS}/{name}/{HEAT}"));
+        }
+    }
+    masked
+}
 
 /// What of /proc can be read and not written, as docker has it.
 pub(super) const READ_ONLY: [&str; 5] =
@@ -94,8 +114,8 @@ impl Mounts<'_> {
         for path in READ_ONLY {
             self.read_only(path)?;
         }
-        for path in MASKED {
-            self.mask(path)?;
+        for path in masked() {
+            self.mask(&path)?;
         }
         Ok(())
     }

@@ -57,6 +57,7 @@ fn attempt(name: &str) -> io::Result<()> {
             )?;
             File::open("/zero")?.read_exact(&mut [0])
         }
+        "ptrace-init" => call(libc::SYS_ptrace, [libc::PTRACE_SEIZE.into(), 1, 0, 0, 0]).map(drop),
         "init-root" => std::fs::read_link("/proc/1/root").map(drop),
         "program" => hold_own_program(),
         "program-held" => is_callers_program(),

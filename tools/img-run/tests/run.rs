@@ -252,6 +252,13 @@ fn users_are_the_images() {
             assert_eq!(id("app"), "7\n8\n8 9\n/srv\n");
             assert_eq!(id("app:more"), "7\n9\n9\n/srv\n");
             assert_eq!(id("1234"), "1234\n0\n0\n/\n");
+            // As docker has it, its own group is among the supplementary ones.
+            let groups = |user: &str| scratch.sh(&["-u", user], "grep Groups: /proc/self/status");
+            assert_eq!(groups("0"), "Groups:\t0 \n");
+            assert_eq!(groups("app"), "Groups:\t8 9 \n");
+            assert_eq!(groups("app:more"), "Groups:\t9 \n");
+            // To become the last number would be to stay root.
+            assert_eq!(scratch.run(&["-u", "4294967295", "app"]).status.code(), Some(125));
         } else {
             // The one id has the name that the image's user has.
             let script = "id -u; id -g; echo $HOME; touch /mine; stat -c %u:%g /mine /bin";

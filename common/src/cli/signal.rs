@@ -66,11 +66,12 @@ pub(super) fn wait_if_ending() {
     }
 }
 
-/// Passes INT, TERM and HUP on to `command` until the guard is dropped, instead
-/// of dying of them.
+/// Passes INT, TERM, HUP, QUIT, USR1, USR2, WINCH, TSTP and CONT on to `command` until the
+/// guard is dropped, instead of dying of them; TSTP stops this process, too.
 #[must_use]
 pub fn forward_to(command: Pid) -> Forwarding {
     COMMAND.store(command.as_raw(), Ordering::SeqCst);
+    sys::pass_on::start(command.as_raw());
     Forwarding(())
 }
 
@@ -80,6 +81,7 @@ pub struct Forwarding(());
 
 impl Drop for Forwarding {
     fn drop(&mut self) {
+        sys::pass_on::stop();
         COMMAND.store(0, Ordering::SeqCst);
     }
 }

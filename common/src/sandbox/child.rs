@@ -128,7 +128,13 @@ fn watch(
                 Arrived::Other(signal) => {
                     asked += u32::from(signal == Signal::SIGTERM);
                     let forced = asked >= PATIENCE;
-                    let _ = kill(pid, if forced { Signal::SIGKILL } else { signal });
+                    match isolation {
+                        // It is the command itself.
+                        Isolation::Chroot if !forced => init::forward(pid, signal),
+                        _ => {
+                            let _ = kill(pid, if forced { Signal::SIGKILL } else { signal });
+                        }
+                    }
                 }
                 Arrived::Child => {}
             }

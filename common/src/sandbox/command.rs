@@ -182,8 +182,8 @@ impl Command {
         self
     }
 
-    /// Runs the command and waits for it. INT, TERM and HUP go to it meanwhile;
-    /// it dies if this process does.
+    /// Runs the command and waits for it. INT, TERM, HUP and other signals (see
+    /// [`crate::cli::signal`]) go to it meanwhile; it dies if this process does.
     ///
     /// # Errors
     /// Whatever keeps the command from starting. That it fails is no error here.

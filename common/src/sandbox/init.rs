@@ -203,8 +203,17 @@ fn wait(command: Pid, signals: &Signals) -> Result<WaitStatus, Error> {
 }
 
 /// Passes a signal on: what a terminal would send, to the command's whole group.
-fn forward(command: Pid, signal: Signal) {
-    let group = matches!(signal, Signal::SIGINT | Signal::SIGQUIT | Signal::SIGHUP);
+pub(super) fn forward(command: Pid, signal: Signal) {
+    let signal = match signal {
+        // The command's group is an orphan to the kernel (credentials(7)): what a terminal
+        // sends would not stop it.
+        Signal::SIGTSTP => Signal::SIGSTOP,
+        other => other,
+    };
+    let group = matches!(
+        signal,
+        Signal::SIGINT | Signal::SIGQUIT | Signal::SIGHUP | Signal::SIGSTOP | Signal::SIGCONT
+    );
     let whole = Pid::from_raw(-command.as_raw());
     if !group || kill(whole, signal).is_err() {
         let _ = kill(command, signal);

@@ -9,6 +9,7 @@ pub mod fork;
 pub mod keyring;
 pub mod loopback;
 pub mod mount_attr;
+pub mod pass_on;
 pub mod seccomp;
 pub mod xattrat;
 

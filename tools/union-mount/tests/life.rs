@@ -74,7 +74,16 @@ fn kill_9_leaves_no_process_and_no_file() {
 fn signals_reach_the_command_and_its_status_counts() {
     in_each_role(|scratch| {
         let Some(base) = scratch.base() else { return };
-        for (number, name) in [(15, "TERM"), (2, "INT"), (1, "HUP")] {
+        let passed_on = [
+            (15, "TERM"),
+            (2, "INT"),
+            (1, "HUP"),
+            (3, "QUIT"),
+            (10, "USR1"),
+            (12, "USR2"),
+            (28, "WINCH"),
+        ];
+        for (number, name) in passed_on {
             let _ = fs::remove_dir_all(scratch.path("up"));
             let script =
                 format!("trap 'exit 9' {name}; touch /started; while :; do sleep 0.02; done");
@@ -88,6 +97,44 @@ fn signals_reach_the_command_and_its_status_counts() {
         wait_until("it never started", || scratch.path("up/started").is_file());
         signal(&child, 15);
         assert_eq!(child.wait().unwrap().code(), Some(143));
+    });
+}
+
+/// The state of the processes whose command line is that of `sleep WORD`.
+fn states(word: &str) -> String {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let own = entries.filter(|entry| {
+        fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| line == format!("sleep\0{word}\0").as_bytes())
+    });
+    let state = |stat: String| stat.rsplit(") ").next().map(|rest| rest[..1].to_owned());
+    own.filter_map(|entry| state(fs::read_to_string(entry.path().join("stat")).ok()?)).collect()
+}
+
+#[test]
+fn stop_and_continue_reach_the_command_and_its_children() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        for options in [&[][..], &["--isolation", "chroot"]] {
+            let word = format!("5{}{:?}68", std::process::id(), scratch.role as u8);
+            let mut tool = scratch.tool();
+            tool.args(options).arg(&base).args(["--", "sh", "-c"]);
+            // The shell is the command, and what is looked at its child.
+            tool.arg(format!("sleep {word}; exit 3")).process_group(0);
+            let mut child = tool.stdin(Stdio::null()).spawn().unwrap();
+            wait_until("it never started", || states(&word) == "S");
+            signal(&child, 20);
+            wait_until("it was not stopped", || states(&word) == "T");
+            let own = format!("/proc/{}/stat", child.id());
+            wait_until("the tool was not stopped", || {
+                fs::read_to_string(&own).unwrap().contains(") T ")
+            });
+            signal(&child, 18);
+            wait_until("it was not continued", || states(&word) == "S");
+            signal(&child, 15);
+            assert_eq!(child.wait().unwrap().code(), Some(143));
+            wait_until("a process is left", || states(&word).is_empty());
+        }
     });
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Error;
 use super::capabilities::Capabilities;
 use super::plan::{Bytes, Ids, MountPlan, Plan, SourcePlan};
-use super::surroundings::{Access, Measure, Network, Privileges, Terminal, Writable};
+use super::surroundings::{Access, Measure, Network, Privileges, Programs, Terminal, Writable};
 use super::syscalls::{self, FAMILIES, NAMESPACES, PERSONALITIES, may_make_namespaces};
 use super::system::{READ_ONLY, masked};
 use super::user::User;
@@ -146,10 +146,14 @@ fn added(mount: &MountPlan, source: String) -> Result<Option<Value>, Error> {
     let destination = text(&mount.target)?;
     Ok(match &mount.source {
         SourcePlan::Mask => None,
-        SourcePlan::Tmpfs { size_bytes, mode } => {
+        SourcePlan::Tmpfs(tmpfs) => {
             let mut options = vec![access.into(), "nosuid".into(), "nodev".to_owned()];
-            options.push(format!("mode={mode:o}"));
-            options.extend(size_bytes.map(|size| format!("size={size}")));
+            if tmpfs.programs == Programs::Refused {
+                options.push("noexec".into());
+            }
+            options.push(format!("mode={:o}", tmpfs.mode));
+            options.push(format!("uid={},gid={}", tmpfs.owner.0, tmpfs.owner.1));
+            options.extend(tmpfs.size_bytes.map(|size| format!("size={size}")));
             Some(json!({"destination": destination, "type": "tmpfs", "source": "tmpfs",
                 "options": options}))
         }

@@ -38,7 +38,11 @@ pub(super) fn enter(ids: Ids) -> Result<(), Error> {
     // ordinary user may map groups (user_namespaces(7)).
     write("setgroups", "deny")?;
     write("gid_map", &format!("0 {gid} 1"))?;
-    write("uid_map", &format!("0 {uid} 1"))
+    write("uid_map", &format!("0 {uid} 1")).map_err(|error| match uid.is_root() {
+        // Linux 5.12.
+        true => error.with_hint("to map root's own id takes the capability CAP_SETFCAP"),
+        false => error,
+    })
 }
 
 /// Where root is the only id inside, gives it the name that the command's user has: a

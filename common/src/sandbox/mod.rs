@@ -50,7 +50,7 @@ pub use command::Command;
 pub use error::Error;
 pub use limits::Limits;
 pub use surroundings::{
-    Access, Exit, Isolation, Measure, Mount, Network, Privileges, Root, Source, Stream, Terminal,
-    Writable,
+    Access, Exit, Isolation, Measure, Mount, Network, Privileges, Programs, Root, Source, Stream,
+    Terminal, Tmpfs, Writable,
 };
 pub use users::again as again_with_many_ids;

@@ -15,10 +15,10 @@ use super::error::Trying as _;
 use super::inside;
 use super::plan::{MountPlan, Plan, SourcePlan};
 use super::stub::Shape;
-use super::surroundings::{Access, Measure};
+use super::surroundings::{Access, Measure, Programs, Tmpfs};
 use super::terminal::Pair;
 use super::tree::Staging;
-use crate::mount::context::{attach, tmpfs};
+use crate::mount::context::{Context, attach};
 use crate::name::show;
 use crate::root::Located;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
@@ -83,8 +83,8 @@ impl<'a> Mounts<'a> {
         };
         match &mount.source {
             SourcePlan::Mask => return self.mask(&String::from_utf8_lossy(target)),
-            SourcePlan::Tmpfs { size_bytes, mode } => {
-                let mount = tmpfs(*size_bytes, *mode, access | NOSUID | NODEV)?;
+            SourcePlan::Tmpfs(tmpfs) => {
+                let mount = fresh(tmpfs, access | NOSUID | NODEV)?;
                 return self.attach(mount.as_fd(), target, Shape::Directory);
             }
             SourcePlan::Path(_) | SourcePlan::Fd(_) => {}
@@ -123,7 +123,15 @@ impl<'a> Mounts<'a> {
     ) -> Result<(), Error> {
         let about = || format!("cannot mount on {}", show(target));
         let target = match inside::locate(self.root, target).trying(about)? {
-            Located::Found(target) => target,
+            Located::Found(target) => {
+                // The kernel says no more than "invalid argument".
+                let is = inside::kind(&target).trying(about)? == FileType::Directory;
+                match (is, shape == Shape::Directory) {
+                    (true, false) => return Err(Error::new(about() + ": it is a directory")),
+                    (false, true) => return Err(Error::new(about() + ": it is no directory")),
+                    _ => target,
+                }
+            }
             Located::Missing(missing) => super::stub::create(&missing, shape)
                 .and_then(|()| match inside::locate(self.root, target)? {
                     Located::Found(target) => Ok(target),
@@ -133,6 +141,22 @@ impl<'a> Mounts<'a> {
         };
         attach(mount, target).trying(about)
     }
+}
+
+/// A fresh tmpfs that is nowhere yet.
+fn fresh(wanted: &Tmpfs, attributes: MountAttrFlags) -> Result<OwnedFd, Error> {
+    let context = Context::open("tmpfs", "tmpfs")?;
+    if let Some(size_bytes) = wanted.size_bytes {
+        context.string("size", &size_bytes.to_string())?;
+    }
+    context.string("mode", &format!("{:o}", wanted.mode))?;
+    context.string("uid", &wanted.owner.0.to_string())?;
+    context.string("gid", &wanted.owner.1.to_string())?;
+    let programs = match wanted.programs {
+        Programs::Run => MountAttrFlags::empty(),
+        Programs::Refused => NOEXEC,
+    };
+    Ok(context.mount(attributes | programs)?)
 }
 
 /// A copy of the mount at `source`, that is nowhere yet.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::command::Command;
 use super::error::Trying as _;
-use super::surroundings::{Access, Mount, Root, Settings, Source, Stream};
+use super::surroundings::{Access, Mount, Root, Settings, Source, Stream, Tmpfs};
 use super::{Error, inside};
 use crate::mount::{Durability, Form, Overlay, Server, Upper};
 
@@ -121,10 +121,7 @@ pub(super) enum SourcePlan {
     Path(Bytes),
     /// Its place in the list of descriptors.
     Fd(usize),
-    Tmpfs {
-        size_bytes: Option<u64>,
-        mode: u32,
-    },
+    Tmpfs(Tmpfs),
     Mask,
 }
 
@@ -133,7 +130,7 @@ impl SourcePlan {
     /// there is none to open.
     pub(super) fn open(&self, descriptors: &[OwnedFd]) -> Result<Option<OwnedFd>, Error> {
         match self {
-            Self::Tmpfs { .. } | Self::Mask => Ok(None),
+            Self::Tmpfs(_) | Self::Mask => Ok(None),
             Self::Path(path) => {
                 let path = path.path();
                 let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -186,7 +183,7 @@ fn plan_mount(mount: Mount, descriptors: &mut Vec<OwnedFd>) -> MountPlan {
             descriptors.push(fd);
             SourcePlan::Fd(descriptors.len() - 1)
         }
-        Source::Tmpfs { size_bytes, mode } => SourcePlan::Tmpfs { size_bytes, mode },
+        Source::Tmpfs(tmpfs) => SourcePlan::Tmpfs(tmpfs),
         Source::Mask => SourcePlan::Mask,
     };
     MountPlan { source, target: Bytes::new(mount.target), access: mount.access }

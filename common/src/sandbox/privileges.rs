@@ -22,7 +22,10 @@ pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(
         (Ok(()), _) | (Err(_), Ids::Single) => {}
         // Root in a namespace of somebody else's making, which may not either.
         (Err(_), Ids::Host) if !user.has_other_groups() && are_fixed() => {}
-        (Err(errno), Ids::Host) => return Err(Error::system("cannot set the groups", errno)),
+        (Err(errno), Ids::Host) => {
+            let error = Error::system("cannot set the groups", errno);
+            return Err(error.with_hint("it takes the capability CAP_SETGID"));
+        }
     }
     let gid = raw(user.gid);
     set_thread_res_gid(gid, gid, gid).trying(|| format!("cannot become group {}", user.gid))?;

@@ -48,7 +48,7 @@ fn targets(plan: &Plan, descriptors: &[OwnedFd]) -> Result<Vec<Target>, Error> {
     for mount in &plan.mounts {
         let shape = match &mount.source {
             SourcePlan::Mask => continue,
-            SourcePlan::Tmpfs { .. } => Shape::Directory,
+            SourcePlan::Tmpfs(_) => Shape::Directory,
             SourcePlan::Fd(place) => {
                 let fd = descriptors.get(*place).ok_or_else(|| Error::new("no such descriptor"))?;
                 match inside::kind(fd).trying(|| "a mount's source".into())? {

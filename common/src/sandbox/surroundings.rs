@@ -154,16 +154,33 @@ pub enum Source {
     /// A file or a directory that was opened (`O_PATH` is enough) where links are
     /// not trusted.
     Fd(OwnedFd),
-    /// A fresh tmpfs, with its size in bytes (half of the memory otherwise) and mode.
-    Tmpfs {
-        /// Largest size in bytes.
-        size_bytes: Option<u64>,
-        /// Permission bits of its root.
-        mode: u32,
-    },
+    /// A fresh tmpfs.
+    Tmpfs(Tmpfs),
     /// Nothing: an empty file or directory that cannot be written, in the place of
     /// what is there. Skipped where there is nothing.
     Mask,
+}
+
+/// A fresh tmpfs, in which no device opens and no set-id bit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tmpfs {
+    /// Largest size in bytes; half of the memory otherwise.
+    pub size_bytes: Option<u64>,
+    /// Permission bits of its root.
+    pub mode: u32,
+    /// User and group of its root, as ids inside.
+    pub owner: (u32, u32),
+    /// Whether programs in it can be executed.
+    pub programs: Programs,
+}
+
+/// Whether the programs of a file system can be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Programs {
+    /// As far as their own permissions go.
+    Run,
+    /// No.
+    Refused,
 }
 
 /// Whether a mount can be written to.

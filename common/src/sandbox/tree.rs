@@ -130,11 +130,20 @@ fn overlay(
 
 /// Makes `root` the root of this process and drops everything else.
 pub(super) fn enter(root: OwnedFd) -> Result<(), Error> {
-    let hint = "the caller's own root must be a mount point: this fails in a chroot and on a \
-                kernel's initial ramfs";
     rustix::process::fchdir(&root).trying(|| "cannot enter the root".into())?;
     // The old root comes to cover the new one: no third directory is needed.
     rustix::process::pivot_root(".", ".").map_err(|errno| {
+        let hint = match errno {
+            rustix::io::Errno::PERM => {
+                "a container's system call filter refuses it, as docker's does even with \
+                 SYS_ADMIN: give the outer container --security-opt seccomp=unconfined, or use \
+                 --isolation chroot"
+            }
+            _ => {
+                "the caller's own root must be a mount point: this fails in a chroot and on a \
+                 kernel's initial ramfs"
+            }
+        };
         Error::system("cannot make it the root (pivot_root)", errno).with_hint(hint)
     })?;
     // What covers it now is the staging file system and, below that, the host's root.

@@ -74,6 +74,27 @@ fn attempt(name: &str) -> io::Result<()> {
             let name = format!("layerutils-escape-{}", std::env::var("CALLER").unwrap());
             UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?).map(drop)
         }
+        // A line of headings, and one for each segment.
+        "shared-memory" => more_lines_than(1, "/proc/sysvipc/shm"),
+        "host-name" => yes(rustix::system::uname().nodename().to_str() != Ok("layerutils")),
+        // Process 1 is init, and there are this one and its kin.
+        "processes" => {
+            let all = std::fs::read_dir("/proc")?.flatten();
+            let is_number = |name: std::ffi::OsString| {
+                name.to_str().is_some_and(|name| name.parse::<u32>().is_ok())
+            };
+            yes(all.filter(|entry| is_number(entry.file_name())).count() > 2)
+        }
+        "control-group" => {
+            let own = std::fs::read_to_string("/proc/self/cgroup")?;
+            yes(own.lines().any(|line| !line.ends_with(":/")))
+        }
+        "mounts" => {
+            let all = std::fs::read_to_string("/proc/self/mountinfo")?;
+            // The host's own root is somewhere, if it is anywhere, with its file system.
+            let device = std::env::var("ROOT").unwrap();
+            yes(all.lines().any(|line| line.split(' ').nth(2) == Some(&device)))
+        }
         "working-directory" => {
             println!("{}", std::env::current_dir()?.display());
             Ok(())
@@ -88,6 +109,10 @@ fn yes(answer: bool) -> io::Result<()> {
 
 fn open_to_write(path: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(path).map(drop)
+}
+
+fn more_lines_than(count: usize, path: &str) -> io::Result<()> {
+    yes(std::fs::read_to_string(path)?.lines().count() > count)
 }
 
 fn not_empty(path: &str) -> io::Result<()> {
@@ -115,6 +140,14 @@ fn got_through(answer: io::Result<libc::c_long>) -> io::Result<()> {
 }
 
 /// In the caller: a key in a session keyring of its own.
+/// Shared memory that must not be seen inside. It is gone when this process ends.
+pub(crate) fn share_memory() {
+    let number = call(libc::SYS_shmget, [libc::IPC_PRIVATE.into(), 4096, 0o600, 0, 0]).unwrap();
+    // Attached, and marked to be removed when nobody is attached any more.
+    call(libc::SYS_shmat, [number, 0, 0, 0, 0]).unwrap();
+    call(libc::SYS_shmctl, [number, libc::IPC_RMID.into(), 0, 0, 0]).unwrap();
+}
+
 pub(crate) fn add_session_key() {
     let (kind, value) = (c"user", b"secret");
     // SAFETY: the strings end in a zero byte, and all outlive the calls.

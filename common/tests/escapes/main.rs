@@ -87,6 +87,10 @@ const CASES: &[Case] = &[
     Case { refused: &[NoNetwork], ..case("abstract-socket", Who::Everybody, &[]) },
 ];
 
+/// What no namespace of ours can be left out for, and a careless change could undo.
+const NAMESPACES: [&str; 5] =
+    ["shared-memory", "host-name", "processes", "control-group", "mounts"];
+
 /// A measure of the kernel's own, which stands wherever it is taken.
 const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
 
@@ -107,6 +111,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     attempt::add_session_key();
+    attempt::share_memory();
     let name = format!("layerutils-escape-{}", std::process::id());
     let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap());
     let is_root = rustix::process::geteuid().is_root();
@@ -132,6 +137,16 @@ fn main() -> ExitCode {
             println!("test {} with {changes:?}: open {open:?} ... {verdict}", case.name);
         }
     }
+    for attempt in NAMESPACES {
+        if !outside(attempt) {
+            eprintln!("SKIPPED {attempt}: here it fails outside of a sandbox, too");
+            continue;
+        }
+        let open = is_open(&image, attempt, &[]);
+        let right = open == Ok(false);
+        failed |= !right;
+        println!("test {attempt}: open {open:?} ... {}", if right { "ok" } else { "FAILED" });
+    }
     for hostile in [image::Hostile::Fifo, image::Hostile::Device, image::Hostile::Huge] {
         if hostile == image::Hostile::Device && !is_root {
             eprintln!("SKIPPED {hostile:?}: only root makes devices");
@@ -156,6 +171,20 @@ fn is_open(image: &Image, attempt: &str, changes: &[Change]) -> Result<bool, Str
     }
 }
 
+/// Whether an attempt succeeds where there is no sandbox.
+fn outside(attempt: &str) -> bool {
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command.args(["attempt", attempt]).env("ROOT", root_device());
+    command.status().unwrap().success()
+}
+
+/// The device of the host's root, as /proc/self/mountinfo names it.
+fn root_device() -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    fields.rfind(|fields| fields[4] == "/").unwrap()[2].to_owned()
+}
+
 fn run(image: &Image, attempt: &str, changes: &[Change]) -> Result<Exit, String> {
     let root = Root::Directory(image.root.clone());
     // The image can name its own program so, and then it is ours.
@@ -164,6 +193,7 @@ fn run(image: &Image, attempt: &str, changes: &[Change]) -> Result<Exit, String>
     let mut command = Command::new(root, program)
         .args(["attempt", attempt])
         .env("OWN", format!("{}:{}", own.dev(), own.ino()))
+        .env("ROOT", root_device())
         .env("CALLER", std::process::id().to_string())
         .writable(Writable::Discarded)
         .stdin(Stream::Null);

@@ -46,7 +46,7 @@ pub(crate) struct Cli {
     pub(crate) volumes: Vec<Volume>,
 
     /// Mount a fresh tmpfs inside; repeatable
-    #[arg(long, value_name = "TARGET[:size=N,mode=M]")]
+    #[arg(long, value_name = "TARGET[:OPTION,...]")]
     pub(crate) tmpfs: Vec<Tmpfs>,
 
     /// Keep changes in DIR, which is made if it is missing; discarded otherwise
@@ -62,7 +62,7 @@ pub(crate) struct Cli {
     pub(crate) network: Network,
 
     /// The host name that the command sees
-    #[arg(long, value_name = "NAME", default_value = "layerutils")]
+    #[arg(long, value_name = "NAME", default_value = "layerutils", value_parser = host_name)]
     pub(crate) hostname: String,
 
     /// Give the command a terminal
@@ -157,6 +157,21 @@ fn capability(name: &str) -> Result<String, UnknownCapability> {
     Capabilities::default().add(name).map(|()| name.to_owned())
 }
 
+/// Why a host name is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a host name has 1 to 64 letters, digits, '.', '-' and '_', and begins with a letter or digit"
+)]
+pub(crate) struct NoHostName;
+
+/// A host name as docker takes it: it is a line of /etc/hosts too, and must not be two.
+fn host_name(name: &str) -> Result<String, NoHostName> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let begins = name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+    let right = begins && name.len() <= 64 && name.bytes().all(allowed);
+    if right { Ok(name.to_owned()) } else { Err(NoHostName) }
+}
+
 /// Which network the command sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Network {
@@ -181,6 +196,21 @@ impl From<Isolation> for sandbox::Isolation {
             Isolation::Full => Self::Full,
             Isolation::Oci => Self::Oci,
             Isolation::Chroot => Self::Chroot,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NoHostName, host_name};
+
+    #[test]
+    fn a_host_name_is_one_word_of_one_line() {
+        for good in ["a", "web-1.example.org", "a_b", &"x".repeat(64)] {
+            assert_eq!(host_name(good), Ok(good.to_owned()));
+        }
+        for bad in ["", "-a", "a b", "a\nb", "\u{e9}", "a/b", &"x".repeat(65)] {
+            assert_eq!(host_name(bad), Err(NoHostName), "{bad:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParserFactory};
 use common::name::show;
-use common::sandbox::{Access, Mount, Source};
+use common::sandbox::{self, Access, Mount, Programs, Source};
 
 use crate::limits::len_bytes;
 
@@ -78,12 +78,12 @@ impl ValueParserFactory for Volume {
     }
 }
 
-/// `TARGET[:size=N,mode=M]`.
+/// `TARGET[:OPTION,...]`, with docker's options and defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tmpfs {
     target: PathBuf,
-    size_bytes: Option<u64>,
-    mode: u32,
+    tmpfs: sandbox::Tmpfs,
+    access: Access,
 }
 
 impl FromStr for Tmpfs {
@@ -91,30 +91,41 @@ impl FromStr for Tmpfs {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let (target, options) = text.split_once(':').unwrap_or((text, ""));
-        let mut tmpfs =
-            Self { target: checked(target.as_bytes())?, size_bytes: None, mode: 0o1777 };
+        let target = checked(target.as_bytes())?;
+        let mut access = Access::ReadWrite;
+        let mut tmpfs = sandbox::Tmpfs {
+            size_bytes: None,
+            mode: 0o1777,
+            owner: (0, 0),
+            programs: Programs::Refused,
+        };
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let unknown = || Invalid::Option(option.as_bytes().to_vec());
-            match option.split_once('=').ok_or_else(unknown)? {
+            let id = |text: &str| text.parse().map_err(|_| unknown());
+            match option.split_once('=').unwrap_or((option, "")) {
                 ("size", size) => tmpfs.size_bytes = Some(len_bytes(size).ok_or_else(unknown)?),
                 ("mode", mode) => {
                     let mode = u32::from_str_radix(mode, 8).map_err(|_| unknown())?;
                     tmpfs.mode = Some(mode).filter(|mode| *mode <= 0o7777).ok_or_else(unknown)?;
                 }
+                ("uid", uid) => tmpfs.owner.0 = id(uid)?,
+                ("gid", gid) => tmpfs.owner.1 = id(gid)?,
+                ("ro", "") => access = Access::ReadOnly,
+                ("rw", "") => access = Access::ReadWrite,
+                ("exec", "") => tmpfs.programs = Programs::Run,
+                ("noexec", "") => tmpfs.programs = Programs::Refused,
+                // As it always is.
+                ("nosuid" | "nodev", "") => {}
                 _ => return Err(unknown()),
             }
         }
-        Ok(tmpfs)
+        Ok(Self { target, tmpfs, access })
     }
 }
 
 impl Tmpfs {
     pub(crate) fn mount(self) -> Mount {
-        Mount {
-            source: Source::Tmpfs { size_bytes: self.size_bytes, mode: self.mode },
-            target: self.target,
-            access: Access::ReadWrite,
-        }
+        Mount { source: Source::Tmpfs(self.tmpfs), target: self.target, access: self.access }
     }
 }
 
@@ -122,7 +133,7 @@ impl Tmpfs {
 mod tests {
     use std::ffi::OsStr;
 
-    use super::{Access, Invalid, Tmpfs, Volume};
+    use super::{Access, Invalid, Programs, Tmpfs, Volume};
 
     fn volume(text: &str) -> Result<Volume, Invalid> {
         Volume::parse(OsStr::new(text))
@@ -141,9 +152,13 @@ mod tests {
     #[test]
     fn a_tmpfs_has_a_size_and_a_mode() {
         let tmpfs: Tmpfs = "/t:size=64m,mode=700".parse().unwrap();
-        assert_eq!((tmpfs.size_bytes, tmpfs.mode), (Some(64 << 20), 0o700));
-        assert_eq!("/t".parse::<Tmpfs>().unwrap().mode, 0o1777);
-        for bad in ["t", "/t:size", "/t:size=x", "/t:mode=99", "/t:uid=3"] {
+        assert_eq!((tmpfs.tmpfs.size_bytes, tmpfs.tmpfs.mode), (Some(64 << 20), 0o700));
+        let usual: Tmpfs = "/t".parse().unwrap();
+        assert_eq!((usual.tmpfs.mode, usual.tmpfs.programs), (0o1777, Programs::Refused));
+        let other: Tmpfs = "/t:ro,exec,nosuid,nodev,uid=3,gid=4".parse().unwrap();
+        assert_eq!((other.tmpfs.owner, other.tmpfs.programs), ((3, 4), Programs::Run));
+        assert_eq!(other.access, Access::ReadOnly);
+        for bad in ["t", "/t:size", "/t:size=x", "/t:mode=99", "/t:uid=x", "/t:suid", "/t:ro=1"] {
             assert!(bad.parse::<Tmpfs>().is_err(), "{bad}");
         }
     }

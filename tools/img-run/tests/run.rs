@@ -224,6 +224,39 @@ fn changes_are_discarded_kept_or_refused() {
 }
 
 #[test]
+fn programs_on_a_tmpfs_run_where_they_are_let() {
+    in_each_role(|scratch| {
+        let script = "cp /bin/busybox /t/echo 2>/dev/null || cat /bin/busybox > /t/echo; \
+                      busybox chmod 755 /t/echo; stat -c %a /t; /t/echo runs 2>/dev/null || echo refused";
+        assert_eq!(scratch.sh(&["--tmpfs", "/t"], script), "1777\nrefused\n");
+        let options = ["--tmpfs", "/t:exec,mode=755,nosuid,nodev"];
+        assert_eq!(scratch.sh(&options, script), "755\nruns\n");
+        let refused = scratch.run(&["--tmpfs", "/t:dev", "app"]);
+        assert_eq!(refused.status.code(), Some(2));
+    });
+}
+
+#[test]
+fn what_is_no_place_for_a_mount_is_named() {
+    in_each_role(|scratch| {
+        let file = scratch.path("file");
+        fs::write(&file, "").unwrap();
+        let on = |source: &Path, target: &str| {
+            let volume = format!("{}:{target}", source.display());
+            let refused = scratch.run(&["-v", &volume, "app"]);
+            assert_eq!(refused.status.code(), Some(125));
+            text(&refused.stderr).to_owned()
+        };
+        let said = on(&file, "/srv");
+        assert_eq!(said, "img-run: cannot mount on /srv: it is a directory\n");
+        let said = on(scratch.dir.path(), "/etc/passwd");
+        assert_eq!(said, "img-run: cannot mount on /etc/passwd: it is no directory\n");
+        let names = scratch.run(&["--hostname", "a\n127.0.0.1 example.org", "app"]);
+        assert_eq!(names.status.code(), Some(2), "{names:?}");
+    });
+}
+
+#[test]
 fn volumes_follow_links_inside_and_only_there() {
     in_each_role(|scratch| {
         let shared = scratch.path("shared");

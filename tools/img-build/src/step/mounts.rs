@@ -11,7 +11,7 @@ use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
 use common::digest::Digest;
 use common::layer::apply;
 use common::root::Root;
-use common::sandbox::{self, Access, Source};
+use common::sandbox::{self, Access, Programs, Source, Tmpfs};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
 
@@ -207,7 +207,12 @@ impl Mounts {
         let mut locks = Vec::new();
         for (number, mount) in self.all.iter().enumerate() {
             let source = match &mount.what {
-                What::Tmpfs(size_bytes) => Source::Tmpfs { size_bytes: *size_bytes, mode: 0o1777 },
+                What::Tmpfs(size_bytes) => Source::Tmpfs(Tmpfs {
+                    size_bytes: *size_bytes,
+                    mode: 0o1777,
+                    owner: (0, 0),
+                    programs: Programs::Run,
+                }),
                 What::Copy(tree, found) => {
                     let dir = scratch.dir(&format!("mount-{number}"))?;
                     Source::Path(copy_out(tree, found, &dir, scratch)?)

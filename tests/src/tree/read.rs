@@ -53,7 +53,8 @@ impl Reader {
             0o060_000 => Kind::Block(major, minor),
             other => return Err(io::Error::other(format!("file type {other:o}"))),
         };
-        if kind != Kind::Directory && metadata.nlink() > 1 {
+        // Whatever the count of links says: fuse-overlayfs counts those it has come across.
+        if kind != Kind::Directory {
             self.links.entry(key).or_insert_with(|| path.clone());
         }
         let folder = (kind == Kind::Directory).then(|| path.clone());

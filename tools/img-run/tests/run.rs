@@ -224,6 +224,27 @@ fn changes_are_discarded_kept_or_refused() {
 }
 
 #[test]
+fn device_nodes_of_the_host_cannot_be_changed() {
+    in_each_role(|scratch| {
+        // Root that may not make nodes of its own has the host's, as an ordinary user does.
+        let mut tool = match scratch.role {
+            Role::Root => {
+                let mut tool = scratch.as_role("setpriv");
+                tool.args(["--bounding-set=-mknod", "--inh-caps=-mknod"]);
+                tool.arg(scratch.path("img-run"));
+                tool
+            }
+            Role::User => scratch.as_role(scratch.path("img-run")),
+        };
+        // To the mode that it has.
+        let script = "echo x >/dev/null && busybox chmod 666 /dev/null 2>&1";
+        let words = ["--entrypoint", "", "app", "sh", "-c", script];
+        let output = tool.args(words).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(text(&output.stdout), "chmod: /dev/null: Read-only file system\n");
+    });
+}
+
+#[test]
 fn programs_on_a_tmpfs_run_where_they_are_let() {
     in_each_role(|scratch| {
         let script = "cp /bin/busybox /t/echo 2>/dev/null || cat /bin/busybox > /t/echo; \

@@ -49,6 +49,7 @@ pub use child::{child_main, is_child};
 pub use command::Command;
 pub use error::Error;
 pub use limits::Limits;
+pub use parent::check;
 pub use surroundings::{
     Access, Exit, Isolation, Measure, Mount, Network, Privileges, Programs, Root, Source, Stream,
     Terminal, Tmpfs, Writable,

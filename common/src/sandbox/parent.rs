@@ -22,7 +22,20 @@ use super::program::Program;
 use super::surroundings::{Exit, Stream};
 use super::terminal::Relay;
 use super::{Error, child, ids};
-use crate::cli::{message, signal};
+use crate::cli::{Failure, message, signal};
+
+const NO_PROC: &str = "/proc must be mounted: this program starts itself anew through it";
+
+/// Whether a sandbox can be started here at all, to be asked before an image is unpacked
+/// for it.
+///
+/// # Errors
+/// There is no /proc.
+pub fn check() -> Result<(), Failure> {
+    let found = std::fs::symlink_metadata("/proc/self/exe");
+    let error = |error| Error::system("cannot start a sandbox", error).with_hint(NO_PROC);
+    found.map(drop).map_err(|missing| error(missing).into_failure())
+}
 
 /// See [`Command::run`].
 pub(super) fn run(command: Command) -> Result<Exit, Error> {
@@ -36,10 +49,9 @@ pub(super) fn run(command: Command) -> Result<Exit, Error> {
     let mut process = std::process::Command::new(&program.path);
     process.arg0(child::ARGV0).stdin(theirs);
     process.stdout(output(streams.stdout)).stderr(output(streams.stderr));
-    let mut child = process.spawn().map_err(|error| {
-        let hint = "/proc must be mounted: this program starts itself anew through it";
-        Error::system("cannot start the sandbox", error).with_hint(hint)
-    })?;
+    let mut child = process
+        .spawn()
+        .map_err(|error| Error::system("cannot start the sandbox", error).with_hint(NO_PROC))?;
     // It holds the other end of the channel, which must close when the child dies.
     drop((process, program));
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());

@@ -12,7 +12,7 @@ use common::image::{self, Image, Reference};
 use common::mount::{Overlay, Upper};
 use common::root::Root as Tree;
 use common::sandbox::{
-    Capabilities, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
+    self, Capabilities, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
     again_with_many_ids,
 };
 use common::unpacked::{self, Cache, Copy};
@@ -45,6 +45,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 
 /// Opens the image, unpacks what is not in the cache yet, and puts all together.
 fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
+    sandbox::check()?;
     let files = cli.env_file.iter().map(|path| {
         std::fs::read(path).map_err(|error| Failure::about(common::name::show_path(path), error))
     });

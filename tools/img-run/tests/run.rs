@@ -245,6 +245,23 @@ fn device_nodes_of_the_host_cannot_be_changed() {
 }
 
 #[test]
+fn without_proc_it_says_so_and_unpacks_nothing() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::User {
+            // Who is not root cannot take /proc away.
+            return;
+        }
+        let mut shell = scratch.as_role("unshare");
+        shell.args(["--mount", "sh", "-c", "umount -l /proc && exec \"$0\" app"]);
+        let output = shell.arg(scratch.path("img-run")).output().unwrap();
+        assert_eq!(output.status.code(), Some(125));
+        let said = "img-run: cannot start a sandbox: No such file or directory\n\
+                    img-run: hint: /proc must be mounted: ";
+        assert!(text(&output.stderr).starts_with(said), "{output:?}");
+    });
+}
+
+#[test]
 fn programs_on_a_tmpfs_run_where_they_are_let() {
     in_each_role(|scratch| {
         let script = "cp /bin/busybox /t/echo 2>/dev/null || cat /bin/busybox > /t/echo; \

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 
 use common::cli::{Failure, Status};
 use common::mount::{Audience, Driver, Drivers, Trial};
-use common::sandbox::{Command, Error, Isolation, Root, Terminal, Writable};
+use common::sandbox::{self, Command, Error, Isolation, Root, Terminal, Writable};
 use common::unpacked::Cache;
 
 use crate::layers::Stack;
@@ -24,6 +24,7 @@ pub(crate) fn run(
     isolation: Isolation,
     argv: &[OsString],
 ) -> Result<Status, Failure> {
+    sandbox::check()?;
     drivers.try_each(Audience::Command, |driver| {
         let ran = if driver == Driver::Copy {
             if let Some(refusal) = stack.refuses_copy() {

@@ -262,6 +262,26 @@ fn without_proc_it_says_so_and_unpacks_nothing() {
 }
 
 #[test]
+fn no_device_of_a_volume_or_a_tmpfs_opens_unless_it_is_named() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::User {
+            // Who is not root has no devices.
+            return;
+        }
+        let devices = scratch.path("devices");
+        fs::create_dir(&devices).unwrap();
+        let zero = devices.join("zero");
+        let made = Command::new("mknod").arg(&zero).args(["c", "1", "5"]).status().unwrap();
+        assert!(made.success());
+        let volumes = [format!("{}:/all", devices.display()), format!("{}:/one", zero.display())];
+        let options = ["-v", &volumes[0], "-v", &volumes[1], "--tmpfs", "/t"];
+        let script = "busybox mknod /t/zero c 1 5; for device in /all/zero /t/zero /one; do \
+                      busybox head -c 1 $device 2>&1 | busybox wc -c | grep -c '^1$'; done; true";
+        assert_eq!(scratch.sh(&options, script), "0\n0\n1\n");
+    });
+}
+
+#[test]
 fn programs_on_a_tmpfs_run_where_they_are_let() {
     in_each_role(|scratch| {
         let script = "cp /bin/busybox /t/echo 2>/dev/null || cat /bin/busybox > /t/echo; \

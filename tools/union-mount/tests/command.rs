@@ -89,6 +89,29 @@ fn a_device_of_a_layer_is_no_device() {
 }
 
 #[test]
+fn marks_of_a_layer_lead_to_no_other_file() {
+    as_root(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        fs::create_dir(base.join("secret")).unwrap();
+        fs::write(base.join("secret/inside"), "data\n").unwrap();
+        fs::write(base.join("data"), "data\n").unwrap();
+        // A layer as a stranger may have unpacked it, with the overlay's own marks.
+        let top = scratch.path("top");
+        fs::create_dir_all(top.join("other")).unwrap();
+        fs::write(top.join("data"), "").unwrap();
+        for (name, mark, value) in [
+            ("other", "trusted.overlay.redirect", "/secret"),
+            ("data", "trusted.overlay.metacopy", ""),
+        ] {
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(top.join(name), mark, value.as_bytes(), flags).unwrap();
+        }
+        let script = "ls /other 2>/dev/null; cat /data 2>/dev/null; echo end";
+        assert_eq!(scratch.sh(&[], &[&base, &top], script).stdout, "end\n");
+    });
+}
+
+#[test]
 fn links_of_the_image_lead_no_mount_astray() {
     in_each_role(|scratch| {
         let Some(base) = scratch.base() else { return };

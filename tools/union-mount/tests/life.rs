@@ -71,6 +71,27 @@ fn kill_9_leaves_no_process_and_no_file() {
 }
 
 #[test]
+fn the_command_dies_with_whoever_watches_over_it() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let word = format!("6{}{:?}55", std::process::id(), scratch.role as u8);
+        let mut child = start(scratch, &base, &format!("touch /started; sleep {word}; exit 0"));
+        wait_until("it never started", || scratch.path("up/started").is_file());
+        let path = format!("/proc/{0}/task/{0}/children", child.id());
+        let supervisor = fs::read_to_string(path).unwrap();
+        let killed = std::process::Command::new("kill").args(["-9", supervisor.trim()]).status();
+        assert!(killed.unwrap().success());
+        let own = format!("/proc/{}/stat", child.id());
+        wait_until("the tool waits on", || fs::read_to_string(&own).unwrap().contains(") Z "));
+        assert_eq!(child.wait().unwrap().code(), Some(125));
+        wait_until("a process is left", || running(&word) == 0);
+        // What it would have removed the next one does.
+        scratch.sh(&["--upper", "up"], &[&base], "true").ok();
+        assert!(scratch.names().iter().all(|name| !name.starts_with(".union-mount-work")));
+    });
+}
+
+#[test]
 fn signals_reach_the_command_and_its_status_counts() {
     in_each_role(|scratch| {
         let Some(base) = scratch.base() else { return };

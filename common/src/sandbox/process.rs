@@ -51,11 +51,17 @@ pub(super) fn main(
         }
     }
     ids::rename(user, plan, channel)?;
-    // Before the privilege goes that it takes.
+    if settings.privileges == Privileges::Fixed {
+        rustix::thread::set_no_new_privs(true).trying(|| "cannot fix the privileges".into())?;
+    }
+    // Before the privilege goes that it takes, unless privileges are fixed.
     if settings.takes(Measure::SystemCalls) {
         if let Err(error) = seccomp::confine(settings.capabilities) {
             let line = crate::cli::Failure::from(error).line();
-            let text = format!("{line}: the command can make any system call");
+            let text = format!(
+                "{line} (it takes CAP_SYS_ADMIN, or no_new_privs): the command can make any \
+                 system call"
+            );
             channel.report(&Report::Warning(text));
         }
     }
@@ -64,9 +70,6 @@ pub(super) fn main(
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .trying(|| "cannot tie the command to its init".into())?;
     enter_directory(&plan.cwd.0)?;
-    if settings.privileges == Privileges::Fixed {
-        rustix::thread::set_no_new_privs(true).trying(|| "cannot fix the privileges".into())?;
-    }
     let env = variables(plan, user).map(c_string).collect::<Result<Vec<_>, _>>()?;
     signal::reset_in_child();
     let status = execute(plan, &env, channel)?;

@@ -451,6 +451,29 @@ fn a_chroot_where_nothing_can_be_mounted() {
 }
 
 #[test]
+fn fixed_privileges_take_none_for_a_filter() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::User {
+            return;
+        }
+        let run = |options: &[&str]| {
+            let mut tool = scratch.as_role("setpriv");
+            tool.args(["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]);
+            tool.arg(scratch.path("img-run")).args(["--isolation", "chroot"]).args(options);
+            let script = "unshare -U true 2>/dev/null && echo open || echo filtered";
+            let words = ["--entrypoint", "", "app", "sh", "-c", script];
+            tool.args(words).stdin(Stdio::null()).output().unwrap()
+        };
+        let fixed = run(&["--no-new-privs"]);
+        assert_eq!(text(&fixed.stdout), "filtered\n", "{fixed:?}");
+        assert!(!text(&fixed.stderr).contains("system call"), "{fixed:?}");
+        // Else there can be none, and that is said.
+        let other = run(&[]);
+        assert!(text(&other.stderr).contains("the command can make any system call"), "{other:?}");
+    });
+}
+
+#[test]
 fn subordinate_ids_keep_the_owners_of_files() {
     let (Some(busybox), true) = (busybox(), is_root()) else {
         layerutils_tests::requirement::skip(

@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use common::cli::Failure;
 use common::layer::apply;
 use common::root::Root;
 use common::tar::{Entry, Kind, Writer, Xattrs};
@@ -73,12 +74,7 @@ fn what_no_tree_takes_is_refused_in_the_words_of_layer_apply() {
         };
         let layer = File::open(scratch.path().join("layer.tar")).unwrap();
         let refused = apply::apply(&Root::open(&root).unwrap(), layer, &options).unwrap_err();
-        let mut said = format!("layer-merge: layer.tar: {refused}");
-        let mut source = std::error::Error::source(&refused);
-        while let Some(error) = source {
-            said = format!("{said}: {error}");
-            source = error.source();
-        }
+        let said = format!("layer-merge: {}", Failure::about("layer.tar", refused).line());
         let output = layer_merge(scratch.path(), &["layer.tar", "other.tar"]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), stderr.trim_end()), (Some(2), &said[..]), "{members:?}");

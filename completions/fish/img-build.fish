@@ -18,5 +18,5 @@ complete -c img-build -l rehash -d 'Read all files of the context, also those th
 complete -c img-build -l explain -d 'Say of each step whether it came from the cache, and why not'
 complete -c img-build -s v -l verbose -d 'Say what is being done'
 complete -c img-build -s q -l quiet -d 'Show no progress and no notes; errors and warnings remain'
-complete -c img-build -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-build -s h -l help -d 'Print help'
 complete -c img-build -s V -l version -d 'Print version'

@@ -26,5 +26,5 @@ never\t'Not at all'"
 complete -c img-copy -s a -l all -d 'Copy the images for all platforms, and what belongs to them'
 complete -c img-copy -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-copy -s v -l verbose -d 'Say what is being done'
-complete -c img-copy -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-copy -s h -l help -d 'Print help'
 complete -c img-copy -s V -l version -d 'Print version'

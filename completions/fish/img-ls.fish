@@ -8,5 +8,5 @@ complete -c img-ls -l json -d 'Show all there is to know, one JSON object a line
 complete -c img-ls -l check -d 'Verify every blob, manifest and name, and return 1 if anything is wrong'
 complete -c img-ls -s v -l verbose -d 'Say what is being done'
 complete -c img-ls -s q -l quiet -d 'Show image IDs only, and no progress'
-complete -c img-ls -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-ls -s h -l help -d 'Print help'
 complete -c img-ls -s V -l version -d 'Print version'

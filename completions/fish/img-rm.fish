@@ -7,5 +7,5 @@ complete -c img-rm -s n -l dry-run -d 'Say what would be removed, and remove not
 complete -c img-rm -s 0 -l null -d 'End each line with a zero byte'
 complete -c img-rm -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-rm -s v -l verbose -d 'Say what is being done'
-complete -c img-rm -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-rm -s h -l help -d 'Print help'
 complete -c img-rm -s V -l version -d 'Print version'

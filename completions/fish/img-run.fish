@@ -31,5 +31,5 @@ complete -c img-run -l no-new-privs -d 'Let nothing that the command executes ga
 complete -c img-run -l map-users -d 'As an ordinary user, have the image\'s users and groups as subordinate ids'
 complete -c img-run -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-run -l verbose -d 'Say what is being done'
-complete -c img-run -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c img-run -s h -l help -d 'Print help'
 complete -c img-run -s V -l version -d 'Print version'

@@ -21,5 +21,5 @@ complete -c layer-apply -l keep-dirlinks -d 'Keep a link to a directory where a 
 complete -c layer-apply -l drop-estargz -d 'Leave out the index files that eStargz puts into a layer'
 complete -c layer-apply -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c layer-apply -s v -l verbose -d 'Say what is being done'
-complete -c layer-apply -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c layer-apply -s h -l help -d 'Print help'
 complete -c layer-apply -s V -l version -d 'Print version'

@@ -34,5 +34,5 @@ complete -c layer-diff -l map-users -d 'As an ordinary user, read the trees as r
 complete -c layer-diff -l strict -d 'Fail on sockets, which no layer can hold, instead of leaving them out'
 complete -c layer-diff -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c layer-diff -s v -l verbose -d 'Say what is being done'
-complete -c layer-diff -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c layer-diff -s h -l help -d 'Print help'
 complete -c layer-diff -s V -l version -d 'Print version'

@@ -8,5 +8,5 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c layer-merge -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c layer-merge -s v -l verbose -d 'Say what is being done'
-complete -c layer-merge -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c layer-merge -s h -l help -d 'Print help'
 complete -c layer-merge -s V -l version -d 'Print version'

@@ -36,7 +36,8 @@ impl Shell {
     #[must_use]
     pub fn script(&self, tool: &Tool) -> Vec<u8> {
         let mut script = Vec::new();
-        generate(self.generator, &mut (tool.command)(), tool.name, &mut script);
+        let mut command = common::cli::with_one_help((tool.command)());
+        generate(self.generator, &mut command, tool.name, &mut script);
         script
     }
 }

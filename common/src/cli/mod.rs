@@ -48,7 +48,8 @@ pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Fai
 }
 
 /// `-h` and `--help` say the same: the long form is the man page.
-fn with_one_help(command: Command) -> Command {
+#[must_use]
+pub fn with_one_help(command: Command) -> Command {
     let help = Arg::new("help").short('h').long("help").help("Print help");
     command.disable_help_flag(true).arg(help.action(ArgAction::HelpShort))
 }

@@ -1,6 +1,7 @@
 //! `img-run`: run an image's command, or another, in the image.
 
 mod cli;
+mod docker;
 mod limits;
 mod mount;
 mod process;
@@ -17,18 +18,25 @@ use common::sandbox::{
 };
 use common::unpacked::{self, Cache, Copy};
 
-/// The arguments, for parsing and for completions.
+/// The arguments, for completions.
 #[must_use]
 pub fn command() -> clap::Command {
     // -v is docker's: a volume.
     Cli::command().mut_arg("verbose", |argument| argument.short(None))
 }
 
-/// Runs the tool on parsed arguments.
+/// The arguments, for parsing: with those that are refused.
+#[must_use]
+pub fn parser() -> clap::Command {
+    docker::known(command())
+}
+
+/// Runs the tool on arguments that [`parser`] parsed.
 ///
 /// # Errors
 /// Whatever keeps it from doing all that was asked.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    docker::refuse(matches)?;
     let cli = Cli::from_arg_matches(matches)?;
     if cli.map_users {
         if let Some(status) = again_with_many_ids()? {

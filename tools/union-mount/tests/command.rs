@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Stdio;
 
 use support::{Ran, as_root, in_each_role};
 
@@ -138,8 +139,13 @@ fn on_a_terminal_the_command_has_one_of_its_own() {
         std::os::unix::fs::symlink("busybox", base.join("bin/tty")).unwrap();
         let tool = "./union-mount base -- sh -c 'tty; exec 3</dev/tty && echo mine; exit 8'";
         let mut script = scratch.as_role("script");
-        script.args(["-qec", tool, "/dev/null"]).stdin(std::process::Stdio::null());
-        let ran = Ran::of(script.output().unwrap());
+        script.args(["-qec", tool, "/dev/null"]);
+        // Open till the end: `script` would type the end of its input before the terminal
+        // is raw, as a character then, which is echoed.
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = script.spawn().unwrap();
+        let _held = child.stdin.take();
+        let ran = Ran::of(child.wait_with_output().unwrap());
         assert!(ran.stdout.contains("/dev/pts/0\r\nmine\r\n"), "{ran:?}");
         assert_eq!(ran.status, Some(8));
     });

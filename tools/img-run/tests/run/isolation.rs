@@ -1,0 +1,189 @@
+//! The measures of protection, and what is said without them.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Role, in_each_role, text};
+
+#[test]
+fn capabilities_are_dockers() {
+    in_each_role(|scratch| {
+        let script = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status";
+        let docker = "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\n\
+                      CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n\
+                      CapAmb:\t0000000000000000\nNoNewPrivs:\t";
+        assert_eq!(scratch.sh(&[], script), format!("{docker}0\n"));
+        assert_eq!(scratch.sh(&["--no-new-privs"], script), format!("{docker}1\n"));
+        let tried = "mount -t tmpfs t /srv 2>/dev/null || echo no mount; \
+                     echo 1 2>/dev/null > /proc/sys/kernel/panic || echo no sysctl; \
+                     echo x 2>/dev/null > /sys/power/state || echo no sysfs";
+        assert_eq!(scratch.sh(&[], tried), "no mount\nno sysctl\nno sysfs\n");
+    });
+}
+
+#[test]
+fn capabilities_and_measures_by_dockers_names() {
+    in_each_role(|scratch| {
+        let script = "grep CapBnd /proc/self/status";
+        let none = scratch.sh(&["--cap-drop", "all"], script);
+        assert_eq!(none, "CapBnd:\t0000000000000000\n");
+        let one = scratch.sh(&["--cap-drop=ALL", "--cap-add=CAP_NET_RAW"], script);
+        assert_eq!(one, "CapBnd:\t0000000000002000\n");
+        assert_eq!(scratch.run(&["--cap-add", "FLY", "app"]).status.code(), Some(2));
+        // A capability comes with its system calls.
+        let admin = "mount -t tmpfs none /made 2>&1 && unshare -u true && echo mounted || true";
+        assert!(scratch.sh(&[], admin).contains("denied"), "mount without the capability");
+        assert_eq!(scratch.sh(&["--cap-add=SYS_ADMIN"], admin), "mounted\n");
+        let seccomp = ["--security-opt", "seccomp=unconfined"];
+        assert_eq!(scratch.sh(&seccomp, "grep Seccomp: /proc/self/status"), "Seccomp:\t0\n");
+        let fixed = ["--security-opt", "no-new-privileges"];
+        assert_eq!(scratch.sh(&fixed, "grep NoNew /proc/self/status"), "NoNewPrivs:\t1\n");
+        let paths = ["--security-opt", "systempaths=unconfined"];
+        assert_eq!(scratch.sh(&paths, "grep -c /proc/ /proc/mounts || true"), "0\n");
+    });
+}
+
+#[test]
+fn system_calls_are_filtered_as_docker_filters_them() {
+    in_each_role(|scratch| {
+        let script = "grep Seccomp: /proc/self/status; unshare -U true 2>&1 || echo no namespace; \
+                      sh -c 'exit 3' || echo $?";
+        let expected = "Seccomp:\t2\nunshare: unshare(0x10000000): Operation not permitted\n\
+                        no namespace\n3\n";
+        assert_eq!(scratch.sh(&[], script), expected);
+    });
+}
+
+#[test]
+fn fixed_privileges_take_none_for_a_filter() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::User {
+            return;
+        }
+        let run = |options: &[&str]| {
+            let mut tool = scratch.as_role("setpriv");
+            tool.args(["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]);
+            tool.arg(scratch.path("img-run")).args(["--isolation", "chroot"]).args(options);
+            let script = "unshare -U true 2>/dev/null && echo open || echo filtered";
+            let words = ["--entrypoint", "", "app", "sh", "-c", script];
+            tool.args(words).stdin(Stdio::null()).output().unwrap()
+        };
+        let fixed = run(&["--no-new-privs"]);
+        assert_eq!(text(&fixed.stdout), "filtered\n", "{fixed:?}");
+        assert!(!text(&fixed.stderr).contains("system call"), "{fixed:?}");
+        // Else there can be none, and that is said.
+        let other = run(&[]);
+        assert!(text(&other.stderr).contains("the command can make any system call"), "{other:?}");
+    });
+}
+
+#[test]
+fn without_a_network_there_is_a_loopback() {
+    in_each_role(|scratch| {
+        let script = "ip -o link | grep -c .; ip -o link | grep -c 'lo: <LOOPBACK,UP'; \
+                      cat /etc/resolv.conf";
+        assert_eq!(scratch.sh(&["--network", "none"], script), "1\n1\n");
+    });
+}
+
+#[test]
+fn limits_hold_or_are_refused() {
+    in_each_role(|scratch| {
+        for bad in [["--memory", "5m"], ["--cpus", "0"], ["--pids-limit", "-2"]] {
+            assert_eq!(scratch.run(&[&bad[..], &["app"]].concat()).status.code(), Some(2));
+        }
+        let eat = "x=xxxxxxxx; while :; do x=$x$x; done";
+        let output = scratch.run(&["--memory", "16m", "--entrypoint", "", "app", "sh", "-c", eat]);
+        match output.status.code() {
+            Some(137) => {}
+            Some(125) => {
+                let stderr = text(&output.stderr);
+                assert!(stderr.starts_with("img-run: cannot limit memory: "), "{stderr}");
+                layerutils_tests::requirement::skip(&format!(" (for {:?})", scratch.role), stderr);
+            }
+            other => panic!("{other:?} {output:?}"),
+        }
+    });
+}
+
+#[test]
+fn without_proc_it_says_so_and_unpacks_nothing() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::User {
+            // Who is not root cannot take /proc away.
+            return;
+        }
+        let mut shell = scratch.as_role("unshare");
+        shell.args(["--mount", "sh", "-c", "umount -l /proc && exec \"$0\" app"]);
+        let output = shell.arg(scratch.path("img-run")).output().unwrap();
+        assert_eq!(output.status.code(), Some(125));
+        let said = "img-run: cannot start a sandbox: No such file or directory\n\
+                    img-run: hint: /proc must be mounted: ";
+        assert!(text(&output.stderr).starts_with(said), "{output:?}");
+    });
+}
+
+#[test]
+fn a_chroot_where_nothing_can_be_mounted() {
+    in_each_role(|scratch| {
+        // Root as docker has it: it may chroot and not mount.
+        let mut tool = match scratch.role {
+            Role::Root => {
+                let mut tool = scratch.as_role("setpriv");
+                let without = ["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
+                tool.args(without).arg(scratch.path("img-run"));
+                tool
+            }
+            Role::User => scratch.as_role(scratch.path("img-run")),
+        };
+        let word = format!("5{}66", std::process::id());
+        let script = format!("pwd; id -u; echo x > /new; sleep {word} & exit 6");
+        let words = ["--isolation", "chroot", "--entrypoint", "", "app", "sh", "-c", &script];
+        let output = tool.args(words).stdin(Stdio::null()).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(6), "/made\n0\n"));
+        let left = Command::new("pgrep").args(["-f", &format!("sleep {word}")]).output().unwrap();
+        assert!(left.stdout.is_empty(), "a process is left");
+        let refused = scratch.run(&["--isolation", "chroot", "-t", "app"]);
+        assert_eq!(refused.status.code(), Some(125));
+    });
+}
+
+#[test]
+fn a_sandbox_within_a_sandbox() {
+    in_each_role(|scratch| {
+        let outer = |options: &[&str], inner: &str| {
+            let bind = format!("{}:{}", scratch.dir.path().display(), scratch.dir.path().display());
+            let home = scratch.dir.path().display();
+            // The tool needs the machine's libraries.
+            let script = format!(
+                "export HOME={home} XDG_CACHE_HOME=/inner LAYERUTILS_STORE={home}/store; \
+                 {home}/img-run {inner} app sh -c 'id -u; exit 6'"
+            );
+            let mut words = vec!["-v", &bind];
+            for folder in ["/lib:/lib:ro", "/lib64:/lib64:ro", "/usr/lib:/usr/lib:ro"] {
+                let source = folder.split(':').next().unwrap();
+                if Path::new(source).is_dir() {
+                    words.extend(["-v", folder]);
+                }
+            }
+            words.extend(options);
+            words.extend(["--entrypoint", "", "app", "sh", "-c", &script]);
+            scratch.run(&words)
+        };
+        let inner = "--entrypoint ''";
+        // As in docker: user namespaces are refused, and that is said.
+        let refused = outer(&[], inner);
+        assert_eq!(refused.status.code(), Some(125), "{refused:?}");
+        assert!(text(&refused.stderr).contains("user namespaces are refused"), "{refused:?}");
+        let chroot = outer(&[], "--isolation chroot --entrypoint ''");
+        assert_eq!((chroot.status.code(), text(&chroot.stdout)), (Some(6), "0\n"), "{chroot:?}");
+        let seccomp = ["--security-opt", "seccomp=unconfined"];
+        let nested = outer(&seccomp, inner);
+        assert_eq!((nested.status.code(), text(&nested.stdout)), (Some(6), "0\n"), "{nested:?}");
+        assert!(text(&nested.stderr).contains("showing the host's /proc"), "{nested:?}");
+        let paths = [&seccomp[..], &["--security-opt", "systempaths=unconfined"]].concat();
+        let nested = outer(&paths, inner);
+        assert_eq!((nested.status.code(), text(&nested.stdout)), (Some(6), "0\n"), "{nested:?}");
+        assert_eq!(text(&nested.stderr), "", "a protection was missing");
+    });
+}

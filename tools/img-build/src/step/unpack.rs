@@ -119,13 +119,7 @@ impl Copying<'_> {
 
 fn node(member: &Member, archive: &Arc<Archive>) -> Node {
     let entry = &member.entry;
-    let attributes = Attributes {
-        mode: entry.mode,
-        uid: entry.uid,
-        gid: entry.gid,
-        mtime: entry.mtime,
-        xattrs: entry.xattrs.clone(),
-    };
+    let attributes = Attributes::of(entry);
     let kind = match &entry.kind {
         tar::Kind::Directory | tar::Kind::HardLink { .. } => Kind::Directory(BTreeMap::new()),
         tar::Kind::File => Kind::File(File {

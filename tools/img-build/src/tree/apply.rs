@@ -58,13 +58,7 @@ impl Tree {
 
     fn add(&mut self, member: &Member, archive: &Arc<Archive>) -> Result<(), Error> {
         let entry = &member.entry;
-        let attributes = Attributes {
-            mode: entry.mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime,
-            xattrs: entry.xattrs.clone(),
-        };
+        let attributes = Attributes::of(entry);
         let mut names: Names = components(&entry.path).collect();
         let Some(last) = names.pop() else {
             self.root.attributes = attributes;

@@ -13,7 +13,7 @@ mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use common::tar::Xattrs;
+use common::tar::{Entry, Xattrs};
 use common::time::Timestamp;
 
 pub(crate) use content::{Archive, Content, File, HostRoot};
@@ -46,6 +46,12 @@ impl Attributes {
     /// A directory that nobody described: 0755, root's.
     pub(crate) fn implied(mtime: Timestamp) -> Self {
         Self { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
+    }
+
+    /// Those of a member of an archive.
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let Entry { mode, uid, gid, mtime, .. } = *entry;
+        Self { mode, uid, gid, mtime, xattrs: entry.xattrs.clone() }
     }
 }
 

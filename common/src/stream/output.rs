@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::pipe;
 use tempfile::NamedTempFile;
 
 use super::{Error, Payload, is_standard};
@@ -17,6 +18,11 @@ use crate::sys;
 
 /// Large enough that a layer's headers cost no system call each.
 const BUFFER_LEN_BYTES: usize = 128 * 1024;
+
+/// How much a pipe may hold: with the 64 KiB that it begins with, whoever reads it and we
+/// would wait for each other all the time. It is what the kernel gives to anybody
+/// (`/proc/sys/fs/pipe-max-size`).
+const PIPE_LEN_BYTES: usize = 1 << 20;
 
 static PIPE_CLOSED: AtomicBool = AtomicBool::new(false);
 
@@ -84,7 +90,7 @@ impl Output {
         }
         let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
         let file = file.map_err(Error::StandardOutput)?;
-        Self::new(file, Kind::Standard).refuse_terminal(payload)
+        Self::new(file, Kind::Standard).carry(payload)
     }
 
     fn file(path: &Path, payload: Payload) -> Result<Self, Error> {
@@ -97,7 +103,7 @@ impl Output {
             Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if !metadata.is_file() => {
                 let file = OpenOptions::new().write(true).open(path)?;
-                Ok(Self::new(file, Kind::Through(path.into())).refuse_terminal(payload))
+                Ok(Self::new(file, Kind::Through(path.into())).carry(payload))
             }
             Ok(metadata) => {
                 // A link keeps pointing where it points: its target is replaced.
@@ -137,9 +143,17 @@ impl Output {
         Self { writer: BufWriter::with_capacity(BUFFER_LEN_BYTES, Target(file)), kind }
     }
 
-    fn refuse_terminal(self, payload: Payload) -> Result<Self, Error> {
-        if payload == Payload::Binary && self.is_terminal() {
-            return Err(Error::OutputIsTerminal);
+    /// Fits the output to what will go through it.
+    fn carry(self, payload: Payload) -> Result<Self, Error> {
+        if payload == Payload::Binary {
+            if self.is_terminal() {
+                return Err(Error::OutputIsTerminal);
+            }
+            let file = &self.writer.get_ref().0;
+            // What is no pipe has no such size, and a pipe that stays small still works.
+            if pipe::fcntl_getpipe_size(file).is_ok_and(|len_bytes| len_bytes < PIPE_LEN_BYTES) {
+                let _ = pipe::fcntl_setpipe_size(file, PIPE_LEN_BYTES);
+            }
         }
         Ok(self)
     }

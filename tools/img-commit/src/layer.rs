@@ -108,6 +108,10 @@ struct Counting<W> {
 }
 
 impl<W: Write> Sink for Counting<W> {
+    fn reads_content(&self) -> bool {
+        self.layer.reads_content()
+    }
+
     fn change(&mut self, change: Change<'_>) -> Result<(), SinkError> {
         self.size = self.size.saturating_add(size_of(change.entry));
         self.layer.change(change)

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use common::layer::diff::{
@@ -326,55 +326,6 @@ fn mounts_below_the_tree_are_passed_over() {
         assert!(out.lines().any(|one| one == line), "{line}: {out}");
     }
     assert_eq!(err, "");
-}
-
-#[test]
-fn a_file_that_changes_while_it_is_read_is_an_error() {
-    use common::layer::diff::{Change, Sink, SinkError, trees};
-    use std::io::Read as _;
-    /// Changes the file after so many of its bytes were read.
-    struct Meddler<'a> {
-        path: &'a Path,
-        read_first: usize,
-        action: &'a dyn Fn(&Path),
-    }
-    impl Sink for Meddler<'_> {
-        fn change(&mut self, mut change: Change<'_>) -> Result<(), SinkError> {
-            if change.path == b"f" {
-                change.content.read_exact(&mut vec![0; self.read_first])?;
-                (self.action)(self.path);
-                std::io::copy(&mut change.content, &mut std::io::sink())?;
-            }
-            Ok(())
-        }
-    }
-    let remove = |path: &Path| fs::remove_file(path).unwrap();
-    let append = |path: &Path| {
-        let mut text = fs::read(path).unwrap();
-        text.push(b'+');
-        fs::write(path, text).unwrap();
-    };
-    let truncate = |path: &Path| fs::write(path, "").unwrap();
-    let overwrite = |path: &Path| fs::write(path, "three").unwrap();
-    let replace = |path: &Path| {
-        fs::remove_file(path).unwrap();
-        fs::write(path, "other").unwrap();
-    };
-    let while_read: [&dyn Fn(&Path); 3] = [&append, &truncate, &overwrite];
-    let before: [&dyn Fn(&Path); 5] = [&append, &truncate, &overwrite, &remove, &replace];
-    let cases = while_read.map(|action| (1, action)).into_iter();
-    for (read_first, action) in cases.chain(before.map(|action| (0, action))) {
-        let scratch = tempfile::tempdir().unwrap();
-        let file = scratch.path().join("f");
-        fs::write(&file, "seven").unwrap();
-        let mut meddler = Meddler { path: &file, read_first, action };
-        let result = trees(None, scratch.path(), &Options::default(), &mut meddler);
-        let is_named = match &result {
-            Err(Error::Unstable { path } | Error::Read { path, .. }) => path.ends_with(b"/f"),
-            _ => false,
-        };
-        assert!(is_named, "{result:?}");
-    }
 }
 
 #[test]

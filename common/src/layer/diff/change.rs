@@ -55,6 +55,12 @@ impl Read for Content<'_> {
 
 /// Is told of each change.
 pub trait Sink {
+    /// Whether it will read the content of every file, so that this may be read before
+    /// the sink is told of the file.
+    fn reads_content(&self) -> bool {
+        false
+    }
+
     /// Takes the next change.
     ///
     /// # Errors

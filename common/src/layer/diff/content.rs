@@ -1,9 +1,11 @@
-//! The content of a file: opened when first read, and the same file from its
-//! first byte to its last, or an error.
+//! The content of a file: opened when first read, or read beforehand, and the same
+//! file from its first byte to its last, or an error.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::ops::Range;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 
@@ -27,7 +29,16 @@ pub(super) struct FileContent {
 #[derive(Debug)]
 enum State {
     Unopened,
-    Open { file: File, at_open: Option<Inode>, read_bytes: u64 },
+    Open {
+        file: File,
+        at_open: Option<Inode>,
+        read_bytes: u64,
+    },
+    /// All of it was read: what is left of it is in this part of these bytes.
+    Held {
+        bytes: Arc<Vec<u8>>,
+        left: Range<usize>,
+    },
     Finished,
 }
 
@@ -40,7 +51,40 @@ impl FileContent {
         expected: Option<Inode>,
         len_bytes: u64,
     ) -> Self {
-        Self { place, label, expected, len_bytes, state: State::Unopened, failure: None }
+        // There is nothing to read of an empty file, nor a half of it to get.
+        let is_empty = len_bytes == 0 && expected.is_some();
+        let state = if is_empty { State::Finished } else { State::Unopened };
+        Self { place, label, expected, len_bytes, state, failure: None }
+    }
+
+    /// How long it is to be.
+    pub(super) fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    /// Whether both keep the same directory open.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.place.directory().as_raw_fd() == other.place.directory().as_raw_fd()
+    }
+
+    /// Reads all of it to the end of `bytes`, and closes it. Where that fails, whoever
+    /// reads it is told, and `bytes` are as they were.
+    pub(super) fn read_ahead(&mut self, bytes: &mut Vec<u8>) -> Range<usize> {
+        let start = bytes.len();
+        bytes.resize(start + usize::try_from(self.len_bytes).unwrap_or(0), 0);
+        let room = bytes.get_mut(start..).unwrap_or_default();
+        // The read after the last says whether it is what it was.
+        let read = fill(self, room).and_then(|_| self.read_some(&mut [0]));
+        if let Err(failure) = read {
+            self.failure = Some(failure);
+            bytes.truncate(start);
+        }
+        start..bytes.len()
+    }
+
+    /// From now on it is read from `bytes`, where [`FileContent::read_ahead`] put it.
+    pub(super) fn hold(&mut self, bytes: Arc<Vec<u8>>, part: Range<usize>) {
+        self.state = State::Held { bytes, left: part };
     }
 
     /// Why reading failed, if it did.
@@ -96,6 +140,15 @@ impl FileContent {
                         return Err(self.unstable());
                     }
                     self.state = State::Finished;
+                }
+                State::Held { bytes, left } => {
+                    let from = bytes.get(left.clone()).unwrap_or_default();
+                    let len = from.len().min(buffer.len());
+                    if let (Some(to), Some(from)) = (buffer.get_mut(..len), from.get(..len)) {
+                        to.copy_from_slice(from);
+                    }
+                    left.start += len;
+                    return Ok(len);
                 }
                 State::Finished => return Ok(0),
             }

@@ -19,6 +19,7 @@
 mod change;
 mod compare;
 mod content;
+mod contents;
 mod depth;
 mod emit;
 mod error;
@@ -28,8 +29,10 @@ mod options;
 mod owner;
 mod pattern;
 mod plan;
+mod pool;
 mod record;
 mod rootless;
+mod route;
 mod stack;
 mod times;
 mod walk;

@@ -98,7 +98,7 @@ impl Record {
 
     /// Has two files compared, for [`Present::content`].
     pub(super) fn compare(&mut self, pair: Pair) -> Pending {
-        self.comparer.submit(pair)
+        self.comparer.submit(Box::new(pair))
     }
 
     /// Notes what is left out of the plan.

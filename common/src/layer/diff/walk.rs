@@ -7,6 +7,7 @@ use std::vec;
 use rustix::fs::FileType;
 
 use super::change::{PassedOver, Reason};
+use super::compare::Pair;
 use super::content::FileContent;
 use super::links::Source;
 use super::node::Node;
@@ -195,7 +196,7 @@ impl Walk<'_> {
             && may_hide_more
             && times::must_read(policy, &upper.inode, &lower.inode)
         {
-            let pair = (self.content(self.upper, upper), self.content(stack, lower));
+            let pair = Pair(self.content(self.upper, upper), self.content(stack, lower));
             present.content = Some(self.record.compare(pair));
         }
         Ok(())

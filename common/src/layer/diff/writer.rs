@@ -27,6 +27,10 @@ impl<W: Write> LayerWriter<W> {
 }
 
 impl<W: Write> Sink for LayerWriter<W> {
+    fn reads_content(&self) -> bool {
+        true
+    }
+
     fn change(&mut self, change: Change<'_>) -> Result<(), SinkError> {
         Ok(self.0.append(change.entry, change.content)?)
     }

@@ -199,6 +199,10 @@ struct WithOwners<W> {
 }
 
 impl<W: std::io::Write> diff::Sink for WithOwners<W> {
+    fn reads_content(&self) -> bool {
+        self.writer.reads_content()
+    }
+
     fn change(&mut self, change: diff::Change<'_>) -> Result<(), diff::SinkError> {
         let names: Names = components(change.path).collect();
         let before = self.base.as_ref().and_then(|tree| tree.get(&names));

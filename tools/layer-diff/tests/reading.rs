@@ -1,0 +1,133 @@
+//! How the content of files comes into a layer: whole, in order, and of one moment.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use common::layer::diff::{Change, Error, Options, Sink, SinkError, trees};
+use common::tar::Kind;
+
+/// What is done to a file.
+type Action<'a> = &'a dyn Fn(&Path);
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_an_error() {
+    /// Changes the file after so many of its bytes were read.
+    struct Meddler<'a> {
+        path: &'a Path,
+        read_first: usize,
+        action: Action<'a>,
+    }
+    impl Sink for Meddler<'_> {
+        fn change(&mut self, mut change: Change<'_>) -> Result<(), SinkError> {
+            if change.path == b"f" {
+                change.content.read_exact(&mut vec![0; self.read_first])?;
+                (self.action)(self.path);
+                std::io::copy(&mut change.content, &mut std::io::sink())?;
+            }
+            Ok(())
+        }
+    }
+    let remove = |path: &Path| fs::remove_file(path).unwrap();
+    let append = |path: &Path| {
+        let mut text = fs::read(path).unwrap();
+        text.push(b'+');
+        fs::write(path, text).unwrap();
+    };
+    let truncate = |path: &Path| fs::write(path, "").unwrap();
+    let overwrite = |path: &Path| fs::write(path, "three").unwrap();
+    let replace = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        fs::write(path, "other").unwrap();
+    };
+    let while_read: [Action<'_>; 3] = [&append, &truncate, &overwrite];
+    let before: [Action<'_>; 5] = [&append, &truncate, &overwrite, &remove, &replace];
+    let cases = while_read.map(|action| (1, action)).into_iter();
+    for (read_first, action) in cases.chain(before.map(|action| (0, action))) {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("f");
+        fs::write(&file, "seven").unwrap();
+        let mut meddler = Meddler { path: &file, read_first, action };
+        let result = trees(None, scratch.path(), &Options::default(), &mut meddler);
+        let is_named = match &result {
+            Err(Error::Unstable { path } | Error::Read { path, .. }) => path.ends_with(b"/f"),
+            _ => false,
+        };
+        assert!(is_named, "{result:?}");
+    }
+}
+
+#[test]
+fn files_that_are_read_ahead_come_whole_and_in_order_up_to_the_one_that_changed() {
+    /// Collects what files hold, and does something before any of them is read.
+    struct Collector<'a> {
+        first: Option<&'a dyn Fn()>,
+        files: Vec<(String, Vec<u8>)>,
+    }
+    impl Sink for Collector<'_> {
+        fn reads_content(&self) -> bool {
+            true
+        }
+
+        fn change(&mut self, mut change: Change<'_>) -> Result<(), SinkError> {
+            self.first.take().into_iter().for_each(|first| first());
+            if change.entry.kind == Kind::File {
+                let mut bytes = Vec::new();
+                change.content.read_to_end(&mut bytes)?;
+                self.files.push((String::from_utf8_lossy(change.path).into_owned(), bytes));
+            }
+            Ok(())
+        }
+    }
+    let make = || {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut expected = Vec::new();
+        for directory in 10..40 {
+            fs::create_dir(scratch.path().join(directory.to_string())).unwrap();
+            for file in 10..22_usize {
+                let path = format!("{directory}/{file}");
+                // Empty ones, small ones, and some that are too long to be read ahead.
+                let len = if file == 20 { 100_000 + directory } else { (file - 10) * 37 };
+                let bytes: Vec<u8> = (0..len).map(|at| (at * directory + file) as u8).collect();
+                fs::write(scratch.path().join(&path), &bytes).unwrap();
+                expected.push((path, bytes));
+            }
+        }
+        (scratch, expected)
+    };
+    let run = |root: &Path, first: Option<&dyn Fn()>| {
+        let mut collector = Collector { first, files: Vec::new() };
+        let result = trees(None, root, &Options::default(), &mut collector);
+        (result, collector.files)
+    };
+    let (scratch, expected) = make();
+    let (result, files) = run(scratch.path(), None);
+    assert_eq!(result.unwrap().added, 1 + 30 + 360);
+    assert!(files == expected);
+
+    let overwrite = |path: &Path| {
+        // Only its times tell.
+        let len = fs::read(path).unwrap().len();
+        fs::write(path, vec![b'x'; len]).unwrap();
+    };
+    let remove = |path: &Path| fs::remove_file(path).unwrap();
+    let remove_all = |path: &Path| fs::remove_dir_all(path).unwrap();
+    let cases: [(&str, Action<'_>); 4] =
+        [("10/11", &overwrite), ("31/17", &remove), ("39/20", &overwrite), ("22", &remove_all)];
+    for (name, action) in cases {
+        let (scratch, expected) = make();
+        let path = scratch.path().join(name);
+        let (result, files) = run(scratch.path(), Some(&|| action(&path)));
+        let is_named = match &result {
+            Err(Error::Unstable { path: found } | Error::Read { path: found, .. }) => {
+                found.starts_with(path.as_os_str().as_encoded_bytes())
+            }
+            _ => false,
+        };
+        assert!(is_named, "{name}: {result:?}");
+        let before = expected.iter().position(|(path, _)| path.starts_with(name)).unwrap();
+        assert!(files.len() == before && files == expected[..before], "{name}: {}", files.len());
+    }
+}

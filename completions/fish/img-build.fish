@@ -5,7 +5,7 @@ complete -c img-build -l store -d 'Keep images in DIR, an OCI image layout' -r -
 complete -c img-build -l target -d 'Build up to the stage of this name or number, not to the last one' -r
 complete -c img-build -l build-arg -d 'Set an ARG; without a value it is taken from the environment (repeatable)' -r
 complete -c img-build -l label -d 'Add a label to the image (repeatable)' -r
-complete -c img-build -l platform -d 'Build for OS/ARCH[/VARIANT]' -r
+complete -c img-build -l platform -d 'Build for this platform; for several, an index of an image for each (repeatable)' -r
 complete -c img-build -l network -d 'Network of the commands that RUN gives' -r -f -a "host\t'The host\'s'
 none\t'Loopback and nothing else'"
 complete -c img-build -l secret -d 'Give the file SRC to the mounts of this secret (repeatable)' -r

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::archive::{self, Selection};
-use super::{Error, Image, InvalidReference, reference};
+use super::{Error, InvalidReference, Product, reference};
 use crate::oci::Descriptor;
 use crate::store::{BlobReader, Name, Store};
 use crate::stream::{self, Output, Payload};
@@ -88,24 +88,24 @@ impl Destination {
         Ok(())
     }
 
-    /// Puts `image` there, under its name there and under `names`.
+    /// Puts `product` there, under its name there and under `names`.
     ///
     /// # Errors
     /// A blob that is missing or damaged; a destination that cannot be written.
     ///
     /// # Streams
     /// Writes standard output for `-`.
-    pub fn write(&self, image: &Image, names: &[Name]) -> Result<(), Error> {
+    pub fn write(&self, product: &Product, names: &[Name]) -> Result<(), Error> {
         match self {
             Self::Archive { file, name } => {
                 let names: Vec<Name> = name.iter().chain(names).cloned().collect();
-                write_archive(file, &Selection::of(image), &names, |blob| image.blob(blob))
+                write_archive(file, &product.selection(), &names, |blob| product.blob(blob))
             }
             Self::Layout { dir, name } => {
                 let store = Store::create(dir)?;
-                image.copy_to(&store)?;
+                product.copy_to(&store)?;
                 let names = name.iter().cloned().chain(names.iter().map(Name::to_string));
-                Ok(store.tag_as(&names.collect::<Vec<_>>(), &image.descriptor)?)
+                Ok(store.tag_as(&names.collect::<Vec<_>>(), &product.root)?)
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod archive;
 mod choose;
 mod destination;
 mod open;
+mod product;
 mod reference;
 mod size;
 mod source;
@@ -16,10 +17,10 @@ mod source;
 mod tests;
 
 use std::io;
-use std::sync::Arc;
 
 pub use destination::{Destination, InvalidDestination, write_archive};
 pub use open::{Found, Opener, all, open};
+pub use product::Product;
 pub use reference::{InvalidReference, Reference};
 pub use size::{Sizes, size_of};
 pub use source::Origin;
@@ -159,14 +160,6 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image whose manifest was put into `store`, which has all of it.
-    ///
-    /// # Errors
-    /// A manifest or config that is missing or malformed.
-    pub fn in_store(store: Arc<Store>, manifest: &Descriptor) -> Result<Self, Error> {
-        open::manifest(Source::Store(store), manifest, Vec::new())
-    }
-
     /// What identifies the image to a user: the manifest's digest, or docker's image
     /// ID where the archive has no manifest.
     #[must_use]

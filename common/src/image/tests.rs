@@ -74,10 +74,11 @@ fn an_archive_written_is_read_as_either_kind_with_the_same_digests() {
     for _ in 0..2 {
         let destination =
             Destination::parse(format!("oci-archive:{}", file.display()).as_ref()).unwrap();
-        destination.write(&image, std::slice::from_ref(&name)).unwrap();
+        destination.write(&image.clone().into(), std::slice::from_ref(&name)).unwrap();
         let again = fs::read(&file).unwrap();
         let mut written = Vec::new();
-        let selection = super::archive::Selection::of(&image);
+        let product = super::Product::from(image.clone());
+        let selection = product.selection();
         let names = std::slice::from_ref(&name);
         super::archive::write(&selection, names, |blob| image.blob(blob), &mut written).unwrap();
         assert!(again == written, "the same bytes");
@@ -96,7 +97,7 @@ fn an_archive_written_is_read_as_either_kind_with_the_same_digests() {
         Destination::parse(format!("oci:{}:x", folder.path("other").display()).as_ref()).unwrap();
     let archive =
         open_text(&format!("oci-archive:{}", file.display()), None, store.path()).unwrap();
-    other.write(&archive, &[]).unwrap();
+    other.write(&archive.into(), &[]).unwrap();
     let copied =
         open_text(&format!("oci:{}:x", folder.path("other").display()), None, store.path())
             .unwrap();

@@ -134,6 +134,15 @@ impl fmt::Display for Platform {
 #[error("not a platform (OS/ARCH[/VARIANT]): '{}'", crate::name::show(.0))]
 pub struct InvalidPlatform(String);
 
+/// Systems that images are for.
+const SYSTEMS: [&str; 4] = ["linux", "windows", "freebsd", "darwin"];
+
+/// CPUs in Go's spelling.
+const ARCHITECTURES: [&str; 15] = [
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64",
+    "ppc64le", "riscv64", "s390x", "sparc64", "wasm",
+];
+
 impl FromStr for Platform {
     type Err = InvalidPlatform;
 
@@ -144,11 +153,15 @@ impl FromStr for Platform {
             return Err(InvalidPlatform(text.into()));
         }
         match parts.as_slice() {
-            // As docker takes it: one word is a CPU of this operating system.
-            [architecture] if *architecture != std::env::consts::OS => {
-                Ok(Self::new(std::env::consts::OS, architecture, None))
+            // As containerd takes it: one word is a known system or a known CPU.
+            [os] if SYSTEMS.contains(os) => Ok(Self::new(os, &Self::host().architecture, None)),
+            [architecture] => {
+                let platform = Self::new(std::env::consts::OS, architecture, None);
+                match ARCHITECTURES.contains(&platform.architecture.as_str()) {
+                    true => Ok(platform),
+                    false => Err(InvalidPlatform(text.into())),
+                }
             }
-            [_os] => Ok(Self::host()),
             [os, architecture] => Ok(Self::new(os, architecture, None)),
             [os, architecture, variant] => Ok(Self::new(os, architecture, Some(variant))),
             _ => Err(InvalidPlatform(text.into())),
@@ -179,7 +192,7 @@ mod tests {
         ] {
             assert_eq!(platform(given).to_string(), meant);
         }
-        for bad in ["", "/", "linux/", "a/b/c/d", "linux/am d64", "linux/../x\n"] {
+        for bad in ["", "/", "linux/", "a/b/c/d", "bogus", "linux/am d64", "linux/../x\n"] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
     }

@@ -37,8 +37,13 @@ pub(crate) struct Builder {
     pub(crate) label: String,
     /// What tells this build's steps from another's (`--explain`).
     pub(crate) identity: String,
+    /// `--build-arg`.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) target: Option<String>,
     pub(crate) scope: Scope,
     pub(crate) platform: Platform,
+    /// Whether it is one of several.
+    pub(crate) of_several: bool,
     pub(crate) network: Network,
     /// Where the secrets are that RUN may mount, by their names.
     pub(crate) secrets: BTreeMap<String, PathBuf>,
@@ -72,11 +77,16 @@ impl Builder {
         }
     }
 
-    /// Builds the target stage.
+    /// Builds the target stage for `platform`.
     ///
     /// # Errors
     /// The first thing that fails, with its line.
-    pub(crate) fn build(&mut self, target: Option<&str>) -> Result<State, Error> {
+    pub(crate) fn build(&mut self, platform: &Platform) -> Result<State, Error> {
+        self.platform = platform.clone();
+        self.scope = Scope::new(&self.arguments, platform);
+        self.images.clear();
+        self.step = 0;
+        let target = self.target.as_deref();
         let index = crate::plan::target(&self.file, target)?;
         let stage = self.file.stages.get(index).and_then(|stage| stage.base.name.clone());
         let stage_name = stage.unwrap_or_else(|| target.unwrap_or("default").to_owned());
@@ -96,9 +106,6 @@ impl Builder {
             if let Some(slot) = self.states.get_mut(*index) {
                 *slot = Some(state);
             }
-        }
-        for name in self.scope.unused() {
-            message::warning(format!("--build-arg {name}: no ARG asks for it"));
         }
         let done = self.states.get_mut(plan.target).and_then(Option::take);
         done.ok_or_else(|| Error::Other("the target was not built".into()))
@@ -121,7 +128,7 @@ impl Builder {
         self.steps += triggers.len();
         for (number, located) in triggers.iter().chain(&stage.instructions).enumerate() {
             self.step += 1;
-            self.step_name = format!("{}\n{index}\n{number}", self.identity);
+            self.step_name = format!("{}\n{}\n{index}\n{number}", self.identity, self.platform);
             self.say(&located.text);
             let applied = self.instruction(&mut state, located, index);
             let bounded = applied.and_then(|()| bounded(&state));
@@ -260,6 +267,10 @@ impl Builder {
     }
 
     fn note(&self, text: &str) {
+        let text = match self.of_several {
+            true => &format!("{}: {text}", self.platform),
+            false => text,
+        };
         if self.explain || message::wants_progress() {
             message::note(text);
         } else {

@@ -47,9 +47,9 @@ pub(crate) struct Cli {
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
 
-    /// Build for OS/ARCH[/VARIANT]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<Platform>,
+    /// Build for this platform; for several, an index of an image for each (repeatable)
+    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT],...", value_delimiter = ',')]
+    pub(crate) platforms: Vec<Platform>,
 
     /// Network of the commands that RUN gives
     #[arg(long, value_name = "NETWORK", default_value = "host")]

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status};
+use common::cli::{Failure, Status, message};
 use common::containerfile::Containerfile;
 use common::image::Destination;
 use common::oci::Platform;
@@ -60,10 +60,18 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
     }
     let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
-    let mut builder = plan(&cli)?;
-    let state = builder.build(cli.target.as_deref()).map_err(failure)?;
+    let platforms = platforms(&cli);
+    let mut builder = plan(&cli, &platforms)?;
+    let mut images = Vec::new();
+    for platform in &platforms {
+        let state = builder.build(platform).map_err(failure)?;
+        images.push(result::assemble(state, &labels, builder.now, &builder.store)?);
+    }
     builder.context.save();
-    let image = result::assemble(state, &labels, builder.now, &builder.store)?;
+    for name in builder.scope.unused() {
+        message::warning(format!("--build-arg {name}: no ARG asks for it"));
+    }
+    let image = result::join(images, &builder.store)?;
     result::deliver(&image, &cli.names, destination.as_ref(), &builder.store)?;
     if !destination.as_ref().is_some_and(Destination::is_standard) {
         let mut output = Output::standard(Payload::Text)?;
@@ -73,14 +81,25 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     Ok(Status::DONE)
 }
 
+/// The platforms to build for, each once.
+fn platforms(cli: &Cli) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for platform in cli.platforms.iter().cloned().map(Platform::normalised) {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    if platforms.is_empty() { vec![Platform::host()] } else { platforms }
+}
+
 /// Opens and checks everything; nothing is built yet.
-fn plan(cli: &Cli) -> Result<Builder, Failure> {
+fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
     let cache_dir = cache_dir();
     let input::Inputs { text, label, context } = input::open(cli, cache_dir.as_deref())?;
     let file = Containerfile::parse(&text)
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
-    let platform = cli.platform.clone().unwrap_or_else(Platform::host);
+    let platform = Platform::host();
     let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
     let identity = format!("{}\n{label}", context_dir.display());
     let store = cli.store.create()?;
@@ -93,8 +112,11 @@ fn plan(cli: &Cli) -> Result<Builder, Failure> {
         file,
         label,
         identity,
+        arguments: cli.build_args.clone(),
+        target: cli.target.clone(),
         scope: Scope::new(&cli.build_args, &platform),
         platform,
+        of_several: platforms.len() > 1,
         network: cli.network,
         secrets,
         explain: cli.explain,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use common::image::{BASE_DIGEST, Destination, Image, Layer};
-use common::oci::{Descriptor, History, Manifest, media_type};
+use common::image::{BASE_DIGEST, Destination, Layer, Product};
+use common::oci::{Descriptor, History, Index, Manifest, media_type};
 use common::store::{Name, Store};
 use common::time::Timestamp;
 
@@ -38,7 +38,24 @@ pub(crate) fn assemble(
         manifest.annotations.insert(BASE_NAME.into(), name.clone());
     }
     let (digest, len_bytes) = store.put(&common::oci::to_json(&manifest, "manifest")?)?;
-    Ok(Descriptor::new(media_type::MANIFEST, digest, len_bytes))
+    let mut made = Descriptor::new(media_type::MANIFEST, digest, len_bytes);
+    made.platform = Some(image.platform());
+    Ok(made)
+}
+
+/// One image stays what it is; of several an index is made, in their order.
+///
+/// # Errors
+/// A store that cannot be written.
+pub(crate) fn join(mut images: Vec<Descriptor>, store: &Store) -> Result<Descriptor, Error> {
+    if images.len() == 1 {
+        if let Some(mut image) = images.pop() {
+            image.platform = None;
+            return Ok(image);
+        }
+    }
+    let (digest, len_bytes) = store.put(&Index::new(images).to_bytes()?)?;
+    Ok(Descriptor::new(media_type::INDEX, digest, len_bytes))
 }
 
 /// A layer as an OCI manifest lists it: docker's media types are the same bytes.
@@ -74,7 +91,7 @@ fn date(history: &mut [History], now: Timestamp) {
     }
 }
 
-/// Names the image, or writes it where it is wanted.
+/// Names what was made, or writes it where it is wanted.
 ///
 /// # Errors
 /// A destination that cannot be written.
@@ -82,7 +99,7 @@ fn date(history: &mut [History], now: Timestamp) {
 /// # Streams
 /// Writes standard output where that is the destination.
 pub(crate) fn deliver(
-    image: &Descriptor,
+    made: &Descriptor,
     names: &[Name],
     destination: Option<&Destination>,
     store: &Arc<Store>,
@@ -90,11 +107,10 @@ pub(crate) fn deliver(
     // Named before it is written: then the one thing that can still fail leaves
     // a whole image behind, and nothing half-made.
     if !names.is_empty() || destination.is_none() {
-        store.tag(names, image)?;
+        store.tag(names, made)?;
     }
     if let Some(destination) = destination {
-        let opened = Image::in_store(Arc::clone(store), image)?;
-        destination.write(&opened, names)?;
+        destination.write(&Product::in_store(store, made)?, names)?;
     }
     Ok(())
 }

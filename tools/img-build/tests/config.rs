@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::process::Command;
+
 use support::Bench;
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -174,4 +176,48 @@ fn what_no_arg_asks_for_is_warned_of() {
     let built = bench.run(&["--build-arg", "X=1", "--build-arg", "http_proxy=p", "ctx"], b"");
     assert_eq!(built.stderr, "img-build: warning: --build-arg X: no ARG asks for it\n");
     assert_eq!(built.status, 0);
+}
+
+#[test]
+fn several_platforms_are_an_index_of_their_images() {
+    let bench = Bench::new();
+    let text = "FROM --platform=$BUILDPLATFORM scratch AS tool\nCOPY nonce /\n\
+                FROM scratch\nARG TARGETARCH\nCOPY --from=tool nonce /$TARGETARCH\n";
+    bench.write("Containerfile", text);
+    let both = ["--platform", "linux/arm64,linux/x86_64", "--platform", "linux/amd64"];
+    let built = bench.run(&[&both[..], &["-t", "both", "ctx"]].concat(), b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    let blob = |digest: &str| {
+        let path = format!("store/blobs/{}", digest.trim().replace(':', "/"));
+        serde_json::from_slice::<serde_json::Value>(&std::fs::read(bench.path(&path)).unwrap())
+    };
+    let index = blob(&built.stdout).unwrap();
+    let images = index["manifests"].as_array().unwrap();
+    let architectures: Vec<_> =
+        images.iter().map(|image| &image["platform"]["architecture"]).collect();
+    assert_eq!(architectures, ["arm64", "amd64"]);
+    for (image, name) in images.iter().zip(["arm64", "amd64"]) {
+        let image = bench.image(image["digest"].as_str().unwrap());
+        assert_eq!(image.config.architecture, name);
+        assert!(image.list(0)[0].contains(name), "{:?}", image.list(0));
+    }
+    // The one that docker loads is this machine's.
+    let archive = bench.output(&[&both[..], &["-o", "-", "ctx"]].concat(), b"");
+    std::fs::write(bench.path("both.tar"), archive.stdout).unwrap();
+    let list =
+        Command::new("tar").arg("-xOf").arg(bench.path("both.tar")).arg("manifest.json").output();
+    let list: serde_json::Value = serde_json::from_slice(&list.unwrap().stdout).unwrap();
+    let host = common::oci::Platform::host().architecture;
+    let host = images.iter().find(|image| image["platform"]["architecture"] == host.as_str());
+    let config = host.map(|host| {
+        let manifest = blob(host["digest"].as_str().unwrap()).unwrap();
+        format!("blobs/{}", manifest["config"]["digest"].as_str().unwrap().replace(':', "/"))
+    });
+    assert_eq!(list[0]["Config"].as_str(), config.as_deref());
+    // What is the same for each platform is done once.
+    bench.write("nonce", "another");
+    assert_eq!(bench.hits(&both), [false, false, true, false]);
+    let bad = bench.run(&["--platform", "linux/amd64,bogus", "ctx"], b"");
+    assert_eq!((bad.stdout.as_str(), bad.status), ("", 2));
+    assert!(bad.stderr.contains("'bogus'"), "{}", bad.stderr);
 }

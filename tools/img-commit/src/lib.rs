@@ -115,7 +115,7 @@ impl<'c> Plan<'c> {
                 let digest = image.digest.clone();
                 let origin = Assembled { new: Arc::clone(&scratch.store), others };
                 let image = Found::in_origin(Arc::new(origin), image).image(None)?;
-                destination.write(&image, &cli.names)?;
+                destination.write(&image.into(), &cli.names)?;
                 Ok(digest)
             }
         }

@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::image::{Error, Image, choose};
+use crate::image::{Error, choose};
 use crate::oci::media_type::Kind as Content;
 use crate::oci::{Annotations, Descriptor, Index, Manifest, REF_NAME};
 use crate::store::{self, BlobReader, Name};
@@ -38,21 +38,6 @@ pub struct Selection<'a> {
     pub blobs: Vec<&'a Descriptor>,
     /// The image for docker's list, which knows no platforms.
     pub listed: Option<&'a Manifest>,
-}
-
-impl<'a> Selection<'a> {
-    /// One image.
-    #[must_use]
-    pub fn of(image: &'a Image) -> Self {
-        let mut root = image.descriptor.clone();
-        root.platform = Some(image.config.platform());
-        Self {
-            root,
-            documents: vec![(&image.descriptor, &image.manifest_bytes)],
-            blobs: image.blobs().collect(),
-            listed: Some(&image.manifest),
-        }
-    }
 }
 
 /// Writes `selection` under `names` as an archive, with the blobs that `open` opens.

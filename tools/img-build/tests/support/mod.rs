@@ -133,8 +133,9 @@ impl Bench {
         let built = self.run(&[arguments, &["--explain", "ctx"]].concat(), b"");
         assert_eq!(built.status, 0, "{}", built.stderr);
         let lines = built.stderr.lines();
-        let outcomes = lines
-            .filter_map(|line| line.split_once(": ")?.1.split_once(": ").map(|(_, text)| text));
+        let outcomes = lines.filter_map(|line| {
+            line.split_once(": STEP ")?.1.split_once(": ").map(|(_, text)| text)
+        });
         outcomes
             .filter_map(|text| match text {
                 "cached" => Some(true),

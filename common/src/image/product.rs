@@ -1,0 +1,89 @@
+//! What a tool has made: one image, or an index of images for several platforms.
+
+use std::sync::Arc;
+
+use super::archive::Selection;
+use super::{Error, Image, Source, choose, open};
+use crate::oci::media_type::Kind;
+use crate::oci::{Descriptor, Platform};
+use crate::store::{self, BlobReader, Store};
+
+/// Images to be written to a [`super::Destination`].
+#[derive(Debug)]
+pub struct Product {
+    /// What names will stand for.
+    pub(super) root: Descriptor,
+    /// The root's bytes, if it is no image itself.
+    index: Option<Vec<u8>>,
+    images: Vec<Image>,
+}
+
+impl From<Image> for Product {
+    fn from(image: Image) -> Self {
+        Self { root: image.descriptor.clone(), index: None, images: vec![image] }
+    }
+}
+
+impl Product {
+    /// The manifest, or the index of manifests, that was put into `store`, which has all
+    /// that it needs.
+    ///
+    /// # Errors
+    /// Documents that are missing or malformed.
+    pub fn in_store(store: &Arc<Store>, made: &Descriptor) -> Result<Self, Error> {
+        let source = Source::Store(Arc::clone(store));
+        let open = |image: &Descriptor| open::manifest(source.clone(), image, Vec::new());
+        if made.kind() != Kind::Index {
+            return Ok(open(made)?.into());
+        }
+        let images = choose::all(&source, made)?;
+        Ok(Self {
+            root: made.clone(),
+            index: Some(source.document(made)?),
+            images: images.iter().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What goes into an archive. Docker's list, which knows no platforms, has this
+    /// machine's image of several.
+    pub(super) fn selection(&self) -> Selection<'_> {
+        let mut root = self.root.clone();
+        let images = self.images.iter();
+        let manifests = images.clone().map(|image| (&image.descriptor, &*image.manifest_bytes));
+        let index = self.index.iter().map(|bytes| (&self.root, bytes.as_slice()));
+        let host = Platform::host();
+        let rank = |image: &&Image| host.accepts(&image.config.platform());
+        let listed = match self.index {
+            None => {
+                let image = self.images.first();
+                root.platform = image.map(|image| image.config.platform());
+                image
+            }
+            Some(_) => images.clone().filter(|image| rank(image).is_some()).min_by_key(rank),
+        };
+        Selection {
+            root,
+            documents: manifests.chain(index).collect(),
+            blobs: images.flat_map(Image::blobs).collect(),
+            listed: listed.map(|image| &image.manifest),
+        }
+    }
+
+    /// Opens a blob of any of the images.
+    pub(super) fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
+        let owner = self.images.iter().find(|image| image.blobs().any(|of| of == blob));
+        match owner {
+            Some(image) => image.blob(blob),
+            None => Err(store::Error::NoBlob(blob.digest.clone()).into()),
+        }
+    }
+
+    /// Copies what `store` does not have of it; it still has to be named there.
+    pub(super) fn copy_to(&self, store: &Store) -> Result<(), Error> {
+        self.images.iter().try_for_each(|image| image.copy_to(store))?;
+        if let Some(bytes) = &self.index {
+            store.put_by(self.root.digest.algorithm(), bytes)?;
+        }
+        Ok(())
+    }
+}

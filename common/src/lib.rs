@@ -15,6 +15,7 @@
 //! | [`human`] | sizes, ages and columns as docker words them |
 //! | [`template`] | docker's `--format` |
 //! | [`name`] | names that are bytes, shown safely |
+//! | [`descriptors`] | how many files may be open |
 //! | [`json`] | bytes in JSON |
 //! | [`digest`] | digests, DiffIDs, ChainIDs, hashing readers and writers |
 //! | [`compression`] | gzip, zstd, xz and bzip2 streams |
@@ -33,6 +34,7 @@
 pub mod cli;
 pub mod compression;
 pub mod containerfile;
+pub mod descriptors;
 pub mod digest;
 pub mod human;
 pub mod image;

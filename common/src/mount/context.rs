@@ -1,5 +1,6 @@
 //! A file system being configured (fsopen(2)), and what the kernel says about it.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -31,9 +32,15 @@ impl Context {
         }
     }
 
-    /// Sets an option to a string of at most 255 bytes.
-    pub(crate) fn string(&self, key: &str, value: &str) -> Result<(), Error> {
-        fsconfig_set_string(&self.fd, key, value).map_err(|errno| self.refusal(key, errno))
+    /// Sets an option to a string of at most 255 bytes; a longer one is refused as too
+    /// long a name.
+    pub(crate) fn string(&self, key: &str, value: impl AsRef<OsStr>) -> Result<(), Error> {
+        let value = value.as_ref();
+        match value.len() {
+            0..=255 => fsconfig_set_string(&self.fd, key, value),
+            _ => Err(rustix::io::Errno::NAMETOOLONG),
+        }
+        .map_err(|errno| self.refusal(key, errno))
     }
 
     /// Sets an option to a descriptor.
@@ -84,9 +91,9 @@ pub(crate) fn tmpfs(
 ) -> Result<OwnedFd, Error> {
     let context = Context::open("tmpfs", "tmpfs")?;
     if let Some(size_bytes) = size_bytes {
-        context.string("size", &size_bytes.to_string())?;
+        context.string("size", size_bytes.to_string())?;
     }
-    context.string("mode", &format!("{mode:o}"))?;
+    context.string("mode", format!("{mode:o}"))?;
     context.mount(attributes)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use super::Form;
 use crate::cli::Failure;
 
 const OPEN_TO_ALL: &str = "FUSE needs read and write permission for /dev/fuse, which udev gives \
@@ -46,6 +47,15 @@ pub enum Error {
     /// No layers at all.
     #[error("no layers to mount")]
     NoLayers,
+    /// An upper directory that takes no marks.
+    #[error(
+        "the upper directory's file system keeps no {} attributes",
+        match .form { Form::Trusted => "trusted", Form::User => "user" }
+    )]
+    NoMarks {
+        /// Which marks those would be.
+        form: Form,
+    },
     /// There is no fuse-overlayfs.
     #[error("fuse-overlayfs is not installed")]
     NoFuse,
@@ -123,6 +133,7 @@ impl Error {
         matches!(
             self,
             Self::Refused { .. }
+                | Self::NoMarks { .. }
                 | Self::NoFuse
                 | Self::Colon { .. }
                 | Self::NoFusermount
@@ -174,6 +185,9 @@ impl Error {
                 _ => None,
             },
             Self::Fusermount { said } if said.contains("/dev/fuse") => Some(OPEN_TO_ALL),
+            Self::NoMarks { .. } => Some(
+                "the upper directory must be on ext4, xfs or btrfs (on tmpfs from Linux 6.6 on)",
+            ),
             Self::NoFuse => Some("install fuse-overlayfs"),
             Self::NoFusermount => Some("install it (Debian: fuse3)"),
             Self::Nested { .. } => Some("unmount that first"),

@@ -1,9 +1,10 @@
 //! The overlay by mount(2), for kernels before 6.8: they know no `lowerdir+`, and
 //! one fsconfig(2) string holds 255 bytes.
 //!
-//! Everything is one string of less than a page, so layers go in as names in
-//! /proc/self/fd: about 220 of them fit, whatever their paths. A longer string
-//! would be cut off without a word, and is refused here.
+//! Everything is one string of less than a page, so layers go in as their names in
+//! /proc/self/fd, where this process stands meanwhile: as many fit as an overlay takes,
+//! whatever their paths. A longer string would be cut off without a word, and is
+//! refused here.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -11,12 +12,12 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, fstat, openat, stat};
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat, stat};
 use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, mount, open_tree, unmount};
+use rustix::process::{chdir, fchdir};
 
 use super::overlay::Branches;
 use super::{Durability, Error, Form, SOURCE};
-use crate::sys::mount_attr::{MountAttr, mount_setattr};
 
 /// What mount(2) takes from us, its final zero byte included.
 const PAGE: usize = 4096;
@@ -31,35 +32,36 @@ pub(super) fn stack(
 ) -> Result<OwnedFd, Error> {
     let refused =
         |step: &str, source: io::Error| Error::refused("overlay", step, source, String::new());
-    // One layer alone is no overlay to the kernel: then it is itself.
-    if let ([only], None) = (branches.lowers, branches.upper) {
-        let copied = clone(*only).and_then(|copy| {
-            let set = libc::MOUNT_ATTR_RDONLY;
-            mount_setattr(copy.as_fd(), MountAttr { set, ..MountAttr::default() })?;
-            Ok(copy)
-        });
-        return copied.map_err(|error| refused("open_tree", error));
-    }
     let options = options(branches, form, durability).map_err(|error| refused("options", error))?;
     if options.as_bytes_with_nul().len() > PAGE {
-        return Err(Error::TooMany { count: branches.lowers.len(), limit: 220 });
+        let (count, len) = (branches.lowers.len(), options.as_bytes_with_nul().len());
+        return Err(Error::TooMany { count, limit: count * PAGE / len });
     }
     let target = name(scratch);
     let flags = match branches.upper {
         Some(_) => MountFlags::empty(),
         None => MountFlags::RDONLY,
     };
-    mount(SOURCE, &target, "overlay", flags, Some(options.as_c_str()))
-        .map_err(|errno| refused("mount", errno.into()))?;
+    among_descriptors(|| mount(SOURCE, &target, "overlay", flags, Some(options.as_c_str())))
+        .map_err(|error| refused("mount", error))?;
     // By its name again: `scratch` is what lies below now.
     let copied = mounted_on(scratch).and_then(|(parent, entry)| {
         let place = Path::new(&name(parent.as_fd())).join(entry);
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let copy = open_tree(rustix::fs::CWD, &place, flags)?;
+        let copy = open_tree(CWD, &place, flags)?;
         unmount(&place, UnmountFlags::DETACH)?;
         Ok(copy)
     });
     copied.map_err(|error| refused("open_tree", error))
+}
+
+/// Does `work` in /proc/self/fd, and goes back.
+fn among_descriptors<T>(work: impl FnOnce() -> rustix::io::Result<T>) -> io::Result<T> {
+    let before = openat(CWD, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    chdir("/proc/self/fd")?;
+    let done = work();
+    fchdir(before)?;
+    Ok(done?)
 }
 
 /// The directory that `point` is in, and its name there. A whole path would lead
@@ -73,7 +75,7 @@ fn mounted_on(point: BorrowedFd<'_>) -> io::Result<(OwnedFd, OsString)> {
 
 /// The path of an open directory, or its name in /proc where something covers that
 /// path.
-fn path_of(directory: BorrowedFd<'_>) -> io::Result<PathBuf> {
+pub(super) fn path_of(directory: BorrowedFd<'_>) -> io::Result<PathBuf> {
     let path = std::fs::read_link(name(directory))?;
     let own = fstat(directory)?;
     match stat(&path) {
@@ -82,20 +84,15 @@ fn path_of(directory: BorrowedFd<'_>) -> io::Result<PathBuf> {
     }
 }
 
-fn clone(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    Ok(open_tree(directory, "", flags)?)
-}
-
-fn name(directory: BorrowedFd<'_>) -> String {
+/// The name of an open directory in /proc.
+pub(super) fn name(directory: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", directory.as_raw_fd())
 }
 
 fn options(branches: &Branches<'_>, form: Form, durability: Durability) -> io::Result<CString> {
     // The kernel's order is the top one first.
-    let lowers: Vec<String> = branches.lowers.iter().rev().map(|lower| name(*lower)).collect();
+    let lowers = branches.lowers.iter().rev().map(|lower| lower.as_raw_fd().to_string());
+    let lowers: Vec<String> = lowers.collect();
     let mut options = format!("lowerdir={}", lowers.join(":")).into_bytes();
     if let Some((upper, work)) = branches.upper {
         for (key, fd) in [("upperdir", upper), ("workdir", work)] {
@@ -153,8 +150,8 @@ mod tests {
             fs::create_dir_all(dir.path().join(name)).unwrap();
             OwnedFd::from(File::open(dir.path().join(name)).unwrap())
         };
-        let lowers: Vec<OwnedFd> = (0..200).map(|number| open(&format!("layer{number}"))).collect();
-        for number in [0, 1, 199] {
+        let lowers: Vec<OwnedFd> = (0..450).map(|number| open(&format!("layer{number}"))).collect();
+        for number in [0, 1, 449] {
             fs::write(dir.path().join(format!("layer{number}/file{number}")), "").unwrap();
         }
         let lowers: Vec<BorrowedFd<'_>> = lowers.iter().map(AsFd::as_fd).collect();
@@ -165,13 +162,12 @@ mod tests {
             stack(&branches, Form::native(), Durability::Synced, scratch.as_fd())
         };
         let all = mount(&lowers, Some(&upper)).unwrap();
-        assert_eq!(names(&all), ["file0", "file1", "file199"]);
+        assert_eq!(names(&all), ["file0", "file1", "file449"]);
         rustix::fs::mkdirat(&all, "new", Mode::RWXU).unwrap();
         drop(all);
         assert_eq!(names(&upper.0), ["new"]);
-        assert_eq!(names(mount(&lowers[..1], None).unwrap()), ["file0"]);
         assert_eq!(names(mount(&lowers[..2], None).unwrap()), ["file0", "file1"]);
-        let many: Vec<BorrowedFd<'_>> = lowers.iter().chain(&lowers).copied().collect();
+        let many: Vec<BorrowedFd<'_>> = lowers.iter().cycle().take(1350).copied().collect();
         assert!(matches!(mount(&many, None), Err(Error::TooMany { .. })));
         assert_eq!(names(&scratch), [""; 0], "something is still mounted");
     }

@@ -22,6 +22,7 @@ pub(crate) mod work;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{MemfdFlags, XattrFlags, fsetxattr, memfd_create};
 use serde::{Deserialize, Serialize};
 
 pub use driver::{Audience, Driver, Drivers, Trial};
@@ -141,6 +142,24 @@ impl Form {
             Self::User
         }
     }
+
+    /// The attribute that carries the mark `name`.
+    pub(crate) fn mark(self, name: &str) -> String {
+        match self {
+            Self::Trusted => format!("trusted.overlay.{name}"),
+            Self::User => format!("user.overlay.{name}"),
+        }
+    }
+}
+
+/// Whether a tmpfs can be an upper directory of this process: `user.*` attributes came to
+/// it with Linux 6.6.
+#[must_use]
+pub fn memory_keeps_marks() -> bool {
+    let marked = memfd_create("probe", MemfdFlags::CLOEXEC).and_then(|memory| {
+        fsetxattr(memory, Form::native().mark("probe"), b"", XattrFlags::empty())
+    });
+    marked.is_ok()
 }
 
 /// What a crash of the machine may do to the upper directory.

@@ -5,16 +5,19 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::mount::MountAttrFlags;
+use rustix::fs::{CWD, Mode, OFlags, XattrFlags, fremovexattr, fsetxattr, openat};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::process::{Pid, WaitOptions};
 
-use super::context::{Context, tmpfs};
+use super::context::{Context, attach, tmpfs};
 use super::fuse;
+use super::legacy::{name, path_of};
 use super::upper::copy_attributes;
 use super::work::Work;
 use super::{Durability, Error, Form, Overlay, Server};
 use crate::cli::message;
+use crate::descriptors::AllowMany;
 
 /// Lower directories that one overlay takes (`OVL_MAX_STACK`).
 const LIMIT: usize = 500;
@@ -30,6 +33,8 @@ pub(crate) struct Opened {
     durability: Durability,
     /// The process of fuse-overlayfs that served the last mount.
     serving: Cell<Option<Pid>>,
+    /// Dropped after what it allows.
+    _many: AllowMany,
 }
 
 impl Overlay {
@@ -49,6 +54,7 @@ impl Overlay {
         if self.lowers.is_empty() {
             return Err(Error::NoLayers);
         }
+        let many = AllowMany::descriptors();
         let lowers = self.lowers.iter().map(|path| open_directory(path, "cannot open the layer"));
         let lowers = lowers.collect::<Result<_, _>>()?;
         let upper = match (&self.upper, work) {
@@ -60,7 +66,8 @@ impl Overlay {
             _ => None,
         };
         let (server, form, durability) = (self.server, self.form, self.durability);
-        Ok(Opened { lowers, upper, server, form, durability, serving: Cell::new(None) })
+        let serving = Cell::new(None);
+        Ok(Opened { lowers, upper, server, form, durability, serving, _many: many })
     }
 }
 
@@ -115,6 +122,9 @@ impl Opened {
             self.serving.set(Some(pid));
             return Ok(mount);
         }
+        if let Some((_, work)) = &self.upper {
+            keeps_marks(work, self.form)?;
+        }
         lowers.extend(above);
         // Kept open until the mount holds them.
         let merged;
@@ -127,8 +137,9 @@ impl Opened {
             }
             message::verbose(format_args!("merging the lowest {count} layers into one"));
             let lowest = lowers.get(..count).unwrap_or_default();
-            merged = stack(lowest, None, self.form, self.durability, scratch)?;
-            lowers.splice(..count, [merged.as_fd()]);
+            let lowest = stack(lowest, None, self.form, self.durability, scratch)?;
+            merged = Attached::to(scratch, lowest)?;
+            lowers.splice(..count, [merged.0.as_fd()]);
         }
         stack(&lowers, self.upper.as_ref(), self.form, self.durability, scratch)
     }
@@ -142,6 +153,22 @@ impl Opened {
         let work = self.upper.as_ref().map(|(_, work)| super::work::path(work)).transpose();
         let work = work.map_err(|error| Error::directory(point, "cannot mount on it", error))?;
         fuse::mount_on(&branches, self.durability, work.as_deref(), point, target)
+    }
+}
+
+/// Checks that overlayfs can leave its marks in a file system. Where it cannot, it mounts
+/// all the same, and then fails to make a directory where one was removed, and the like.
+fn keeps_marks(work: &OwnedFd, form: Form) -> Result<(), Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mark = form.mark("probe");
+    let marked = openat(work, ".", flags, Mode::empty()).and_then(|work| {
+        fsetxattr(&work, &mark, b"", XattrFlags::empty())?;
+        fremovexattr(&work, &mark)
+    });
+    match marked {
+        Err(Errno::NOTSUP) => Err(Error::NoMarks { form }),
+        // Whatever else is wrong, the kernel will say.
+        _ => Ok(()),
     }
 }
 
@@ -162,28 +189,46 @@ fn stack(
     durability: Durability,
     scratch: BorrowedFd<'_>,
 ) -> Result<OwnedFd, Error> {
-    let branches = Branches { lowers, upper };
     // One lower layer and no upper is no overlay to the kernel: an empty one
     // below changes nothing.
     let empty;
     let mut padded = lowers.to_vec();
     if lowers.len() == 1 && upper.is_none() {
-        empty = tmpfs(Some(4096), 0o755, MountAttrFlags::empty())?;
-        padded.insert(0, empty.as_fd());
+        empty = Attached::to(scratch, tmpfs(Some(4096), 0o755, MountAttrFlags::empty())?)?;
+        padded.insert(0, empty.0.as_fd());
     }
     let padded = Branches { lowers: &padded, upper };
-    // Descriptors for layers came with Linux 6.13, `lowerdir+` with 6.8.
+    // Descriptors for layers came with Linux 6.13, `lowerdir+` with 6.8. In between the
+    // kernel says of a descriptor like ours, which opens nothing, that it is none.
     match configure(&padded, form, durability, Passing::Descriptor) {
-        Err(error) if is_unknown_option(&error) => {}
+        Err(error) if is_unknown_option(&error) || error.errno() == Some(Errno::BADF) => {}
         result => return result,
     }
     message::verbose("the kernel takes no descriptors for layers: passing paths");
     match configure(&padded, form, durability, Passing::Path) {
-        Err(error) if is_unknown_option(&error) => {}
+        Err(error) if is_unknown_option(&error) || error.errno() == Some(Errno::NAMETOOLONG) => {}
         result => return result,
     }
     message::verbose("the kernel takes no list of layers: using mount(2)");
-    super::legacy::stack(&branches, form, durability, scratch)
+    super::legacy::stack(&padded, form, durability, scratch)
+}
+
+/// A mount of ours that is somewhere for as long as this lives: before Linux 6.15 an
+/// overlay takes no layer that is nowhere.
+struct Attached(OwnedFd);
+
+impl Attached {
+    fn to(scratch: BorrowedFd<'_>, mount: OwnedFd) -> Result<Self, Error> {
+        attach(&mount, scratch)
+            .map_err(|error| Error::refused("overlay", "move_mount", error, String::new()))?;
+        Ok(Self(mount))
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let _ = unmount(format!("/proc/self/fd/{}", self.0.as_raw_fd()), UnmountFlags::DETACH);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +242,7 @@ enum Passing {
 /// and nothing is said.
 fn is_unknown_option(error: &Error) -> bool {
     let Error::Refused { messages, source, .. } = error else { return false };
-    let unknown = ["Unknown parameter", "Bad value for", "bad value for"];
+    let unknown = ["Unknown parameter", "Bad value for", "bad value for", "VFS: Legacy"];
     match source.kind() {
         io::ErrorKind::InvalidInput => {
             messages.is_empty() || unknown.iter().any(|words| messages.contains(words))
@@ -216,18 +261,26 @@ fn configure(
     passing: Passing,
 ) -> Result<OwnedFd, Error> {
     let context = Context::open("overlay", super::SOURCE)?;
-    let directory = |key: &str, fd: BorrowedFd<'_>| match passing {
-        Passing::Descriptor => context.descriptor(key, fd),
-        Passing::Path => context.string(key, &format!("/proc/self/fd/{}", fd.as_raw_fd())),
-    };
     // The kernel's order is the top one first.
     for lower in branches.lowers.iter().rev() {
-        directory("lowerdir+", *lower)?;
+        match passing {
+            Passing::Descriptor => context.descriptor("lowerdir+", *lower)?,
+            Passing::Path => context.string("lowerdir+", name(*lower))?,
+        }
     }
+    // Those by their own paths, which is what the kernel shows of them later.
+    let directory = |key: &str, fd: &OwnedFd| match passing {
+        Passing::Descriptor => context.descriptor(key, fd),
+        Passing::Path => {
+            let path = path_of(fd.as_fd());
+            path.map_err(|error| Error::refused("overlay", key, error, String::new()))
+                .and_then(|path| context.string(key, path))
+        }
+    };
     let mut attributes = MountAttrFlags::empty();
     if let Some((upper, work)) = branches.upper {
-        directory("upperdir", upper.as_fd())?;
-        directory("workdir", work.as_fd())?;
+        directory("upperdir", upper)?;
+        directory("workdir", work)?;
         if durability == Durability::Volatile {
             context.flag("volatile")?;
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::capabilities::Capabilities;
 use super::limits::Limits;
+use super::plan::Bytes;
 use super::surroundings::{
     Exit, Isolation, Measure, Mount, Network, Privileges, Root, Settings, Stream, Terminal,
     Writable,
@@ -109,11 +110,12 @@ impl Command {
         self
     }
 
-    /// Removes the root, a directory that was made for this command alone, when
-    /// all is over, even if this process is killed meanwhile.
+    /// Removes a directory of the cache, made for this command alone, when all is over,
+    /// even if this process is killed meanwhile. It is the root, or takes what is to be
+    /// discarded.
     #[must_use]
-    pub fn discard_root(mut self) -> Self {
-        self.settings.discard_root = true;
+    pub fn passing(mut self, directory: &Path) -> Self {
+        self.settings.passing = Some(Bytes::new(directory));
         self
     }
 

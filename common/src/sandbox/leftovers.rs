@@ -11,7 +11,7 @@ use super::channel::{Channel, Report};
 use super::error::Trying as _;
 use super::init::Handed;
 use super::limits::Group;
-use super::plan::Plan;
+use super::plan::{Bytes, Plan};
 use super::stub::Stubs;
 use super::surroundings::{Isolation, Root, Writable};
 use crate::mount::work::Work;
@@ -25,7 +25,7 @@ pub(super) struct Leftovers {
     /// Where an OCI runtime's bundle is mounted.
     bundle: Option<PathBuf>,
     stubs: Stubs,
-    /// A root that was made for the command alone.
+    /// A directory that was made for the command alone.
     copy: Option<Copy>,
 }
 
@@ -49,13 +49,13 @@ impl Leftovers {
     fn make(&mut self, plan: &Plan, descriptors: &[OwnedFd]) -> Result<(), Error> {
         let settings = &plan.settings;
         self.group = Group::make(&settings.limits)?;
+        if let Some(path) = settings.passing.as_ref().map(Bytes::path) {
+            let about = || format!("{}", crate::name::show_path(&path));
+            self.copy = Some(Copy::adopt(&path).trying(about)?);
+        }
         match plan.root.root() {
             Root::Overlay(overlay) => self.work = overlay.prepare()?,
             Root::Directory(path) => {
-                if settings.discard_root {
-                    let about = || format!("{}", crate::name::show_path(&path));
-                    self.copy = Some(Copy::adopt(&path).trying(about)?);
-                }
                 // Otherwise its mount points are a layer's, too.
                 if settings.writable != Writable::Discarded {
                     self.stubs = Stubs::in_directory(&path, plan, descriptors)?;

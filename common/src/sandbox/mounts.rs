@@ -147,11 +147,11 @@ impl<'a> Mounts<'a> {
 fn fresh(wanted: &Tmpfs, attributes: MountAttrFlags) -> Result<OwnedFd, Error> {
     let context = Context::open("tmpfs", "tmpfs")?;
     if let Some(size_bytes) = wanted.size_bytes {
-        context.string("size", &size_bytes.to_string())?;
+        context.string("size", size_bytes.to_string())?;
     }
-    context.string("mode", &format!("{:o}", wanted.mode))?;
-    context.string("uid", &wanted.owner.0.to_string())?;
-    context.string("gid", &wanted.owner.1.to_string())?;
+    context.string("mode", format!("{:o}", wanted.mode))?;
+    context.string("uid", wanted.owner.0.to_string())?;
+    context.string("gid", wanted.owner.1.to_string())?;
     let programs = match wanted.programs {
         Programs::Run => MountAttrFlags::empty(),
         Programs::Refused => NOEXEC,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capabilities::Capabilities;
 use super::limits::Limits;
+use super::plan::Bytes;
 use crate::cli::Status;
 use crate::mount::Overlay;
 
@@ -20,7 +21,8 @@ pub(super) struct Settings {
     pub(super) isolation: Isolation,
     pub(super) writable: Writable,
     pub(super) make_cwd: bool,
-    pub(super) discard_root: bool,
+    /// A directory that is to be removed.
+    pub(super) passing: Option<Bytes>,
     pub(super) privileges: Privileges,
     pub(super) capabilities: Capabilities,
     pub(super) terminal: Terminal,
@@ -44,7 +46,7 @@ impl Default for Settings {
             isolation: Isolation::Full,
             writable: Writable::AsMounted,
             make_cwd: false,
-            discard_root: false,
+            passing: None,
             privileges: Privileges::MayGain,
             capabilities: Capabilities::default(),
             terminal: Terminal::None,
@@ -89,7 +91,8 @@ pub enum Writable {
     AsMounted,
     /// Nowhere but in what is mounted for it.
     No,
-    /// Everywhere, in memory: what it writes is gone when it ends.
+    /// Everywhere: what it writes is gone when it ends. It is in memory until then, or in
+    /// the directory that [passes](super::Command::passing).
     Discarded,
 }
 

@@ -16,7 +16,7 @@ use rustix::mount::{
 use super::Error;
 use super::channel::{Channel, Report};
 use super::error::Trying as _;
-use super::plan::Plan;
+use super::plan::{Bytes, Plan};
 use super::surroundings::{Measure, Root, Writable};
 use super::{bundle, stub};
 use crate::mount::Overlay;
@@ -99,8 +99,8 @@ pub(super) fn mount(
     Ok(root)
 }
 
-/// Mounts layers, with the mount points that they lack, and with a place in memory
-/// for what is to be discarded.
+/// Mounts layers, with the mount points that they lack, and with a place for what is to
+/// be discarded.
 fn overlay(
     staging: &Staging,
     layers: Overlay,
@@ -112,10 +112,17 @@ fn overlay(
 ) -> Result<OwnedFd, Error> {
     let mut opened = layers.open(work)?;
     if plan.settings.writable == Writable::Discarded {
-        let memory = tmpfs(None, 0o755, MountAttrFlags::empty())?;
-        let place = staging.directory("memory")?;
-        attach(&memory, place).trying(|| "cannot mount a tmpfs".into())?;
-        opened.write_to(&memory).trying(|| "cannot prepare the upper directory".into())?;
+        let place = match plan.settings.passing.as_ref().map(Bytes::path) {
+            Some(path) => openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .trying(|| "cannot open what is to be discarded".into())?,
+            None => {
+                let memory = tmpfs(None, 0o755, MountAttrFlags::empty())?;
+                attach(&memory, staging.directory("memory")?)
+                    .trying(|| "cannot mount a tmpfs".into())?;
+                memory
+            }
+        };
+        opened.write_to(place).trying(|| "cannot prepare the upper directory".into())?;
     }
     let plain = opened.mount(None, scratch)?;
     let stubs = staging.directory("stubs")?;

@@ -10,7 +10,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Cli, Isolation, SecurityOption};
 use common::cli::{Failure, Status};
 use common::image::{self, Image, Reference};
-use common::mount::{Overlay, Upper};
+use common::mount::{Overlay, Upper, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{
     self, Capabilities, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
@@ -77,8 +77,8 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     for (name, value) in env {
         command = command.env(name, value);
     }
-    if copy.is_some() {
-        command = command.discard_root();
+    if let Some(copy) = &copy {
+        command = command.passing(copy.dir());
     }
     if !cli.read_only {
         command = command.make_cwd();
@@ -139,12 +139,14 @@ fn root(cli: &Cli, image: &Image) -> Result<(Root, Writable, Option<Copy>), Fail
         return Ok((Root::Directory(copy.dir().to_owned()), writable, Some(copy)));
     }
     let mut overlay = Overlay::new(Cache::open()?.image(image, None)?);
-    let mut writable = Writable::Discarded;
+    let (mut writable, mut copy) = (Writable::Discarded, None);
     if let Some(dir) = cli.upper.clone() {
         overlay = overlay.with_upper(Upper::new(dir));
         writable = Writable::AsMounted;
     } else if cli.read_only {
         writable = Writable::No;
+    } else if !memory_keeps_marks() {
+        copy = Some(Cache::copy()?);
     }
-    Ok((Root::Overlay(overlay), writable, None))
+    Ok((Root::Overlay(overlay), writable, copy))
 }

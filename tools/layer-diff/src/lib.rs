@@ -8,7 +8,8 @@ mod plan;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Compress, Failure, Status, message};
 use common::compression::Format;
-use common::layer::diff::{self, LayerWriter, Owner, Reason, Summary};
+use common::descriptors::AllowMany;
+use common::layer::diff::{LayerWriter, Owner, Reason, Summary};
 use common::name::show;
 use common::progress::Progress;
 use common::sandbox;
@@ -44,7 +45,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             return Ok(status);
         }
     }
-    diff::allow_deep_trees();
+    // A comparison keeps two open for each level of the trees.
+    let _many = AllowMany::descriptors();
     let summary = match plan.form {
         Form::Layer(compress) => write_layer(&plan, compress)?,
         Form::Lines { end } => {

@@ -56,7 +56,7 @@ fn in_copy(
         Isolation::Chroot => Writable::AsMounted,
     };
     let command = command(Root::Directory(copy.dir().to_owned()), argv);
-    Ok(command.isolation(isolation).writable(writable).discard_root().run())
+    Ok(command.isolation(isolation).writable(writable).passing(copy.dir()).run())
 }
 
 fn command(root: Root, argv: &[OsString]) -> Command {

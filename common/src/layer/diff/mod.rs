@@ -20,7 +20,6 @@ mod change;
 mod compare;
 mod content;
 mod contents;
-mod depth;
 mod emit;
 mod error;
 mod links;
@@ -42,7 +41,6 @@ mod xattrs;
 use std::path::Path;
 
 pub use change::{Change, ChangeKind, Content, Differences, PassedOver, Reason, Sink, Summary};
-pub use depth::allow_deep_trees;
 pub use error::{Error, SinkError};
 pub use options::{ContentPolicy, Mounts, Options, OverlayRoot, Parents, Precision, Sockets};
 pub use owner::{IdMap, IdRange, Owner};

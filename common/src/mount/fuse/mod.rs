@@ -92,10 +92,10 @@ fn open_device() -> Result<OwnedFd, Error> {
 fn new_mount(device: &OwnedFd, source: &str, branches: &Branches<'_>) -> Result<OwnedFd, Error> {
     let context = Context::open("fuse", source)?;
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-    context.string("fd", &device.as_raw_fd().to_string())?;
+    context.string("fd", device.as_raw_fd().to_string())?;
     context.string("rootmode", "40000")?;
-    context.string("user_id", &user.as_raw().to_string())?;
-    context.string("group_id", &group.as_raw().to_string())?;
+    context.string("user_id", user.as_raw().to_string())?;
+    context.string("group_id", group.as_raw().to_string())?;
     context.string("subtype", KIND)?;
     for flag in ["default_permissions", "allow_other"] {
         context.flag(flag)?;

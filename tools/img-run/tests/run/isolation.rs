@@ -39,7 +39,7 @@ fn capabilities_and_measures_by_dockers_names() {
         let fixed = ["--security-opt", "no-new-privileges"];
         assert_eq!(scratch.sh(&fixed, "grep NoNew /proc/self/status"), "NoNewPrivs:\t1\n");
         let paths = ["--security-opt", "systempaths=unconfined"];
-        assert_eq!(scratch.sh(&paths, "grep -c /proc/ /proc/mounts || true"), "0\n");
+        assert_eq!(scratch.sh(&paths, "grep -c ' /proc/' /proc/mounts || true"), "0\n");
     });
 }
 
@@ -185,5 +185,20 @@ fn a_sandbox_within_a_sandbox() {
         let nested = outer(&paths, inner);
         assert_eq!((nested.status.code(), text(&nested.stdout)), (Some(6), "0\n"), "{nested:?}");
         assert_eq!(text(&nested.stderr), "", "a protection was missing");
+    });
+}
+
+#[test]
+fn nothing_that_is_mounted_gives_privileges_devices_or_programs() {
+    in_each_role(|scratch| {
+        let mounts = scratch.sh(&[], "cat /proc/mounts");
+        for point in ["/proc", "/proc/sys", "/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            let line = mounts.lines().find(|line| line.split(' ').nth(1) == Some(point));
+            let options = line.and_then(|line| line.split(' ').nth(3)).unwrap_or(point);
+            for option in ["nosuid", "nodev", "noexec"] {
+                let open = (point, option) == ("/dev/pts", "nodev");
+                assert!(open || options.split(',').any(|word| word == option), "{line:?}");
+            }
+        }
     });
 }

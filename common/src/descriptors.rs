@@ -1,0 +1,49 @@
+//! How many files may be open at a time.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Lets this process have as many descriptors as it may, until it is dropped: the usual
+/// soft limit of 1024 is there for programs that call select(2), and programs that we
+/// start inherit it.
+#[derive(Debug)]
+pub struct AllowMany {
+    before: Rlimit,
+}
+
+impl AllowMany {
+    /// Raises the soft limit to the hard one.
+    #[must_use]
+    pub fn descriptors() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        let Rlimit { current, maximum } = before;
+        if current != maximum {
+            // Having too few after all is an error by itself.
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        }
+        Self { before }
+    }
+}
+
+impl Drop for AllowMany {
+    fn drop(&mut self) {
+        if self.before.current != self.before.maximum {
+            let _ = setrlimit(Resource::Nofile, self.before);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Resource, getrlimit};
+
+    use super::AllowMany;
+
+    #[test]
+    fn the_limit_is_as_it_was_afterwards() {
+        let before = getrlimit(Resource::Nofile);
+        let many = AllowMany::descriptors();
+        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
+        drop(many);
+        assert_eq!(getrlimit(Resource::Nofile), before);
+    }
+}

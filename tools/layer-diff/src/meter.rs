@@ -2,27 +2,27 @@
 
 use std::io::{self, Write};
 
-use common::digest::{Algorithm, Digest, Hasher};
+use common::digest::{Algorithm, AsideHasher, Digest};
 use common::progress::Progress;
 
 /// A stream with a count.
 #[derive(Debug)]
 pub(crate) struct Meter<'a, W> {
     stream: W,
-    hasher: Option<Hasher>,
+    hasher: Option<AsideHasher>,
     progress: Option<&'a Progress>,
     len_bytes: u64,
 }
 
 impl<'a, W: Write> Meter<'a, W> {
     pub(crate) fn new(stream: W, hashes: bool, progress: Option<&'a Progress>) -> Self {
-        let hasher = hashes.then(|| Hasher::new(Algorithm::Sha256));
+        let hasher = hashes.then(|| AsideHasher::new(Algorithm::Sha256));
         Self { stream, hasher, progress, len_bytes: 0 }
     }
 
     /// The stream, the digest if it was asked for, and how many bytes have passed.
     pub(crate) fn finish(self) -> (W, Option<Digest>, u64) {
-        (self.stream, self.hasher.map(Hasher::finish), self.len_bytes)
+        (self.stream, self.hasher.map(AsideHasher::finish), self.len_bytes)
     }
 }
 

@@ -4,12 +4,16 @@
 //! "Layer ChainID"). Only sha256 and sha512 are registered, and nothing else is
 //! accepted: a digest becomes a file name in the store, so its grammar is the guard.
 
+mod aside;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha512};
+
+pub use aside::AsideHasher;
 
 /// A hash function registered by the specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -211,7 +211,7 @@ impl Cursor<'_> {
             if item.node().is_none_or(|node| node.inode.id != found.inode.id) {
                 return Err(unstable());
             }
-            self.opened.push((level.id, self.upper.open(&found, path)?));
+            self.opened.push((level.id, self.upper.open(found.parts(), path)?));
         }
         Ok(())
     }

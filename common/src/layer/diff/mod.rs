@@ -32,6 +32,7 @@ mod pool;
 mod record;
 mod rootless;
 mod route;
+mod scan;
 mod stack;
 mod times;
 mod walk;
@@ -39,6 +40,7 @@ mod writer;
 mod xattrs;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use change::{Change, ChangeKind, Content, Differences, PassedOver, Reason, Sink, Summary};
 pub use error::{Error, SinkError};
@@ -65,9 +67,9 @@ pub fn trees(
     options: &Options,
     sink: &mut dyn Sink,
 ) -> Result<Summary, Error> {
-    let upper = Stack::plain(upper)?;
+    let upper = Arc::new(Stack::plain(upper)?);
     let lower = match lower {
-        Some(lower) => Lower::Known(Stack::plain(lower)?),
+        Some(lower) => Lower::Known(Arc::new(Stack::plain(lower)?)),
         None => Lower::Empty,
     };
     let plan = plan(&lower, &upper, options)?;
@@ -102,10 +104,11 @@ pub fn overlay(
     if let Some(work) = &options.overlay_work {
         merged = merged.with_work(work)?;
     }
+    let merged = Arc::new(merged);
     let lower = if lowers.is_empty() {
         Lower::Unknown
     } else {
-        Lower::Known(Stack::overlay(below(), namespace)?)
+        Lower::Known(Arc::new(Stack::overlay(below(), namespace)?))
     };
     let mut plan = plan(&lower, &merged, options)?;
     match options.overlay_root {
@@ -121,7 +124,7 @@ pub fn overlay(
     tell(plan, &merged, options, sink)
 }
 
-fn plan(lower: &Lower, upper: &Stack, options: &Options) -> Result<Plan, Error> {
+fn plan(lower: &Lower, upper: &Arc<Stack>, options: &Options) -> Result<Plan, Error> {
     let keeps_links = upper.keeps_links()?;
     let may_hide = keeps_links && !upper.knows_links();
     if may_hide && matches!(lower, Lower::Unknown) {

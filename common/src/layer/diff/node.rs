@@ -91,7 +91,10 @@ impl Node {
             (FileType::RegularFile, None) => NodeKind::File,
             (FileType::Directory, _) => NodeKind::Directory,
             (FileType::Symlink, _) => {
-                let target = inode::link_target(at, name);
+                let target = match &found.target {
+                    Some(target) => Ok(target.clone()),
+                    None => inode::link_target(at, name),
+                };
                 NodeKind::Symlink(target.map_err(|errno| Error::read(label(), errno))?)
             }
             (FileType::CharacterDevice, _) => NodeKind::CharDevice(major, minor),

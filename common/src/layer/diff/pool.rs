@@ -40,8 +40,14 @@ impl<W: Work> fmt::Debug for Pending<W> {
 }
 
 struct Task<W: Work> {
-    state: Mutex<State<W>>,
+    progress: Mutex<Progress<W>>,
     done: Condvar,
+}
+
+struct Progress<W: Work> {
+    state: State<W>,
+    /// Whether the caller's thread sleeps until it is done.
+    is_awaited: bool,
 }
 
 enum State<W: Work> {
@@ -58,6 +64,8 @@ struct Shared<W: Work> {
 
 struct Queue<W: Work> {
     tasks: VecDeque<Arc<Task<W>>>,
+    /// How many threads sleep until there is something to do.
+    idle: usize,
     is_closed: bool,
 }
 
@@ -65,7 +73,7 @@ impl<W: Work> Pool<W> {
     /// Threads are started when there is work for two.
     pub(super) fn new() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let queue = Mutex::new(Queue { tasks: VecDeque::new(), is_closed: false });
+        let queue = Mutex::new(Queue { tasks: VecDeque::new(), idle: 0, is_closed: false });
         Self {
             shared: Arc::new(Shared { queue, filled: Condvar::new() }),
             helpers: (processors - 1).min(MOST_HELPERS),
@@ -81,15 +89,20 @@ impl<W: Work> Pool<W> {
 
     /// Has something done.
     pub(super) fn submit(&mut self, work: W) -> Pending<W> {
-        let task = Arc::new(Task { state: Mutex::new(State::Waiting(work)), done: Condvar::new() });
+        let progress = Progress { state: State::Waiting(work), is_awaited: false };
+        let task = Arc::new(Task { progress: Mutex::new(progress), done: Condvar::new() });
         let mut queue = lock(&self.shared.queue);
         queue.tasks.push_back(Arc::clone(&task));
         let are_needed = queue.tasks.len() > 1;
+        let is_one_idle = queue.idle > 0;
         drop(queue);
         if are_needed && !self.are_started {
             self.start();
         }
-        self.shared.filled.notify_one();
+        // Waking nobody takes a system call too.
+        if is_one_idle {
+            self.shared.filled.notify_one();
+        }
         Pending(task)
     }
 
@@ -105,7 +118,7 @@ impl<W: Work> Pool<W> {
     /// Waits for a result, and does other work until it is there.
     pub(super) fn wait(&mut self, pending: Pending<W>) -> W::Result {
         loop {
-            if let Some(result) = take(&mut lock(&pending.0.state)) {
+            if let Some(result) = lock(&pending.0.progress).take() {
                 return result;
             }
             let next = lock(&self.shared.queue).tasks.pop_front();
@@ -140,7 +153,9 @@ impl<W: Work> Shared<W> {
                     queue = lock(&self.queue);
                 }
                 None => {
+                    queue.idle += 1;
                     queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    queue.idle -= 1;
                 }
             }
         }
@@ -149,30 +164,36 @@ impl<W: Work> Shared<W> {
 
 impl<W: Work> Task<W> {
     fn run(&self, scratch: &mut W::Scratch) {
-        let state = std::mem::replace(&mut *lock(&self.state), State::Running);
+        let state = std::mem::replace(&mut lock(&self.progress).state, State::Running);
         let State::Waiting(work) = state else { return };
         let result = work.run(scratch);
-        *lock(&self.state) = State::Done(result);
-        self.done.notify_one();
+        let mut progress = lock(&self.progress);
+        progress.state = State::Done(result);
+        if progress.is_awaited {
+            self.done.notify_one();
+        }
     }
 
     fn wait(&self) -> W::Result {
-        let mut state = lock(&self.state);
+        let mut progress = lock(&self.progress);
         loop {
-            if let Some(result) = take(&mut state) {
+            if let Some(result) = progress.take() {
                 return result;
             }
-            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            progress.is_awaited = true;
+            progress = self.done.wait(progress).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-fn take<W: Work>(state: &mut State<W>) -> Option<W::Result> {
-    match std::mem::replace(state, State::Taken) {
-        State::Done(result) => Some(result),
-        other => {
-            *state = other;
-            None
+impl<W: Work> Progress<W> {
+    fn take(&mut self) -> Option<W::Result> {
+        match std::mem::replace(&mut self.state, State::Taken) {
+            State::Done(result) => Some(result),
+            other => {
+                self.state = other;
+                None
+            }
         }
     }
 }
@@ -180,4 +201,42 @@ fn take<W: Work>(state: &mut State<W>) -> Option<W::Result> {
 /// No thread panics while it holds one of these, and if it did they would be whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pool, Work};
+
+    struct Square(u64);
+
+    impl Work for Square {
+        type Result = u64;
+        type Scratch = u64;
+
+        fn run(self, done: &mut u64) -> u64 {
+            *done += 1;
+            self.0 * self.0
+        }
+    }
+
+    #[test]
+    fn every_result_is_that_of_its_own_work_however_the_threads_meet() {
+        for round in 0..200 {
+            let mut pool = Pool::new();
+            pool.helpers = round % 4;
+            let numbers = 0..200 + round as u64;
+            let pending: Vec<_> = numbers.clone().map(|one| pool.submit(Square(one))).collect();
+            for (one, pending) in numbers.zip(pending) {
+                assert_eq!(pool.wait(pending), one * one);
+            }
+            // And one at a time, with the helpers asleep or about to be.
+            for one in 0..50 {
+                let pending = [pool.submit(Square(one)), pool.submit(Square(one + 1))];
+                assert_eq!(
+                    pending.map(|pending| pool.wait(pending)),
+                    [one * one, (one + 1) * (one + 1)]
+                );
+            }
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! What follows from it is `record`'s part.
 
-use std::vec;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 
@@ -12,10 +13,18 @@ use super::content::FileContent;
 use super::links::Source;
 use super::node::Node;
 use super::options::{Mounts, Sockets};
+use super::pool::{Pending, Pool};
 use super::record::{Present, Record, Recorded, Step};
-use super::stack::{Directory, Form, Found, Lookup, Name, Stack};
+use super::scan::{Both, Scan, Scope};
+use super::stack::{Form, Found, Lookup, Stack};
 use super::{Differences, Error, Options, times};
 use crate::layer::whiteout;
+use crate::root;
+
+/// How many directories of one are read ahead, and how many of all that are being
+/// walked: each that waits keeps itself open, and in it there may be many names.
+const SCANS_IN_DIRECTORY: usize = 8;
+const SCANS_AHEAD: usize = 64;
 
 /// What the upper tree is compared with.
 #[derive(Debug)]
@@ -23,7 +32,7 @@ pub(super) enum Lower {
     /// Nothing: all is new.
     Empty,
     /// A tree.
-    Known(Stack),
+    Known(Arc<Stack>),
     /// A tree that is not at hand; the upper one holds only changes to it.
     Unknown,
 }
@@ -38,13 +47,29 @@ pub(super) enum Same {
 /// Walks the upper tree and the lower.
 pub(super) fn walk(
     lower: &Lower,
-    upper: &Stack,
+    upper: &Arc<Stack>,
     options: &Options,
     same: Same,
 ) -> Result<Recorded, Error> {
+    let below = match lower {
+        Lower::Known(stack) => Some(Arc::clone(stack)),
+        Lower::Empty | Lower::Unknown => None,
+    };
+    let exclude = options.exclude.clone();
+    let scope = Scope { upper: Arc::clone(upper), lower: below, exclude, same };
     let record = Record::new(matches!(lower, Lower::Unknown));
-    let mut walk =
-        Walk { lower, upper, options, same, path: Vec::new(), record, frames: Vec::new() };
+    let mut walk = Walk {
+        lower,
+        upper,
+        options,
+        same,
+        path: Vec::new(),
+        record,
+        frames: Vec::new(),
+        scope: Arc::new(scope),
+        pool: Pool::new(),
+        scans: 0,
+    };
     walk.run()?;
     walk.record.finish()
 }
@@ -60,13 +85,21 @@ struct Walk<'a> {
     /// The directories that are being walked, the root first. A stack of our own:
     /// the depth of a tree is not ours to choose.
     frames: Vec<Frame>,
+    scope: Arc<Scope>,
+    pool: Pool<Box<Scan>>,
+    /// How many directories are read ahead.
+    scans: usize,
 }
 
 /// A directory that is being walked.
 struct Frame {
     path_len: usize,
     /// What is left to visit in it.
-    children: vec::IntoIter<Child>,
+    children: VecDeque<Child>,
+    /// How many of those have been looked at for what can be read ahead, and how many
+    /// have been.
+    looked_at: usize,
+    scans: usize,
 }
 
 /// A name that is in the upper tree.
@@ -74,6 +107,8 @@ struct Child {
     name: Vec<u8>,
     lower: Option<Found>,
     upper: Found,
+    /// What is in it, if it is a directory that is being read ahead.
+    scan: Option<Pending<Box<Scan>>>,
 }
 
 impl Walk<'_> {
@@ -83,11 +118,18 @@ impl Walk<'_> {
             Lower::Known(stack) => Some(stack.root()?),
             Lower::Empty | Lower::Unknown => None,
         };
-        self.visit(Child { name: Vec::new(), lower, upper })?;
-        while let Some(frame) = self.frames.last_mut() {
+        self.visit(Child { name: Vec::new(), lower, upper, scan: None })?;
+        loop {
+            self.read_ahead();
+            let Some(frame) = self.frames.last_mut() else { return Ok(()) };
             let path_len = frame.path_len;
-            match frame.children.next() {
+            match frame.children.pop_front() {
                 Some(child) => {
+                    frame.looked_at = frame.looked_at.saturating_sub(1);
+                    if child.scan.is_some() {
+                        frame.scans -= 1;
+                        self.scans -= 1;
+                    }
                     self.set_path(path_len, &child.name);
                     self.visit(child)?;
                 }
@@ -97,20 +139,38 @@ impl Walk<'_> {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// Has the next directories read that the walk will come to.
+    fn read_ahead(&mut self) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        while frame.scans < SCANS_IN_DIRECTORY && self.scans < SCANS_AHEAD {
+            let Some(child) = frame.children.get_mut(frame.looked_at) else { return };
+            frame.looked_at += 1;
+            let is_same = child.lower.as_ref().is_some_and(|lower| child.upper.is_same(lower));
+            let is_left_out = self.options.mounts == Mounts::PassOver
+                && is_mount_point(&child.upper, child.lower.as_ref())
+                || child.upper.dangling.is_some()
+                || is_same && self.same == Same::Skipped;
+            if child.upper.inode.kind == FileType::Directory && !is_left_out {
+                self.path.truncate(frame.path_len);
+                root::push(&mut self.path, &child.name);
+                let scan = Scan::new(&self.scope, &self.path, &child.upper, child.lower.as_ref());
+                child.scan = Some(self.pool.submit(Box::new(scan)));
+                frame.scans += 1;
+                self.scans += 1;
+            }
+        }
     }
 
     fn set_path(&mut self, parent_len: usize, name: &[u8]) {
         self.path.truncate(parent_len);
-        if parent_len > 0 {
-            self.path.push(b'/');
-        }
-        self.path.extend_from_slice(name);
+        root::push(&mut self.path, name);
     }
 
     /// Records a name that the upper tree has, and goes into it if it is a directory.
     fn visit(&mut self, child: Child) -> Result<(), Error> {
-        let Child { name, lower, upper } = child;
+        let Child { name, lower, upper, scan } = child;
         let is_directory = upper.inode.kind == FileType::Directory;
         let is_root = self.frames.is_empty();
         if !is_root && self.passes_over_mount(&upper, lower.as_ref()) {
@@ -150,7 +210,7 @@ impl Walk<'_> {
         let enters = is_directory && !is_skipped;
         present.enters = enters;
         self.record.push(Step::Present(Box::new(present)))?;
-        if enters { self.enter(&upper, lower.as_ref()) } else { Ok(()) }
+        if enters { self.enter(&upper, lower.as_ref(), scan) } else { Ok(()) }
     }
 
     fn read(&self, upper: &Found, lower: Option<&Found>) -> Result<Node, Error> {
@@ -160,8 +220,7 @@ impl Walk<'_> {
 
     /// Whether something is mounted on either, and is to be left alone.
     fn passes_over_mount(&mut self, upper: &Found, lower: Option<&Found>) -> bool {
-        let is_mount_point =
-            upper.inode.is_mount_point || lower.is_some_and(|lower| lower.inode.is_mount_point);
+        let is_mount_point = is_mount_point(upper, lower);
         let pass_over = is_mount_point && self.options.mounts == Mounts::PassOver;
         if pass_over {
             self.pass_over(upper, Reason::MountPoint);
@@ -211,94 +270,65 @@ impl Walk<'_> {
         FileContent::new(place, label, expected, found.inode.len_bytes)
     }
 
-    /// Begins the walk through a directory.
-    fn enter(&mut self, upper: &Found, lower: Option<&Found>) -> Result<(), Error> {
+    /// Begins the walk through a directory. Those of its names that are gone are recorded
+    /// at once, so that they come before their siblings.
+    fn enter(
+        &mut self,
+        upper: &Found,
+        lower: Option<&Found>,
+        scan: Option<Pending<Box<Scan>>>,
+    ) -> Result<(), Error> {
         if upper.opaque && matches!(self.lower, Lower::Unknown) {
             self.record.push(Step::Opaque)?;
         }
-        let lower = match (self.lower, lower) {
-            (Lower::Known(stack), Some(lower)) if lower.inode.kind == FileType::Directory => {
-                Some((stack, stack.open(lower, &self.path)?))
-            }
-            _ => None,
+        let scanned = match scan {
+            Some(scan) => self.pool.wait(scan)?,
+            None => Scan::new(&self.scope, &self.path, upper, lower).read()?,
         };
-        let upper = self.upper.open(upper, &self.path)?;
+        self.record.skipped |= scanned.skipped;
         let path_len = self.path.len();
-        let children = self.children(&upper, lower.as_ref())?;
-        self.path.truncate(path_len);
         // The children hold their directories open, and no longer than needed.
-        let children = children.into_iter();
-        self.frames.push(Frame { path_len, children });
+        let mut children = VecDeque::with_capacity(scanned.names.len());
+        for both in scanned.names {
+            let both = both?;
+            self.set_path(path_len, &both.name);
+            children.extend(self.child(both)?);
+        }
+        self.path.truncate(path_len);
+        self.frames.push(Frame { path_len, children, looked_at: 0, scans: 0 });
         Ok(())
     }
 
-    /// Looks up all names of a directory. Those that are gone are recorded at once, so
-    /// that they come before their siblings.
-    fn children(
-        &mut self,
-        directory: &Directory,
-        lower: Option<&(&Stack, Directory)>,
-    ) -> Result<Vec<Child>, Error> {
-        let path_len = self.path.len();
-        let upper_names = self.upper.names(directory, &self.path)?;
-        let lower_names = match lower {
-            Some((stack, directory)) => stack.names(directory, &self.path)?,
-            None => Vec::new(),
-        };
-        // From this part on, both trees have the same directories.
-        let shared = match (self.same, lower) {
-            (Same::Skipped, Some((_, lower))) => directory.above(lower),
-            _ => None,
-        };
-        let mut children = Vec::with_capacity(upper_names.len());
-        for (name, upper_part, lower_part) in merge(upper_names, lower_names) {
-            if upper_part.zip(shared).is_some_and(|(part, shared)| part >= shared) {
-                self.record.skipped = true;
-                continue;
+    /// What is to be visited of a name.
+    fn child(&mut self, both: Both) -> Result<Option<Child>, Error> {
+        let Both { name, upper, lower } = both;
+        let source = lower.as_ref().map(Source::of);
+        let is_gone = match (upper, lower) {
+            (Lookup::Found(upper), lower) if upper.inode.kind == FileType::Socket => {
+                if self.options.sockets == Sockets::Refuse {
+                    let path = self.upper.label(upper.layer, &self.path);
+                    return Err(Error::Socket { path });
+                }
+                self.pass_over(&upper, Reason::Socket);
+                lower.is_some_and(|lower| lower.inode.kind != FileType::Socket)
             }
-            self.set_path(path_len, &name);
-            if self.options.exclude.iter().any(|pattern| pattern.matches(&self.path)) {
-                continue;
-            }
-            let in_upper = match upper_part {
-                Some(part) => self.upper.lookup(directory, &name, part, &self.path)?,
-                None => Lookup::Absent,
-            };
-            let in_lower = match (lower, lower_part) {
-                (Some((stack, directory)), Some(part)) => {
-                    stack.lookup(directory, &name, part, &self.path)?.found()
-                }
-                _ => None,
-            };
-            let source = in_lower.as_ref().map(Source::of);
-            let is_gone = match (in_upper, in_lower) {
-                (Lookup::Found(upper), lower) if upper.inode.kind == FileType::Socket => {
-                    if self.options.sockets == Sockets::Refuse {
-                        let path = self.upper.label(upper.layer, &self.path);
-                        return Err(Error::Socket { path });
-                    }
-                    self.pass_over(&upper, Reason::Socket);
-                    lower.is_some_and(|lower| lower.inode.kind != FileType::Socket)
-                }
-                (Lookup::Found(upper), lower) => {
-                    self.check_name(&name)?;
-                    children.push(Child { name, lower, upper });
-                    continue;
-                }
-                (Lookup::Absent, lower) => lower.is_some(),
-                // Nothing that a layer could hold was hidden by a whiteout for `.wh.x`;
-                // fuse-overlayfs leaves such.
-                (Lookup::Whiteout, None) => {
-                    matches!(self.lower, Lower::Unknown) && !name.starts_with(whiteout::PREFIX)
-                }
-                (Lookup::Whiteout, Some(_)) => true,
-            };
-            if is_gone {
+            (Lookup::Found(upper), lower) => {
                 self.check_name(&name)?;
-                self.record.push(Step::Deleted(name, source))?;
+                return Ok(Some(Child { name, lower, upper, scan: None }));
             }
+            (Lookup::Absent, lower) => lower.is_some(),
+            // Nothing that a layer could hold was hidden by a whiteout for `.wh.x`;
+            // fuse-overlayfs leaves such.
+            (Lookup::Whiteout, None) => {
+                matches!(self.lower, Lower::Unknown) && !name.starts_with(whiteout::PREFIX)
+            }
+            (Lookup::Whiteout, Some(_)) => true,
+        };
+        if is_gone {
+            self.check_name(&name)?;
+            self.record.push(Step::Deleted(name, source))?;
         }
-        Ok(children)
+        Ok(None)
     }
 
     fn check_name(&self, name: &[u8]) -> Result<(), Error> {
@@ -309,24 +339,6 @@ impl Walk<'_> {
     }
 }
 
-/// All names of both, sorted, each with its part in either.
-fn merge(
-    upper: Vec<Name>,
-    lower: Vec<Name>,
-) -> impl Iterator<Item = (Vec<u8>, Option<usize>, Option<usize>)> {
-    let mut upper = upper.into_iter().peekable();
-    let mut lower = lower.into_iter().peekable();
-    std::iter::from_fn(move || {
-        let order = match (upper.peek(), lower.peek()) {
-            (Some(one), Some(other)) => one.name.cmp(&other.name),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return None,
-        };
-        let one = if order.is_le() { upper.next() } else { None };
-        let other = if order.is_ge() { lower.next() } else { None };
-        let parts = (one.as_ref().map(|one| one.part), other.as_ref().map(|other| other.part));
-        let name = one.or(other)?.name;
-        Some((name, parts.0, parts.1))
-    })
+fn is_mount_point(upper: &Found, lower: Option<&Found>) -> bool {
+    upper.inode.is_mount_point || lower.is_some_and(|lower| lower.inode.is_mount_point)
 }

@@ -85,8 +85,10 @@ pub(super) struct Found {
     pub(super) layer: usize,
     /// Where the content of a file is, if elsewhere.
     pub(super) data: Option<Place>,
-    /// All attributes, where they had to be read.
+    /// All attributes, where they were read.
     pub(super) xattrs: Option<Xattrs>,
+    /// Where a symbolic link leads, where that was read.
+    pub(super) target: Option<Vec<u8>>,
     /// Whether a directory hides all that is below.
     pub(super) opaque: bool,
     /// Whether it refers to a lower layer that is not in the stack.
@@ -95,8 +97,9 @@ pub(super) struct Found {
     parts: Vec<PartId>,
 }
 
+/// A directory of one layer.
 #[derive(Debug, Clone)]
-struct PartId {
+pub(super) struct PartId {
     layer: usize,
     place: Place,
     id: InodeId,
@@ -112,9 +115,15 @@ impl Found {
             && self.parts.iter().map(|part| part.id).eq(other.parts.iter().map(|part| part.id))
     }
 
+    /// The parts of a directory, the top one first.
+    pub(super) fn parts(&self) -> &[PartId] {
+        &self.parts
+    }
+
     fn file(inode: Inode, place: Place, layer: usize, xattrs: Option<Xattrs>) -> Self {
         let (data, parts) = (None, Vec::new());
-        Self { inode, place, layer, data, xattrs, opaque: false, dangling: None, parts }
+        let (target, dangling, opaque) = (None, None, false);
+        Self { inode, place, layer, data, xattrs, target, opaque, dangling, parts }
     }
 }
 
@@ -215,9 +224,9 @@ impl Stack {
         found.ok_or_else(|| Error::read(Vec::new(), Errno::NOENT))
     }
 
-    /// Opens a directory that was found at `path`.
-    pub(super) fn open(&self, found: &Found, path: &[u8]) -> Result<Directory, Error> {
-        let parts = found.parts.iter().map(|part| {
+    /// Opens a directory that was found at `path` with these parts.
+    pub(super) fn open(&self, parts: &[PartId], path: &[u8]) -> Result<Directory, Error> {
+        let parts = parts.iter().map(|part| {
             let failed = |errno| self.read_error(part.layer, path, errno);
             let fd = if part.place.name.is_empty() {
                 // Its names may have been read before.

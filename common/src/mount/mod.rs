@@ -31,6 +31,8 @@ pub use privilege::can_mount;
 pub(crate) use privilege::{has_many_ids, in_initial_user_namespace};
 pub use table::unmount_union;
 
+use crate::cli::message;
+
 /// The device name of our overlays in /proc/mounts.
 pub const SOURCE: &str = "union-mount";
 
@@ -67,10 +69,12 @@ impl Overlay {
         let target = overlay::open_directory(point, "cannot mount on it")?;
         let work = self.prepare()?;
         let mounted = self.open(work.as_ref()).and_then(|opened| match self.server {
-            Server::Kernel => opened.mount(None, target.as_fd()).and_then(|mount| {
-                context::attach(mount, target)
-                    .map_err(|error| Error::directory(point, "cannot mount on it", error))
-            }),
+            Server::Kernel => opened
+                .mount(None, target.as_fd(), &|text| message::verbose(text))
+                .and_then(|mount| {
+                    context::attach(mount, target)
+                        .map_err(|error| Error::directory(point, "cannot mount on it", error))
+                }),
             Server::FuseOverlayfs => opened.serve_on(point, target),
         });
         // With the mount there, the work directory is the mount's.

@@ -16,11 +16,13 @@ use super::legacy::{name, path_of};
 use super::upper::copy_attributes;
 use super::work::Work;
 use super::{Durability, Error, Form, Overlay, Server};
-use crate::cli::message;
 use crate::descriptors::AllowMany;
 
 /// Lower directories that one overlay takes (`OVL_MAX_STACK`).
 const LIMIT: usize = 500;
+
+/// Takes a line for `--verbose`.
+pub(crate) type Tell<'a> = &'a dyn Fn(&str);
 
 /// An overlay's directories, opened.
 #[derive(Debug)]
@@ -109,11 +111,12 @@ impl Opened {
     /// others. The mount is nowhere yet.
     ///
     /// `scratch` is an attached directory that nobody else looks at: old kernels
-    /// mount on it for a moment.
+    /// mount on it for a moment. `tell` is told how it is done.
     pub(crate) fn mount(
         &self,
         above: Option<BorrowedFd<'_>>,
         scratch: BorrowedFd<'_>,
+        tell: Tell<'_>,
     ) -> Result<OwnedFd, Error> {
         let mut lowers: Vec<BorrowedFd<'_>> = self.lowers.iter().map(AsFd::as_fd).collect();
         if self.server == Server::FuseOverlayfs {
@@ -135,13 +138,13 @@ impl Opened {
             if count > LIMIT {
                 return Err(Error::TooMany { count: lowers.len(), limit: 2 * LIMIT - 1 });
             }
-            message::verbose(format_args!("merging the lowest {count} layers into one"));
+            tell(&format!("merging the lowest {count} layers into one"));
             let lowest = lowers.get(..count).unwrap_or_default();
-            let lowest = stack(lowest, None, self.form, self.durability, scratch)?;
+            let lowest = stack(lowest, None, self.form, self.durability, scratch, tell)?;
             merged = Attached::to(scratch, lowest)?;
             lowers.splice(..count, [merged.0.as_fd()]);
         }
-        stack(&lowers, self.upper.as_ref(), self.form, self.durability, scratch)
+        stack(&lowers, self.upper.as_ref(), self.form, self.durability, scratch, tell)
     }
 }
 
@@ -188,6 +191,7 @@ fn stack(
     form: Form,
     durability: Durability,
     scratch: BorrowedFd<'_>,
+    tell: Tell<'_>,
 ) -> Result<OwnedFd, Error> {
     // One lower layer and no upper is no overlay to the kernel: an empty one
     // below changes nothing.
@@ -204,12 +208,12 @@ fn stack(
         Err(error) if is_unknown_option(&error) || error.errno() == Some(Errno::BADF) => {}
         result => return result,
     }
-    message::verbose("the kernel takes no descriptors for layers: passing paths");
+    tell("the kernel takes no descriptors for layers: passing paths");
     match configure(&padded, form, durability, Passing::Path) {
         Err(error) if is_unknown_option(&error) || error.errno() == Some(Errno::NAMETOOLONG) => {}
         result => return result,
     }
-    message::verbose("the kernel takes no list of layers: using mount(2)");
+    tell("the kernel takes no list of layers: using mount(2)");
     super::legacy::stack(&padded, form, durability, scratch)
 }
 

@@ -124,15 +124,16 @@ fn overlay(
         };
         opened.write_to(place).trying(|| "cannot prepare the upper directory".into())?;
     }
-    let plain = opened.mount(None, scratch)?;
+    let tell = |text: &str| channel.report(&Report::Verbose(text.into()));
+    let plain = opened.mount(None, scratch, &tell)?;
     let stubs = staging.directory("stubs")?;
     if !stub::fill_layer(plain.as_fd(), stubs.as_fd(), plan, descriptors)? {
         return Ok(plain);
     }
-    channel.report(&Report::Verbose("the image lacks mount points: adding them".into()));
+    tell("the image lacks mount points: adding them");
     drop(plain);
     opened.renew().trying(|| "cannot clear the work directory".into())?;
-    Ok(opened.mount(Some(stubs.as_fd()), scratch)?)
+    Ok(opened.mount(Some(stubs.as_fd()), scratch, &tell)?)
 }
 
 /// Makes `root` the root of this process and drops everything else.

@@ -209,6 +209,8 @@ fn any_number_of_layers_the_kernel_can_hold() {
             assert_eq!(seen, format!("{top}{files}\n"), "{count} layers");
         }
         let layers: Vec<&Path> = layers.iter().map(std::path::PathBuf::as_path).collect();
+        let told = scratch.sh(&["-v"], &layers[..510], "true").stderr;
+        assert!(told.contains("union-mount: merging the lowest 11 layers into one\n"), "{told}");
         let ran = scratch.sh(&[], &layers, "true");
         assert_eq!(ran.status, Some(125));
         assert!(ran.stderr.contains("layers are more than"), "{}", ran.stderr);

@@ -13,6 +13,7 @@ mod driver;
 mod error;
 mod fuse;
 mod legacy;
+mod marks;
 mod overlay;
 mod privilege;
 mod table;
@@ -22,11 +23,11 @@ pub(crate) mod work;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{MemfdFlags, XattrFlags, fsetxattr, memfd_create};
 use serde::{Deserialize, Serialize};
 
 pub use driver::{Audience, Driver, Drivers, Trial};
 pub use error::Error;
+pub use marks::{directory_keeps_marks, memory_keeps_marks};
 pub use privilege::can_mount;
 pub(crate) use privilege::{has_many_ids, in_initial_user_namespace};
 pub use table::unmount_union;
@@ -146,24 +147,6 @@ impl Form {
             Self::User
         }
     }
-
-    /// The attribute that carries the mark `name`.
-    pub(crate) fn mark(self, name: &str) -> String {
-        match self {
-            Self::Trusted => format!("trusted.overlay.{name}"),
-            Self::User => format!("user.overlay.{name}"),
-        }
-    }
-}
-
-/// Whether a tmpfs can be an upper directory of this process: `user.*` attributes came to
-/// it with Linux 6.6.
-#[must_use]
-pub fn memory_keeps_marks() -> bool {
-    let marked = memfd_create("probe", MemfdFlags::CLOEXEC).and_then(|memory| {
-        fsetxattr(memory, Form::native().mark("probe"), b"", XattrFlags::empty())
-    });
-    marked.is_ok()
 }
 
 /// What a crash of the machine may do to the upper directory.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, XattrFlags, fremovexattr, fsetxattr, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::process::{Pid, WaitOptions};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, WaitOptions};
 use super::context::{Context, attach, tmpfs};
 use super::fuse;
 use super::legacy::{name, path_of};
+use super::marks::try_mark;
 use super::upper::copy_attributes;
 use super::work::Work;
 use super::{Durability, Error, Form, Overlay, Server};
@@ -63,6 +64,9 @@ impl Overlay {
             (Some(upper), Some(work)) => {
                 let fd = open_directory(&upper.dir, "cannot open the upper directory")?;
                 let work = work.open(&fd)?;
+                if self.server == Server::Kernel {
+                    check_marks(&work, self.form)?;
+                }
                 Some((fd, work))
             }
             _ => None,
@@ -76,6 +80,16 @@ impl Overlay {
 pub(super) fn open_directory(path: &Path, what: &'static str) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty()).map_err(|errno| Error::directory(path, what, errno))
+}
+
+fn check_marks(work: &OwnedFd, form: Form) -> Result<(), Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let marked = openat(work, ".", flags, Mode::empty()).and_then(|work| try_mark(work, form));
+    match marked {
+        Err(Errno::NOTSUP) => Err(Error::NoMarks { form }),
+        // Whatever else is wrong, the kernel will say.
+        _ => Ok(()),
+    }
 }
 
 impl Opened {
@@ -125,9 +139,6 @@ impl Opened {
             self.serving.set(Some(pid));
             return Ok(mount);
         }
-        if let Some((_, work)) = &self.upper {
-            keeps_marks(work, self.form)?;
-        }
         lowers.extend(above);
         // Kept open until the mount holds them.
         let merged;
@@ -156,22 +167,6 @@ impl Opened {
         let work = self.upper.as_ref().map(|(_, work)| super::work::path(work)).transpose();
         let work = work.map_err(|error| Error::directory(point, "cannot mount on it", error))?;
         fuse::mount_on(&branches, self.durability, work.as_deref(), point, target)
-    }
-}
-
-/// Checks that overlayfs can leave its marks in a file system. Where it cannot, it mounts
-/// all the same, and then fails to make a directory where one was removed, and the like.
-fn keeps_marks(work: &OwnedFd, form: Form) -> Result<(), Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mark = form.mark("probe");
-    let marked = openat(work, ".", flags, Mode::empty()).and_then(|work| {
-        fsetxattr(&work, &mark, b"", XattrFlags::empty())?;
-        fremovexattr(&work, &mark)
-    });
-    match marked {
-        Err(Errno::NOTSUP) => Err(Error::NoMarks { form }),
-        // Whatever else is wrong, the kernel will say.
-        _ => Ok(()),
     }
 }
 

@@ -106,8 +106,13 @@ fn copy_size(master: BorrowedFd<'_>, known: Option<Winsize>) -> Option<Winsize> 
 
 fn show(mut master: File) {
     let mut buffer = vec![0; 1 << 16];
-    // EIO is the end: no process has the terminal open.
-    while let Ok(len @ 1..) = master.read(&mut buffer) {
+    loop {
+        let len = match master.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // EIO is the end: no process has the terminal open.
+            Ok(0) | Err(_) => return,
+            Ok(len) => len,
+        };
         let mut stdout = io::stdout().lock();
         let shown = stdout.write_all(buffer.get(..len).unwrap_or_default());
         if shown.and_then(|()| stdout.flush()).is_err() {

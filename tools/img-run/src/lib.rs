@@ -8,9 +8,9 @@ mod process;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Cli, Isolation, SecurityOption};
-use common::cli::{Failure, Status};
+use common::cli::{Failure, Status, message};
 use common::image::{self, Image, Reference};
-use common::mount::{Overlay, Upper, memory_keeps_marks};
+use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{
     self, Capabilities, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
@@ -146,7 +146,13 @@ fn root(cli: &Cli, image: &Image) -> Result<(Root, Writable, Option<Copy>), Fail
     } else if cli.read_only {
         writable = Writable::No;
     } else if !memory_keeps_marks() {
-        copy = Some(Cache::copy()?);
+        copy = Cache::copy().ok().filter(|place| directory_keeps_marks(place.dir()));
+        if copy.is_none() {
+            message::warning(
+                "neither memory nor the cache keeps user attributes: directories that are \
+                 removed cannot be made again",
+            );
+        }
     }
     Ok((Root::Overlay(overlay), writable, copy))
 }

@@ -184,7 +184,10 @@ fn a_sandbox_within_a_sandbox() {
         let paths = [&seccomp[..], &["--security-opt", "systempaths=unconfined"]].concat();
         let nested = outer(&paths, inner);
         assert_eq!((nested.status.code(), text(&nested.stdout)), (Some(6), "0\n"), "{nested:?}");
-        assert_eq!(text(&nested.stderr), "", "a protection was missing");
+        // What Linux before 6.6 lacks is no protection.
+        let mut told = text(&nested.stderr).lines();
+        let told = told.find(|line| !line.contains("neither memory nor the cache"));
+        assert_eq!(told, None, "a protection was missing");
     });
 }
 

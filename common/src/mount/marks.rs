@@ -1,0 +1,41 @@
+//! Whether a file system keeps overlayfs's marks. Where one cannot, overlayfs mounts all
+//! the same, and then fails to make a directory where one was removed, and the like.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{
+    CWD, MemfdFlags, Mode, OFlags, XattrFlags, fremovexattr, fsetxattr, memfd_create, openat,
+};
+use rustix::io::Errno;
+
+use super::Form;
+
+/// Whether a tmpfs can be an upper directory of this process: `user.*` attributes came to
+/// it with Linux 6.6.
+#[must_use]
+pub fn memory_keeps_marks() -> bool {
+    memfd_create("probe", MemfdFlags::CLOEXEC)
+        .is_ok_and(|memory| try_mark(&memory, Form::native()).is_ok())
+}
+
+/// Whether `directory` can be one.
+#[must_use]
+pub fn directory_keeps_marks(directory: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, directory, flags, Mode::empty())
+        .is_ok_and(|directory| try_mark(&directory, Form::native()).is_ok())
+}
+
+/// Leaves a mark and takes it away again.
+///
+/// # Errors
+/// `NOTSUP` where there are no such attributes; whatever else is wrong.
+pub(super) fn try_mark(file: impl AsFd, form: Form) -> Result<(), Errno> {
+    let mark = match form {
+        Form::Trusted => "trusted.overlay.probe",
+        Form::User => "user.overlay.probe",
+    };
+    fsetxattr(&file, mark, b"", XattrFlags::empty())?;
+    fremovexattr(&file, mark)
+}

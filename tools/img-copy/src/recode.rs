@@ -11,6 +11,10 @@ use common::progress::Progress;
 
 use crate::convert::Recode;
 
+/// The level of gzip unless another is asked for: it makes layers of the size that docker,
+/// containerd and skopeo make, and in less time than the 6 of gzip(1).
+const GZIP_LEVEL: i32 = 3;
+
 /// Writes what `recode` makes of `layer` to `out`, and gives `out` back.
 ///
 /// # Errors
@@ -33,6 +37,7 @@ pub(crate) fn recode<W: Write>(
         false => Decoder::new(blob),
     };
     let mut plain = Hashing::with_algorithm(decoder.map_err(io)?, algorithm);
+    let level = level.or((recode.format == Format::Gzip).then_some(GZIP_LEVEL));
     let mut encoder = Encoder::new(out, recode.format, level).map_err(io)?;
     io::copy(&mut plain, &mut encoder).map_err(io)?;
     let (decoder, actual, _) = plain.finish();

@@ -39,7 +39,8 @@ pub(super) struct Http {
 /// What is sent with a request.
 pub(super) struct Upload<'r> {
     pub(super) body: &'r mut dyn Read,
-    pub(super) len_bytes: u64,
+    /// `None`: as long as it takes, in chunks (RFC 9112, section 7.1).
+    pub(super) len_bytes: Option<u64>,
 }
 
 impl Http {
@@ -84,7 +85,10 @@ impl Http {
         headers: &Headers<'_>,
         upload: &mut Upload<'_>,
     ) -> Result<Answer, Error> {
-        let builder = request(method, url, headers).header(CONTENT_LENGTH, upload.len_bytes);
+        let mut builder = request(method, url, headers);
+        if let Some(len_bytes) = upload.len_bytes {
+            builder = builder.header(CONTENT_LENGTH, len_bytes);
+        }
         let request = builder.body(SendBody::from_reader(upload.body));
         let request = request.map_err(|error| self.malformed(&error))?;
         let request =

@@ -58,6 +58,30 @@ impl Repository {
         Ok(Pushed::Uploaded)
     }
 
+    /// Sends a blob of which neither length nor digest is known yet, as docker does; where
+    /// the upload can be ended. It is tried once.
+    ///
+    /// # Errors
+    /// A registry that does not take it; a `body` that fails.
+    pub(crate) fn stream(&self, body: &mut dyn Read) -> Result<Uri, Error> {
+        let url = self.begin()?;
+        let upload = Upload { body, len_bytes: None };
+        let (_, answer) = self.call(&Method::PATCH, &url, &[BINARY], Some(upload))?;
+        match answer.status() {
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => self.upload_location(&url, &answer),
+            _ => Err(self.http.failure("upload", answer)),
+        }
+    }
+
+    /// Ends the upload of a blob of which all was sent.
+    ///
+    /// # Errors
+    /// A registry that got something else.
+    pub(crate) fn end(&self, blob: &Descriptor, at: &Uri) -> Result<(), Error> {
+        let url = self.ending(blob, at)?;
+        self.ended(blob, self.call_with_nothing(&Method::PUT, &url, &[BINARY])?)
+    }
+
     /// Whether a blob of this digest and length is there.
     pub(crate) fn has_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
         let url = self.url(&format!("blobs/{}", blob.digest))?;
@@ -129,9 +153,18 @@ impl Repository {
         }
     }
 
+    fn call_with_nothing(
+        &self,
+        method: &Method,
+        url: &Uri,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Answer, Error> {
+        let upload = Upload { body: &mut io::empty(), len_bytes: Some(0) };
+        self.call(method, url, headers, Some(upload)).map(|(_, answer)| answer)
+    }
+
     fn post(&self, url: &Uri) -> Result<Answer, Error> {
-        let upload = Upload { body: &mut io::empty(), len_bytes: 0 };
-        self.call(&Method::POST, url, &[], Some(upload)).map(|(_, answer)| answer)
+        self.call_with_nothing(&Method::POST, url, &[])
     }
 
     /// Sends the blob from `offset` on; where the upload goes on.
@@ -156,10 +189,18 @@ impl Repository {
 
     /// Sends what is left from `offset` on, and ends the upload.
     fn put(&self, blob: &Descriptor, url: &Uri, offset: u64, open: Open<'_>) -> Result<(), Error> {
-        let url = with_query(url, "digest", &blob.digest.to_string()).ok_or_else(|| {
+        let url = self.ending(blob, url)?;
+        self.ended(blob, self.send(&Method::PUT, &url, &[BINARY], blob, offset, open)?)
+    }
+
+    /// Where an upload ends that goes on at `url`.
+    fn ending(&self, blob: &Descriptor, url: &Uri) -> Result<Uri, Error> {
+        with_query(url, "digest", &blob.digest.to_string()).ok_or_else(|| {
             Error::protocol(&self.http.host, "an upload location that is no address")
-        })?;
-        let answer = self.send(&Method::PUT, &url, &[BINARY], blob, offset, open)?;
+        })
+    }
+
+    fn ended(&self, blob: &Descriptor, answer: Answer) -> Result<(), Error> {
         match answer.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
             _ => Err(self.upload_failure(blob, answer)),
@@ -176,15 +217,15 @@ impl Repository {
         open: Open<'_>,
     ) -> Result<Answer, Error> {
         if offset == blob.len_bytes {
-            let upload = Upload { body: &mut io::empty(), len_bytes: 0 };
-            return self.call(method, url, headers, Some(upload)).map(|(_, answer)| answer);
+            return self.call_with_nothing(method, url, headers);
         }
         let source = |source| Error::Source { digest: blob.digest.clone(), source };
         let mut reader = open().map_err(|error| source(io::Error::other(error)))?;
         // Read, not skipped: the digest is of all of it.
         io::copy(&mut reader.by_ref().take(offset), &mut io::sink()).map_err(source)?;
         let mut ours = Ours { reader, failed: None };
-        let upload = Upload { body: &mut ours, len_bytes: blob.len_bytes - offset };
+        let len_bytes = Some(blob.len_bytes - offset);
+        let upload = Upload { body: &mut ours, len_bytes };
         let answer = self.call(method, url, headers, Some(upload));
         match ours.failed {
             Some(error) => Err(source(error)),
@@ -238,7 +279,8 @@ impl Repository {
         let url = self.url(&format!("manifests/{target}"))?;
         let headers = [(CONTENT_TYPE, manifest.media_type.as_str())];
         let answer = self.patience().try_again(|| {
-            let upload = Upload { body: &mut &*bytes, len_bytes: bytes.len() as u64 };
+            let len_bytes = Some(bytes.len() as u64);
+            let upload = Upload { body: &mut &*bytes, len_bytes };
             let (_, answer) = self.call(&Method::PUT, &url, &headers, Some(upload))?;
             match answer.status() {
                 StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED => Ok(answer),

@@ -166,7 +166,7 @@ impl Repository {
                 StatusCode::UNAUTHORIZED if own && !challenged => {
                     challenged = true;
                     self.session.challenged(&self.http, &self.origin, self.insecure, &answer)?;
-                    if upload.as_ref().is_some_and(|upload| upload.len_bytes > 0) {
+                    if upload.as_ref().is_some_and(|upload| upload.len_bytes != Some(0)) {
                         // What was sent cannot be sent twice.
                         return Err(Error::Expired(self.http.host.clone()));
                     }

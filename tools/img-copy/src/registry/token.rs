@@ -166,7 +166,7 @@ impl Session {
             encode(token)
         );
         let headers = [(CONTENT_TYPE, "application/x-www-form-urlencoded")];
-        let mut upload = Upload { len_bytes: form.len() as u64, body: &mut form.as_bytes() };
+        let mut upload = Upload { len_bytes: Some(form.len() as u64), body: &mut form.as_bytes() };
         http.send(&Method::POST, realm, &headers, &mut upload)
     }
 }

@@ -3,20 +3,18 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use common::digest::{Digest, Hashing};
+use common::digest::Digest;
 use common::image::archive::Selection;
 use common::image::{Found, write_archive};
 use common::oci::{Descriptor, Manifest};
 use common::progress::Progress;
 use common::store::{BlobReader, Name};
 
-use super::{Problem, Target};
+use super::{Problem, Target, recode_to, temporary};
 use crate::convert::{Converted, Recode};
-use crate::recode::recode as recode_layer;
 use crate::tree::{Content, Node};
 
 /// An archive to be, and what the image will be called in it.
@@ -53,9 +51,10 @@ impl Target for Archive {
         recode: &Recode,
         progress: &Progress,
     ) -> Result<(Digest, u64), Problem> {
-        let (file, digest, len_bytes) = recode_to_file(from, layer, recode, self.level, progress)?;
+        let (file, digest, len_bytes) =
+            recode_to(temporary()?, from, layer, recode, self.level, progress)?;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.insert(digest.clone(), file);
+        waiting.insert(digest.clone(), Arc::new(file));
         Ok((digest, len_bytes))
     }
 
@@ -97,26 +96,4 @@ fn listed<'c>(from: &Found, root: &Node, converted: &'c Converted) -> Option<&'c
     let chosen = from.image(None).ok()?.descriptor.digest;
     let at = root.manifests().iter().position(|image| image.descriptor.digest == chosen)?;
     converted.manifests.get(at)
-}
-
-/// Compresses a layer anew into a file without a name.
-pub(super) fn recode_to_file(
-    from: &Found,
-    layer: &Descriptor,
-    recode: &Recode,
-    level: Option<i32>,
-    progress: &Progress,
-) -> Result<(Arc<File>, Digest, u64), Problem> {
-    let file = tempfile::tempfile().map_err(|source| {
-        let what = format!("{}", common::name::show_path(&std::env::temp_dir()));
-        common::image::Error::Io { what, source }
-    })?;
-    let out = io::BufWriter::with_capacity(128 << 10, Hashing::new(file));
-    let out = recode_layer(from, layer, recode, level, progress, out)?;
-    let hashing = out.into_inner().map_err(|error| {
-        let what = format!("layer {}", layer.digest);
-        common::image::Error::Io { what, source: error.into_error() }
-    })?;
-    let (file, digest, len_bytes) = hashing.finish();
-    Ok((Arc::new(file), digest, len_bytes))
 }

@@ -1,10 +1,14 @@
 //! Where an image is put, one kind of place a file.
 
 mod archive;
+mod growing;
 mod layout;
 mod registry;
 
-use common::digest::Digest;
+use std::fs::File;
+use std::io::{self, Write};
+
+use common::digest::{Digest, Hashing};
 use common::image::{self, Found};
 use common::oci::Descriptor;
 use common::progress::Progress;
@@ -15,6 +19,7 @@ pub(crate) use layout::Layout;
 pub(crate) use registry::Registry;
 
 use crate::convert::{self, Converted, Recode};
+use crate::recode::recode as recode_layer;
 use crate::tree::Node;
 
 /// A place that takes blobs, several at once, and then the documents that need them.
@@ -60,6 +65,32 @@ pub(crate) enum Problem {
     /// A copy that is not what its name would say.
     #[error("the copy's digest is {0}")]
     OtherDigest(Digest),
+}
+
+/// Compresses a layer anew into `out`, and gives it back with what was written to it.
+fn recode_to<W: Write>(
+    out: W,
+    from: &Found,
+    layer: &Descriptor,
+    recode: &Recode,
+    level: Option<i32>,
+    progress: &Progress,
+) -> Result<(W, Digest, u64), Problem> {
+    let out = io::BufWriter::with_capacity(128 << 10, Hashing::new(out));
+    let out = recode_layer(from, layer, recode, level, progress, out)?;
+    let hashing = out.into_inner().map_err(|error| {
+        let what = format!("layer {}", layer.digest);
+        image::Error::Io { what, source: error.into_error() }
+    })?;
+    Ok(hashing.finish())
+}
+
+/// A file without a name.
+fn temporary() -> Result<File, Problem> {
+    tempfile::tempfile().map_err(|source| {
+        let what = format!("{}", common::name::show_path(&std::env::temp_dir()));
+        image::Error::Io { what, source }.into()
+    })
 }
 
 /// Whether a blob that is missing may be.

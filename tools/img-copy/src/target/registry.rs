@@ -11,8 +11,8 @@ use common::oci::{Descriptor, media_type};
 use common::progress::Progress;
 use common::store::BlobReader;
 
-use super::archive::recode_to_file;
-use super::{Problem, Target};
+use super::growing::Growing;
+use super::{Problem, Target, recode_to, temporary};
 use crate::compressed;
 use crate::convert::{Converted, Recode};
 use crate::registry::{Error, Pushed, RegistryReference, Repository, Target as Name};
@@ -73,12 +73,33 @@ impl Target for Registry {
                 return Ok((blob.digest, len_bytes));
             }
         }
-        let (file, digest, len_bytes) = recode_to_file(from, layer, recode, self.level, progress)?;
+        // What is made goes out at once, and stays here until it has arrived.
+        let growing = Growing::new(temporary()?);
+        let (made, sent) = std::thread::scope(|scope| {
+            let sending = scope.spawn(|| self.repository.stream(&mut growing.reader()));
+            let writer = growing.writer();
+            let made = recode_to(writer, from, layer, recode, self.level, progress);
+            let made = made.map(|(writer, digest, len_bytes)| {
+                writer.finish();
+                (digest, len_bytes)
+            });
+            (made, sending.join())
+        });
+        let (digest, len_bytes) = made?;
         if recode.format != Format::None {
             remembered.put(&digest, len_bytes);
         }
         let blob = Descriptor::new(media_type::LAYER, digest, len_bytes);
-        self.push(&blob, &|| Ok(BlobReader::new(Arc::clone(&file), 0, &blob)))?;
+        match sent {
+            Ok(Ok(at)) if self.repository.end(&blob, &at).is_ok() => {
+                message::verbose(format_args!("blob {} was sent as it was made", blob.digest));
+            }
+            // By all means that there are for a blob of which all is known.
+            _ => {
+                let file = growing.file();
+                self.push(&blob, &|| Ok(BlobReader::new(Arc::clone(file), 0, &blob)))?;
+            }
+        }
         Ok((blob.digest, len_bytes))
     }
 

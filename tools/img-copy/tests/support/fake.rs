@@ -155,7 +155,23 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let len = request.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(0);
     // One that is cut off is a request all the same.
     let _ = reader.take(len).read_to_end(&mut request.body);
+    if request.header("transfer-encoding") == Some("chunked") {
+        let _ = read_chunks(reader, &mut request.body);
+    }
     Some(request)
+}
+
+fn read_chunks(reader: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> std::io::Result<()> {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let len = u64::from_str_radix(line.trim(), 16).map_err(std::io::Error::other)?;
+        reader.take(len).read_to_end(body)?;
+        reader.read_line(&mut line)?;
+        if len == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Whether the connection goes on.

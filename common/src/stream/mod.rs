@@ -5,6 +5,7 @@
 
 mod input;
 mod output;
+mod pipe;
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 pub use input::Input;
 pub use output::{Output, output_pipe_closed};
+pub use pipe::Pipe;
 
 /// What goes through a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,20 +9,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::pipe;
 use tempfile::NamedTempFile;
 
-use super::{Error, Payload, is_standard};
+use super::{Error, Payload, Pipe, is_standard};
 use crate::cli::cleanup::{self, Guard};
 use crate::sys;
 
 /// Large enough that a layer's headers cost no system call each.
 const BUFFER_LEN_BYTES: usize = 128 * 1024;
-
-/// How much a pipe may hold: with the 64 KiB that it begins with, whoever reads it and we
-/// would wait for each other all the time. It is what the kernel gives to anybody
-/// (`/proc/sys/fs/pipe-max-size`).
-const PIPE_LEN_BYTES: usize = 1 << 20;
 
 static PIPE_CLOSED: AtomicBool = AtomicBool::new(false);
 
@@ -30,6 +24,13 @@ static PIPE_CLOSED: AtomicBool = AtomicBool::new(false);
 /// as SIGPIPE would, whatever error the failed write has turned into on its way up.
 pub fn output_pipe_closed() -> bool {
     PIPE_CLOSED.load(Ordering::Relaxed)
+}
+
+/// Notes it where that is what an error says.
+pub(super) fn note_closed(error: &io::Error) {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        PIPE_CLOSED.store(true, Ordering::Relaxed);
+    }
 }
 
 /// An open output. What is not committed is not there: see [`Output::commit`].
@@ -52,11 +53,7 @@ struct Target(File);
 
 impl Write for Target {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0.write(buffer).inspect_err(|error| {
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                PIPE_CLOSED.store(true, Ordering::Relaxed);
-            }
-        })
+        self.0.write(buffer).inspect_err(note_closed)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -149,13 +146,16 @@ impl Output {
             if self.is_terminal() {
                 return Err(Error::OutputIsTerminal);
             }
-            let file = &self.writer.get_ref().0;
-            // What is no pipe has no such size, and a pipe that stays small still works.
-            if pipe::fcntl_getpipe_size(file).is_ok_and(|len_bytes| len_bytes < PIPE_LEN_BYTES) {
-                let _ = pipe::fcntl_setpipe_size(file, PIPE_LEN_BYTES);
-            }
+            // It is made large.
+            let _ = self.pipe();
         }
         Ok(self)
+    }
+
+    /// The pipe that this is, for what goes past what is buffered here.
+    #[must_use]
+    pub fn pipe(&self) -> Option<Pipe> {
+        Pipe::of(&self.writer.get_ref().0)
     }
 
     /// Whether a person reads this directly.

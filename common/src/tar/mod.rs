@@ -50,7 +50,10 @@ pub use sparse::Segment;
 pub use writer::Writer;
 
 /// Headers and content come in blocks of this many bytes.
-const BLOCK_LEN: usize = 512;
+pub(crate) const BLOCK_LEN: usize = 512;
+
+/// What an archive ends with: two blocks of zeros.
+pub(crate) const END_LEN: usize = 2 * BLOCK_LEN;
 
 /// One block.
 type Block = [u8; BLOCK_LEN];

@@ -11,7 +11,7 @@
 use std::io::{self, Read, Write};
 
 use super::records::{self, Beyond};
-use super::{BLOCK_LEN, Block, Entry, Error, Kind, Problem, padding};
+use super::{BLOCK_LEN, Block, END_LEN, Entry, Error, Kind, Problem, padding};
 
 /// Output is gathered up to this length: headers, padding and small files go
 /// out together, and large ones are read at this length.
@@ -24,12 +24,14 @@ pub struct Writer<W> {
     /// Of fixed length; `filled` bytes of it wait to be written.
     buffer: Vec<u8>,
     filled: usize,
+    /// How long the archive is by now.
+    len_bytes: u64,
 }
 
 impl<W: Write> Writer<W> {
     /// Begins an archive.
     pub fn new(stream: W) -> Self {
-        Self { stream, buffer: vec![0; BUFFER_LEN], filled: 0 }
+        Self { stream, buffer: vec![0; BUFFER_LEN], filled: 0, len_bytes: 0 }
     }
 
     /// Writes one member: `content` must have as many bytes as the entry says.
@@ -40,6 +42,41 @@ impl<W: Write> Writer<W> {
     /// content that fails or has another length, and a stream that fails, after
     /// which the archive is worthless.
     pub fn append(&mut self, entry: &Entry, content: impl Read) -> Result<(), Error> {
+        self.begin(entry)?;
+        self.copy(entry, content)?;
+        self.pad(entry.len_bytes)
+    }
+
+    /// Writes one member whose content `pass` writes into the stream past this writer, all
+    /// before it having been written; where that is not possible it says so, and the
+    /// content is copied after all.
+    ///
+    /// # Errors
+    /// Those of [`Writer::append`], and of `pass`.
+    pub fn append_past<C: Read, E: From<Error>>(
+        &mut self,
+        entry: &Entry,
+        content: &mut C,
+        pass: impl FnOnce(&mut C) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.begin(entry)?;
+        self.write_out()?;
+        self.stream.flush().map_err(Error::Write)?;
+        if pass(content)? {
+            self.len_bytes += entry.len_bytes;
+        } else {
+            self.copy(entry, content)?;
+        }
+        Ok(self.pad(entry.len_bytes)?)
+    }
+
+    /// How long the archive is so far, in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    /// Writes what comes before the content.
+    fn begin(&mut self, entry: &Entry) -> Result<(), Error> {
         let with_slash;
         let path = if entry.kind == Kind::Directory && !entry.path.ends_with(b"/") {
             with_slash = [&entry.path[..], b"/"].concat();
@@ -56,9 +93,7 @@ impl<W: Write> Writer<W> {
             self.put(&records)?;
             self.pad(records.len() as u64)?;
         }
-        self.put(&header)?;
-        self.copy(entry, content)?;
-        self.pad(entry.len_bytes)
+        self.put(&header)
     }
 
     /// Ends the archive with its two zero blocks and gives the stream back.
@@ -66,7 +101,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// A stream that fails.
     pub fn finish(mut self) -> Result<W, Error> {
-        self.put(&[0; 2 * BLOCK_LEN])?;
+        self.put(&[0; END_LEN])?;
         self.write_out()?;
         self.stream.flush().map_err(Error::Write)?;
         Ok(self.stream)
@@ -87,6 +122,7 @@ impl<W: Write> Writer<W> {
                 return Err(unwritable(entry, Problem::Short { got: expected - left, expected }));
             }
             self.filled += len;
+            self.len_bytes += len as u64;
             left -= len as u64;
         }
         match read(&mut content, &mut [0]) {
@@ -113,6 +149,7 @@ impl<W: Write> Writer<W> {
                 *to = *from;
             }
             self.filled += now.len();
+            self.len_bytes += now.len() as u64;
             bytes = later;
         }
         Ok(())

@@ -9,7 +9,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Compress, Failure, Status, message};
 use common::compression::Format;
 use common::descriptors::AllowMany;
-use common::layer::diff::{LayerWriter, Owner, Reason, Summary};
+use common::layer::diff::{LayerWriter, Owner, PipedLayer, Reason, Summary};
 use common::name::show;
 use common::progress::Progress;
 use common::sandbox;
@@ -73,6 +73,17 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 fn write_layer(plan: &Plan, compress: Compress) -> Result<Summary, Failure> {
     let progress = Progress::bytes("layer", None);
     let output = plan.open(Payload::Binary)?;
+    if compress.format() == Format::None && !plan.tells_digests {
+        // Nobody has to see the bytes on their way.
+        if let Some(pipe) = output.pipe() {
+            let stream = Meter::new(output, false, Some(&progress));
+            let mut layer = PipedLayer::new(stream, pipe, |len_bytes| progress.add(len_bytes));
+            let summary = plan.tell(&mut layer)?;
+            let (output, ..) = layer.finish().map_err(|error| plan.failure(error))?.finish();
+            output.commit()?;
+            return Ok(summary);
+        }
+    }
     // The digest of a layer that is not compressed is its DiffID.
     let has_digest = plan.tells_digests && compress.format() != Format::None;
     let stream = Meter::new(output, has_digest, Some(&progress));

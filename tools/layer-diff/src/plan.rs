@@ -90,7 +90,8 @@ impl Plan {
         summary.map_err(|error| self.failure(error))
     }
 
-    fn failure(&self, error: diff::Error) -> Failure {
+    /// An error of the trees, or of the output.
+    pub(crate) fn failure(&self, error: diff::Error) -> Failure {
         match &error {
             diff::Error::Sink(sink) => match sink.downcast_ref::<tar::Error>() {
                 // It names the entry.

@@ -5,6 +5,9 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use common::layer::diff::{Change, Error, Options, Sink, SinkError, trees};
 use common::tar::Kind;
@@ -129,5 +132,62 @@ fn files_that_are_read_ahead_come_whole_and_in_order_up_to_the_one_that_changed(
         assert!(is_named, "{name}: {result:?}");
         let before = expected.iter().position(|(path, _)| path.starts_with(name)).unwrap();
         assert!(files.len() == before && files == expected[..before], "{name}: {}", files.len());
+    }
+}
+
+fn spawn(directory: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_layer-diff"))
+        .arg("tree")
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_layer_in_a_pipe_is_the_layer_in_a_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let tree = scratch.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    // Around the lengths up to which files are read ahead, and that a pipe holds.
+    for (name, len) in [("a", 65_536), ("b", 65_537), ("c", 5), ("d", 3 << 20), ("e", 1_048_577)] {
+        let bytes: Vec<u8> = (0..len).map(|at: usize| (at * 7 + at / 251) as u8).collect();
+        fs::write(tree.join(name), bytes).unwrap();
+    }
+    let status = Command::new(env!("CARGO_BIN_EXE_layer-diff"))
+        .args(["-o", "layer", "tree"])
+        .current_dir(scratch.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let output = spawn(scratch.path()).wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout == fs::read(scratch.path().join("layer")).unwrap());
+}
+
+#[test]
+fn a_file_that_changes_when_it_is_in_a_pipe_is_an_error() {
+    // All of the layer is in the pipe, or the file alone.
+    for after_len in [0, 3 << 20] {
+        let scratch = tempfile::tempdir().unwrap();
+        let tree = scratch.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("f"), vec![b'1'; 300_000]).unwrap();
+        fs::write(tree.join("g"), vec![b'1'; after_len]).unwrap();
+        let mut child = spawn(scratch.path());
+        let mut stdout = child.stdout.take().unwrap();
+        // Nobody reads: what the pipe holds of it by now is all that it will.
+        while rustix::io::ioctl_fionread(&stdout).unwrap() < 32 << 10 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(50));
+        fs::write(tree.join("f"), vec![b'2'; 300_000]).unwrap();
+        let mut layer = Vec::new();
+        stdout.read_to_end(&mut layer).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(message, "layer-diff: tree/f: changed while it was being read\n");
     }
 }

@@ -8,10 +8,13 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use super::Error;
 use super::stack::Place;
 use crate::layer::inode::{self, Inode};
+use crate::stream::Pipe;
+use crate::tar;
 
 /// A file that is to be read once.
 #[derive(Debug)]
@@ -93,25 +96,9 @@ impl FileContent {
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let failed = |source: io::Error| Error::read(self.label.clone(), source);
         loop {
             match &mut self.state {
-                State::Unopened => {
-                    let fd = inode::open_file(self.place.directory(), self.place.name());
-                    let fd: OwnedFd = fd.map_err(|errno| failed(errno.into()))?;
-                    let at_open = match self.expected {
-                        Some(_) => None,
-                        None => {
-                            let found = inode::inode(fd.as_fd(), b"");
-                            let found = found.map_err(|errno| failed(errno.into()))?;
-                            if found.kind != FileType::RegularFile {
-                                return Err(self.unstable());
-                            }
-                            Some(found)
-                        }
-                    };
-                    self.state = State::Open { file: fd.into(), at_open, read_bytes: 0 };
-                }
+                State::Unopened => self.open()?,
                 State::Open { file, at_open, read_bytes } => {
                     // The last bytes and what comes after them: nothing, if the
                     // file is still what it was.
@@ -127,18 +114,12 @@ impl FileContent {
                                 return Ok(len);
                             }
                             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                            Err(error) => return Err(failed(error)),
+                            Err(error) => return Err(Error::read(self.label.clone(), error)),
                         }
                         continue;
                     }
-                    let now = inode::inode(file.as_fd(), b"");
-                    let now = now.map_err(|errno| failed(errno.into()))?;
                     let before = self.expected.or(*at_open);
-                    if before.is_none_or(|before| is_other(&before, &now))
-                        || now.len_bytes != self.len_bytes
-                    {
-                        return Err(self.unstable());
-                    }
+                    check(file, before, self.len_bytes, &self.label)?;
                     self.state = State::Finished;
                 }
                 State::Held { bytes, left } => {
@@ -155,9 +136,83 @@ impl FileContent {
         }
     }
 
+    fn open(&mut self) -> Result<(), Error> {
+        let failed = |errno: Errno| Error::read(self.label.clone(), errno);
+        let fd = inode::open_file(self.place.directory(), self.place.name());
+        let fd: OwnedFd = fd.map_err(failed)?;
+        let at_open = match self.expected {
+            Some(_) => None,
+            None => Some(inode::inode(fd.as_fd(), b"").map_err(failed)?),
+        };
+        if at_open.is_some_and(|found| found.kind != FileType::RegularFile) {
+            return Err(self.unstable());
+        }
+        self.state = State::Open { file: fd.into(), at_open, read_bytes: 0 };
+        Ok(())
+    }
+
+    /// Whether nothing of it was read, beforehand neither.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self.state, State::Unopened)
+    }
+
+    /// Passes all of it into a pipe; whether it is the same file to its end, the result
+    /// will tell. `None` if it can only be read.
+    pub(super) fn pass(&mut self, pipe: &Pipe) -> Result<Option<Passed>, Error> {
+        self.open()?;
+        let State::Open { file, at_open, .. } = &self.state else { return Ok(None) };
+        let mut left = self.len_bytes;
+        while left > 0 {
+            match pipe.pass(file.as_fd(), left) {
+                Ok(0) => return Err(self.unstable()),
+                Ok(len) => left -= len.min(left),
+                Err(error) => {
+                    return match error.kind() {
+                        io::ErrorKind::BrokenPipe | io::ErrorKind::WouldBlock => {
+                            Err(tar::Error::Write(error).into())
+                        }
+                        // Reading works, or tells of what is wrong.
+                        _ if left == self.len_bytes => Ok(None),
+                        _ => Err(Error::read(self.label.clone(), error)),
+                    };
+                }
+            }
+        }
+        let before = self.expected.or(*at_open);
+        let state = std::mem::replace(&mut self.state, State::Finished);
+        let State::Open { file, .. } = state else { return Ok(None) };
+        Ok(Some(Passed { file, before, len_bytes: self.len_bytes, label: self.label.clone() }))
+    }
+
     fn unstable(&self) -> Error {
         Error::Unstable { path: self.label.clone() }
     }
+}
+
+/// A file that is in a pipe.
+#[derive(Debug)]
+pub(super) struct Passed {
+    file: File,
+    before: Option<Inode>,
+    len_bytes: u64,
+    label: Vec<u8>,
+}
+
+impl Passed {
+    /// Whether it is what it was, now that it is out of the pipe.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        check(&self.file, self.before, self.len_bytes, &self.label)
+    }
+}
+
+/// Whether a file is what it was when it was first looked at.
+fn check(file: &File, before: Option<Inode>, len_bytes: u64, label: &[u8]) -> Result<(), Error> {
+    let now =
+        inode::inode(file.as_fd(), b"").map_err(|errno| Error::read(label.to_vec(), errno))?;
+    if before.is_none_or(|before| is_other(&before, &now)) || now.len_bytes != len_bytes {
+        return Err(Error::Unstable { path: label.to_vec() });
+    }
+    Ok(())
 }
 
 /// Whether a file was replaced or written to. A name more or less, which also

@@ -71,7 +71,7 @@ impl Emitter<'_> {
         };
         sink.change(change).map_err(|error| {
             let failure = content.as_mut().and_then(FileContent::take_failure);
-            failure.unwrap_or(Error::Sink(error))
+            failure.unwrap_or_else(|| Error::of_sink(error))
         })
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use crate::name::show;
+use crate::tar;
 
 /// What a sink fails with.
 pub type SinkError = Box<dyn StdError + Send + Sync>;
@@ -91,7 +92,18 @@ pub enum Error {
     Sink(SinkError),
 }
 
+impl From<tar::Error> for Error {
+    fn from(error: tar::Error) -> Self {
+        Self::Sink(Box::new(error))
+    }
+}
+
 impl Error {
+    /// What a sink says: what went wrong with a tree, or with where the changes went to.
+    pub(super) fn of_sink(error: SinkError) -> Self {
+        error.downcast().map_or_else(Self::Sink, |error| *error)
+    }
+
     pub(in crate::layer) fn read(path: Vec<u8>, source: impl Into<io::Error>) -> Self {
         Self::Read { path, source: source.into() }
     }

@@ -27,6 +27,7 @@ mod node;
 mod options;
 mod owner;
 mod pattern;
+mod piped;
 mod plan;
 mod pool;
 mod record;
@@ -47,6 +48,7 @@ pub use error::{Error, SinkError};
 pub use options::{ContentPolicy, Mounts, Options, OverlayRoot, Parents, Precision, Sockets};
 pub use owner::{IdMap, IdRange, Owner};
 pub use pattern::Pattern;
+pub use piped::PipedLayer;
 pub use writer::LayerWriter;
 pub use xattrs::XattrRules;
 

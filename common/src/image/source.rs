@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 use super::Error;
@@ -62,12 +61,7 @@ impl Source {
         if self.share(blob, store)? {
             return Ok(());
         }
-        let mut reader = self.blob(blob)?;
-        let mut writer = store.writer_by(blob.digest.algorithm())?;
-        let copying = |source| Error::Io { what: format!("blob {}", blob.digest), source };
-        io::copy(&mut reader, &mut writer).map_err(copying)?;
-        writer.commit()?;
-        Ok(())
+        Ok(store.receive(self.blob(blob)?, |_| {})?)
     }
 
     /// A document, checked, bounded in length.

@@ -19,6 +19,10 @@ use crate::oci::Descriptor;
 /// Large enough that hashing, not system calls, sets the pace.
 const BUFFER_LEN_BYTES: usize = 128 * 1024;
 
+/// How much of a blob is read at a time, and how many such parts may wait to be written.
+const PART_LEN_BYTES: usize = 256 * 1024;
+const PARTS: usize = 4;
+
 /// A blob on its way into the store. Dropped without [`BlobWriter::commit`], it was never there.
 #[derive(Debug)]
 pub struct BlobWriter<'s> {
@@ -38,11 +42,7 @@ enum Temporary {
 
 impl<'s> BlobWriter<'s> {
     pub(super) fn new(store: &'s Store, algorithm: Algorithm) -> Result<Self, Error> {
-        let dir = store.path();
-        let (file, temporary) = match nameless(dir) {
-            Some(file) => (file, Temporary::Nameless),
-            None => named(dir).map_err(Error::io(dir))?,
-        };
+        let (file, temporary) = temporary(store.path())?;
         let writer =
             BufWriter::with_capacity(BUFFER_LEN_BYTES, Hashing::with_algorithm(file, algorithm));
         Ok(Self { store, writer, temporary })
@@ -58,24 +58,74 @@ impl<'s> BlobWriter<'s> {
         let hashing =
             self.writer.into_inner().map_err(|error| Error::io(dir)(error.into_error()))?;
         let (file, digest, len_bytes) = hashing.finish();
-        let path = self.store.blob_path(&digest);
-        if fs::metadata(&path)
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == len_bytes)
-        {
-            return Ok((digest, len_bytes));
-        }
-        file.sync_data().map_err(Error::io(dir))?;
-        let placed = match self.temporary {
-            Temporary::Nameless => link(&file, &path, dir),
-            Temporary::Named(named, guard) => {
-                let renamed = named.persist(&path);
-                guard.forget();
-                renamed.map(drop).map_err(|error| error.error)
-            }
-        };
-        placed.map_err(Error::io(path))?;
+        place(self.store, &file, self.temporary, &digest, len_bytes)?;
         Ok((digest, len_bytes))
     }
+}
+
+/// Puts the file of a whole blob in its place, synced to the disk.
+fn place(
+    store: &Store,
+    file: &File,
+    temporary: Temporary,
+    digest: &Digest,
+    len_bytes: u64,
+) -> Result<(), Error> {
+    let (dir, path) = (store.path(), store.blob_path(digest));
+    if fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == len_bytes) {
+        return Ok(());
+    }
+    file.sync_data().map_err(Error::io(dir))?;
+    let placed = match temporary {
+        Temporary::Nameless => link(file, &path, dir),
+        Temporary::Named(named, guard) => {
+            let renamed = named.persist(&path);
+            guard.forget();
+            renamed.map(drop).map_err(|error| error.error)
+        }
+    };
+    placed.map_err(Error::io(path))
+}
+
+/// Copies `blob` into the store. It is hashed once, where it is read; that and the writing
+/// go on at the same time.
+pub(super) fn receive(
+    store: &Store,
+    mut blob: BlobReader,
+    mut seen: impl FnMut(u64),
+) -> Result<(), Error> {
+    let dir = store.path();
+    let (mut file, temporary) = temporary(dir)?;
+    let (digest, len_bytes) = (blob.expected.clone(), blob.len_bytes);
+    let source = |source| Error::Source { digest: digest.clone(), source };
+    let (full, parts) = std::sync::mpsc::sync_channel::<Vec<u8>>(PARTS);
+    let (empty, used) = std::sync::mpsc::channel::<Vec<u8>>();
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || -> io::Result<()> {
+            loop {
+                let mut part = used.try_recv().unwrap_or_default();
+                part.resize(PART_LEN_BYTES, 0);
+                let len = blob.read(&mut part)?;
+                part.truncate(len);
+                // Nobody takes it if it could not be written.
+                if len == 0 || full.send(part).is_err() {
+                    return Ok(());
+                }
+            }
+        });
+        let written = parts.into_iter().try_for_each(|part| {
+            file.write_all(&part)?;
+            seen(part.len() as u64);
+            let _ = empty.send(part);
+            Ok(())
+        });
+        match (reading.join(), written) {
+            (_, Err(error)) => Err(Error::io(dir)(error)),
+            (Ok(Err(error)), _) => Err(source(error)),
+            (Ok(Ok(())), Ok(())) => place(store, &file, temporary, &digest, len_bytes),
+            (Err(panic), _) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 impl Write for BlobWriter<'_> {
@@ -85,6 +135,13 @@ impl Write for BlobWriter<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+fn temporary(dir: &Path) -> Result<(File, Temporary), Error> {
+    match nameless(dir) {
+        Some(file) => Ok((file, Temporary::Nameless)),
+        None => named(dir).map_err(Error::io(dir)),
     }
 }
 
@@ -202,6 +259,10 @@ impl BlobReader {
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
         self.len_bytes
+    }
+
+    pub(super) fn expected(&self) -> &Digest {
+        &self.expected
     }
 
     fn check(&mut self) -> io::Result<()> {

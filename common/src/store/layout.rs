@@ -146,10 +146,24 @@ impl Store {
     /// # Errors
     /// A store that cannot be written.
     pub fn writer_by(&self, algorithm: Algorithm) -> Result<BlobWriter<'_>, Error> {
+        self.prepare(algorithm)?;
+        BlobWriter::new(self, algorithm)
+    }
+
+    /// Copies a blob that is checked as it is read, telling `seen` of each part.
+    ///
+    /// # Errors
+    /// [`Error::Source`] for a blob that is damaged or cannot be read; a store that cannot
+    /// be written.
+    pub fn receive(&self, blob: BlobReader, seen: impl FnMut(u64)) -> Result<(), Error> {
+        self.prepare(blob.expected().algorithm())?;
+        super::blob::receive(self, blob, seen)
+    }
+
+    fn prepare(&self, algorithm: Algorithm) -> Result<(), Error> {
         self.hold_blobs()?;
         let folder = self.dir.join("blobs").join(algorithm.name());
-        fs::create_dir_all(&folder).map_err(Error::io(folder))?;
-        BlobWriter::new(self, algorithm)
+        fs::create_dir_all(&folder).map_err(Error::io(folder))
     }
 
     /// Adds a blob that is at hand; its digest and length in bytes.

@@ -95,6 +95,14 @@ pub enum Error {
         /// What is there; at least so many, where reading stopped.
         actual: u64,
     },
+    /// A blob that cannot be read where it comes from.
+    #[error("blob {digest}")]
+    Source {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
     /// Bytes that do not hash to what their descriptor says.
     #[error("digest mismatch: expected {expected}, got {actual}")]
     Digest {

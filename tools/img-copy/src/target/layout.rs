@@ -1,12 +1,10 @@
 //! The store, or another OCI layout.
 
-use std::io;
-
 use common::digest::Digest;
 use common::image::{self, Found};
 use common::oci::Descriptor;
 use common::progress::Progress;
-use common::store::Store;
+use common::store::{self, Store};
 
 use super::{Problem, Target, may_be_missing};
 use crate::convert::{Converted, Recode};
@@ -31,12 +29,10 @@ impl Target for Layout {
             Err(error) if may_be_missing(&error, blob) => return Ok(()),
             opened => opened?,
         };
-        let mut writer = self.store.writer_by(blob.digest.algorithm())?;
-        let copied = io::copy(&mut progress.reading(reader), &mut writer);
-        copied
-            .map_err(|source| image::Error::Io { what: format!("blob {}", blob.digest), source })?;
-        writer.commit()?;
-        Ok(())
+        match self.store.receive(reader, |len_bytes| progress.add(len_bytes)) {
+            Err(error @ store::Error::Source { .. }) => Err(image::Error::from(error).into()),
+            received => Ok(received?),
+        }
     }
 
     fn recode(
@@ -60,7 +56,7 @@ impl Target for Layout {
     ) -> Result<(), Problem> {
         for (document, bytes) in &converted.documents {
             let mut writer = self.store.writer_by(document.digest.algorithm())?;
-            let written = io::Write::write_all(&mut writer, bytes);
+            let written = std::io::Write::write_all(&mut writer, bytes);
             written
                 .map_err(|source| image::Error::Io { what: document.digest.to_string(), source })?;
             writer.commit()?;

@@ -20,7 +20,7 @@ complete -c img-run -l cap-drop -d 'Take a capability away; repeatable' -r
 complete -c img-run -l security-opt -d 'Leave a measure out, or add one; repeatable' -r -f -a "no-new-privileges\t'As --no-new-privs'
 seccomp=unconfined\t'Refuse no system calls'
 systempaths=unconfined\t'Hide nothing of /proc and /sys, and let it be written to'"
-complete -c img-run -l platform -d 'Choose from an image for several platforms' -r
+complete -c img-run -l platform -d 'The platform to take from an image for several' -r
 complete -c img-run -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-run -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'

@@ -1,5 +1,5 @@
 complete -c layer-apply -l image -d 'Apply all layers of IMAGE, checked against its config' -r
-complete -c layer-apply -l platform -d 'Choose the image for OS/ARCH[/VARIANT] [default: this machine\'s]' -r
+complete -c layer-apply -l platform -d 'The platform to take from an image for several' -r
 complete -c layer-apply -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c layer-apply -l digest -d 'Refuse a layer whose stream has another digest; once for each LAYER' -r
 complete -c layer-apply -l diff-id -d 'Refuse a layer whose archive has another digest; once for each LAYER' -r

@@ -1,5 +1,5 @@
 complete -c union-mount -l image -d 'Show the layers of IMAGE, below those of the directories' -r
-complete -c union-mount -l platform -d 'Choose from an image for several platforms, as OS/ARCH[/VARIANT]' -r
+complete -c union-mount -l platform -d 'The platform to take from an image for several' -r
 complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
 complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F

@@ -10,7 +10,7 @@ use common::store::{Location, Name};
 
 /// Add a layer and configuration to an image
 #[derive(Debug, Parser)]
-#[command(name = "img-commit", version)]
+#[command(name = "img-commit", version, override_usage = "img-commit [OPTION]... PARENT [LAYER]")]
 pub(crate) struct Cli {
     /// The image to start from, or 'scratch'
     #[arg(value_name = "PARENT")]

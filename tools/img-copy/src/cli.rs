@@ -13,7 +13,7 @@ use crate::registry::Credentials;
 
 /// Copy an image from one place to another
 #[derive(Debug, Parser)]
-#[command(name = "img-copy", version)]
+#[command(name = "img-copy", version, override_usage = "img-copy [OPTION]... SRC DST")]
 pub(crate) struct Cli {
     /// What to copy: a name or digest in the store, docker://HOST/NAME[:TAG|@DIGEST],
     /// oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'

@@ -9,7 +9,7 @@ use common::store::Location;
 
 /// Show how an image came to be
 #[derive(Debug, Parser)]
-#[command(name = "img-history", version)]
+#[command(name = "img-history", version, override_usage = "img-history [OPTION]... [IMAGE]...")]
 pub(crate) struct Cli {
     /// Images: names, digests, oci:DIR, oci-archive:FILE, docker-archive:FILE [default: an archive on standard input]
     #[arg(value_name = "IMAGE")]

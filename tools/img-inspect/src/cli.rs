@@ -9,7 +9,7 @@ use common::store::Location;
 
 /// Show what an image says of itself
 #[derive(Debug, Parser)]
-#[command(name = "img-inspect", version)]
+#[command(name = "img-inspect", version, override_usage = "img-inspect [OPTION]... IMAGE...")]
 pub(crate) struct Cli {
     /// Images: names, digests, oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
     #[arg(value_name = "IMAGE", required = true)]

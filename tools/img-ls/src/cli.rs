@@ -6,7 +6,7 @@ use common::store::Location;
 
 /// List the images of the store
 #[derive(Debug, Parser)]
-#[command(name = "img-ls", version)]
+#[command(name = "img-ls", version, override_usage = "img-ls [OPTION]... [NAME]...")]
 pub(crate) struct Cli {
     /// List images of these names only
     #[arg(value_name = "NAME")]

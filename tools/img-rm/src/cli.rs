@@ -6,7 +6,7 @@ use common::store::Location;
 
 /// Remove images from the store
 #[derive(Debug, Parser)]
-#[command(name = "img-rm", version)]
+#[command(name = "img-rm", version, override_usage = "img-rm [OPTION]... [IMAGE]...")]
 pub(crate) struct Cli {
     /// Names to take away, or digests of images with one name or none
     #[arg(value_name = "IMAGE", required_unless_present = "prune")]

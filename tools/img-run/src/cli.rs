@@ -105,7 +105,7 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) map_users: bool,
 
-    /// Choose from an image for several platforms
+    /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
 

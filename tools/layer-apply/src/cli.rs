@@ -32,8 +32,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["layers", "digest", "diff_id", "overlay"])]
     pub(crate) image: Option<OsString>,
 
-    /// Choose the image for OS/ARCH[/VARIANT] [default: this machine's]
-    #[arg(long, value_name = "OS/ARCH", requires = "image")]
+    /// The platform to take from an image for several
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image")]
     pub(crate) platform: Option<Platform>,
 
     #[command(flatten)]

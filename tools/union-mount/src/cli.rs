@@ -33,8 +33,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "IMAGE")]
     image: Option<OsString>,
 
-    /// Choose from an image for several platforms, as OS/ARCH[/VARIANT]
-    #[arg(long, value_name = "PLATFORM", requires = "image")]
+    /// The platform to take from an image for several
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image")]
     platform: Option<Platform>,
 
     #[command(flatten)]

@@ -2,6 +2,15 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// How many files may be open for a purpose that is given one of `parts` of all
+/// descriptors: at least 1, and not more than `most`.
+#[must_use]
+pub fn share(parts: usize, most: usize) -> usize {
+    let current = getrlimit(Resource::Nofile).current;
+    let all = current.map_or(usize::MAX, |all| usize::try_from(all).unwrap_or(usize::MAX));
+    (all / parts).clamp(1, most)
+}
+
 /// Lets this process have as many descriptors as it may, until it is dropped: the usual
 /// soft limit of 1024 is there for programs that call select(2), and programs that we
 /// start inherit it.

@@ -191,3 +191,21 @@ fn a_file_that_changes_when_it_is_in_a_pipe_is_an_error() {
         assert_eq!(message, "layer-diff: tree/f: changed while it was being read\n");
     }
 }
+
+#[test]
+fn few_descriptors_are_enough_for_many_directories() {
+    let scratch = tempfile::tempdir().unwrap();
+    // Times of whole seconds, so that all files are read.
+    let script = "mkdir a; cd a
+        for d in $(seq 300); do mkdir $d; echo $d >$d/f; echo $d >$d/g; done
+        find . -exec touch -hd @1000000000 {} +
+        cd ..; cp -a a b; echo 8 >b/9/f; touch -d @1000000000 b/9/f
+        ulimit -n 96; \"$0\" --list a b; \"$0\" b >layer; \"$0\" b | cmp - layer";
+    let output = Command::new("sh")
+        .args(["-ec", script, env!("CARGO_BIN_EXE_layer-diff")])
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "C /9\nC /9/f\n");
+}

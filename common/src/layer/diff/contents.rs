@@ -16,6 +16,7 @@ use super::plan::{Item, ItemId, Plan};
 use super::pool::{Pending, Pool, Work};
 use super::route::Route;
 use super::stack::{Directory, Stack};
+use crate::descriptors;
 
 /// The longest file that is read ahead.
 const MAX_LEN_BYTES: u64 = 64 << 10;
@@ -26,8 +27,8 @@ const BATCH_FILES: usize = 64;
 const BATCH_LEN_BYTES: u64 = 256 << 10;
 const BATCH_DIRECTORIES: usize = 8;
 
-/// How many batches there are for each thread: they bound the memory and the open
-/// directories.
+/// How many batches there are for each thread, at most: they bound the memory and the
+/// open directories.
 const BATCHES_PER_THREAD: usize = 2;
 
 /// Gives out the contents of a plan's files in its order.
@@ -56,7 +57,10 @@ impl<'a> Contents<'a> {
     /// read.
     pub(super) fn new(plan: &'a Plan, upper: &'a Stack, reads_ahead: bool) -> Self {
         let pool = Pool::new();
-        let ahead = if reads_ahead { pool.threads() * BATCHES_PER_THREAD } else { 0 };
+        let ahead = match reads_ahead {
+            true => descriptors::share(4 * BATCH_DIRECTORIES, pool.threads() * BATCHES_PER_THREAD),
+            false => 0,
+        };
         Self {
             cursor: Cursor {
                 plan,

@@ -12,12 +12,12 @@ use super::links::{Link, Links, Source};
 use super::node::Node;
 use super::plan::{ItemId, Plan, State};
 use super::{Differences, Error, PassedOver};
+use crate::descriptors;
 
 /// How many steps may wait.
 const STEPS_AHEAD: usize = 4096;
 
-/// In how many directories: a pair that waits keeps two open, and a process may have
-/// a thousand descriptors.
+/// In how many directories, at most: a pair that waits keeps two open.
 const DIRECTORIES_AHEAD: usize = 128;
 
 /// A step of the walk.
@@ -62,8 +62,9 @@ impl Present {
 pub(super) struct Record {
     comparer: Comparer,
     waiting: VecDeque<Step>,
-    /// How many of those enter a directory.
+    /// How many of those enter a directory, and how many may.
     directories: usize,
+    most_directories: usize,
     /// Whether the upper tree holds changes to one that is not at hand.
     is_unknown: bool,
     plan: Plan,
@@ -88,6 +89,7 @@ impl Record {
             comparer: Comparer::new(),
             waiting: VecDeque::new(),
             directories: 0,
+            most_directories: descriptors::share(6, DIRECTORIES_AHEAD),
             is_unknown,
             plan: Plan::default(),
             links: Links::default(),
@@ -114,7 +116,7 @@ impl Record {
         // one is told every time.
         while self.waiting.front().is_some_and(is_decided)
             || self.waiting.len() > STEPS_AHEAD
-            || self.directories > DIRECTORIES_AHEAD
+            || self.directories > self.most_directories
         {
             self.settle()?;
         }

@@ -18,11 +18,12 @@ use super::record::{Present, Record, Recorded, Step};
 use super::scan::{Both, Scan, Scope};
 use super::stack::{Form, Found, Lookup, Stack};
 use super::{Differences, Error, Options, times};
+use crate::descriptors;
 use crate::layer::whiteout;
 use crate::root;
 
 /// How many directories of one are read ahead, and how many of all that are being
-/// walked: each that waits keeps itself open, and in it there may be many names.
+/// walked, at most: each that waits keeps two open, and in it there may be many names.
 const SCANS_IN_DIRECTORY: usize = 8;
 const SCANS_AHEAD: usize = 64;
 
@@ -69,6 +70,7 @@ pub(super) fn walk(
         scope: Arc::new(scope),
         pool: Pool::new(),
         scans: 0,
+        most_scans: descriptors::share(8, SCANS_AHEAD),
     };
     walk.run()?;
     walk.record.finish()
@@ -87,8 +89,9 @@ struct Walk<'a> {
     frames: Vec<Frame>,
     scope: Arc<Scope>,
     pool: Pool<Box<Scan>>,
-    /// How many directories are read ahead.
+    /// How many directories are read ahead, and how many may be.
     scans: usize,
+    most_scans: usize,
 }
 
 /// A directory that is being walked.
@@ -144,7 +147,7 @@ impl Walk<'_> {
     /// Has the next directories read that the walk will come to.
     fn read_ahead(&mut self) {
         let Some(frame) = self.frames.last_mut() else { return };
-        while frame.scans < SCANS_IN_DIRECTORY && self.scans < SCANS_AHEAD {
+        while frame.scans < SCANS_IN_DIRECTORY && self.scans < self.most_scans {
             let Some(child) = frame.children.get_mut(frame.looked_at) else { return };
             frame.looked_at += 1;
             let is_same = child.lower.as_ref().is_some_and(|lower| child.upper.is_same(lower));

@@ -91,6 +91,11 @@ fn a_directory_called_like_a_whiteout_is_refused() {
     for path in [".wh.a/file", "a/.wh.x/y/z", ".wh./x", ".wh..wh..opq/x"] {
         each_way(|scratch| scratch.refuse(&Archive::new().file(path, ""), "name of a whiteout"));
     }
+    // Nor is one that somebody else has made a place for anything.
+    each_way(|scratch| {
+        std::fs::create_dir(scratch.root().join(".wh.a")).unwrap();
+        scratch.refuse(&Archive::new().file(".wh.a/file", ""), "name of a whiteout");
+    });
     for target in [".wh.a", ".wh..wh.plnk/1", "a/.wh..wh..opq"] {
         let layer = Archive::new().symlink("link", target).file("link/file", "");
         each_way(|scratch| scratch.refuse(&layer, "name of a whiteout"));

@@ -31,6 +31,9 @@ fn links_among_the_parents_are_resolved_in_the_root() {
     let lower = Archive::new()
         .dir("usr")
         .dir("usr/lib")
+        .dir("usr/share")
+        .dir("usr/games")
+        .symlink("usr/share/near", "../games")
         .symlink("lib", "usr/lib")
         .dir("run")
         .dir("var")
@@ -43,10 +46,13 @@ fn links_among_the_parents_are_resolved_in_the_root() {
         .file("var/run/pid", "")
         .file("var/up/lib/b.so", "")
         .file("new/c.so", "")
+        .file("usr/share/near/d.so", "")
         .whiteout("lib/.wh.gone");
     each_way(|scratch| {
         scratch.apply(&lower).apply(&layer);
-        for path in ["usr/lib/a.so", "run/pid", "usr/lib/b.so", "made/on/the/way/c.so"] {
+        let made =
+            ["usr/lib/a.so", "run/pid", "usr/lib/b.so", "made/on/the/way/c.so", "usr/games/d.so"];
+        for path in made {
             assert!(scratch.has(path), "{path}");
         }
         assert!(!scratch.has("usr/lib/gone"));

@@ -63,6 +63,20 @@ fn links_among_the_parents_are_resolved_in_the_root() {
 }
 
 #[test]
+fn a_link_that_is_replaced_by_way_of_itself_leads_nowhere_any_more() {
+    let layer = Archive::new()
+        .dir("x")
+        .symlink("x/l", "../x")
+        .file("x/l/before", "")
+        .dir("x/l/l")
+        .file("x/l/after", "");
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        assert_eq!(scratch.names(), ["x/", "x/before", "x/l/", "x/l/after"]);
+    });
+}
+
+#[test]
 fn a_link_out_of_what_is_not_there_is_refused() {
     let layer = Archive::new().symlink("link", "nowhere/../b").file("link/new", "");
     each_way(|scratch| {

@@ -40,19 +40,3 @@ impl Drop for AllowMany {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use rustix::process::{Resource, getrlimit};
-
-    use super::AllowMany;
-
-    #[test]
-    fn the_limit_is_as_it_was_afterwards() {
-        let before = getrlimit(Resource::Nofile);
-        let many = AllowMany::descriptors();
-        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
-        drop(many);
-        assert_eq!(getrlimit(Resource::Nofile), before);
-    }
-}

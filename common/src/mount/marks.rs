@@ -1,7 +1,7 @@
 //! Whether a file system keeps overlayfs's marks. Where one cannot, overlayfs mounts all
 //! the same, and then fails to make a directory where one was removed, and the like.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
@@ -9,29 +9,38 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::Form;
+use super::{Error, Form};
 
 /// Whether a tmpfs can be an upper directory of this process: `user.*` attributes came to
 /// it with Linux 6.6.
 #[must_use]
 pub fn memory_keeps_marks() -> bool {
     memfd_create("probe", MemfdFlags::CLOEXEC)
-        .is_ok_and(|memory| try_mark(&memory, Form::native()).is_ok())
+        .is_ok_and(|memory| try_mark(memory, Form::native()).is_ok())
 }
 
 /// Whether `directory` can be one.
 #[must_use]
 pub fn directory_keeps_marks(directory: &Path) -> bool {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, directory, flags, Mode::empty())
-        .is_ok_and(|directory| try_mark(&directory, Form::native()).is_ok())
+    open(CWD, directory).and_then(|directory| try_mark(directory, Form::native())).is_ok()
 }
 
-/// Leaves a mark and takes it away again.
-///
-/// # Errors
-/// `NOTSUP` where there are no such attributes; whatever else is wrong.
-pub(super) fn try_mark(file: impl AsFd, form: Form) -> Result<(), Errno> {
+/// Refuses a work directory that cannot. Whatever else is wrong with it, the kernel will
+/// say.
+pub(super) fn check(work: &OwnedFd, form: Form) -> Result<(), Error> {
+    match open(work, Path::new(".")).and_then(|work| try_mark(work, form)) {
+        Err(Errno::NOTSUP) => Err(Error::NoMarks { form }),
+        _ => Ok(()),
+    }
+}
+
+fn open(at: impl AsFd, directory: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(at, directory, flags, Mode::empty())
+}
+
+/// Leaves a mark and takes it away again: `NOTSUP` where there are no such attributes.
+fn try_mark(file: impl AsFd, form: Form) -> Result<(), Errno> {
     let mark = match form {
         Form::Trusted => "trusted.overlay.probe",
         Form::User => "user.overlay.probe",

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -11,12 +11,10 @@ use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::process::{Pid, WaitOptions};
 
 use super::context::{Context, attach, tmpfs};
-use super::fuse;
 use super::legacy::{name, path_of};
-use super::marks::try_mark;
 use super::upper::copy_attributes;
 use super::work::Work;
-use super::{Durability, Error, Form, Overlay, Server};
+use super::{Durability, Error, Form, Overlay, Server, fuse, marks};
 use crate::descriptors::AllowMany;
 
 /// Lower directories that one overlay takes (`OVL_MAX_STACK`).
@@ -65,7 +63,7 @@ impl Overlay {
                 let fd = open_directory(&upper.dir, "cannot open the upper directory")?;
                 let work = work.open(&fd)?;
                 if self.server == Server::Kernel {
-                    check_marks(&work, self.form)?;
+                    marks::check(&work, self.form)?;
                 }
                 Some((fd, work))
             }
@@ -80,16 +78,6 @@ impl Overlay {
 pub(super) fn open_directory(path: &Path, what: &'static str) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty()).map_err(|errno| Error::directory(path, what, errno))
-}
-
-fn check_marks(work: &OwnedFd, form: Form) -> Result<(), Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let marked = openat(work, ".", flags, Mode::empty()).and_then(|work| try_mark(work, form));
-    match marked {
-        Err(Errno::NOTSUP) => Err(Error::NoMarks { form }),
-        // Whatever else is wrong, the kernel will say.
-        _ => Ok(()),
-    }
 }
 
 impl Opened {
@@ -226,7 +214,7 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        let _ = unmount(format!("/proc/self/fd/{}", self.0.as_raw_fd()), UnmountFlags::DETACH);
+        let _ = unmount(name(self.0.as_fd()), UnmountFlags::DETACH);
     }
 }
 

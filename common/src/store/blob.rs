@@ -98,6 +98,14 @@ pub(super) fn receive(
     let (mut file, temporary) = temporary(dir)?;
     let (digest, len_bytes) = (blob.expected.clone(), blob.len_bytes);
     let source = |source| Error::Source { digest: digest.clone(), source };
+    if len_bytes <= PART_LEN_BYTES as u64 {
+        // No work for two.
+        let mut whole = Vec::new();
+        blob.read_to_end(&mut whole).map_err(source)?;
+        file.write_all(&whole).map_err(Error::io(dir))?;
+        seen(len_bytes);
+        return place(store, &file, temporary, &digest, len_bytes);
+    }
     let (full, parts) = std::sync::mpsc::sync_channel::<Vec<u8>>(PARTS);
     let (empty, used) = std::sync::mpsc::channel::<Vec<u8>>();
     std::thread::scope(|scope| {

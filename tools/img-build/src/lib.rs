@@ -84,9 +84,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 /// The platforms to build for, each once.
 fn platforms(cli: &Cli) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
-    for platform in cli.platforms.iter().cloned().map(Platform::normalised) {
-        if !platforms.contains(&platform) {
-            platforms.push(platform);
+    for platform in &cli.platforms {
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
         }
     }
     if platforms.is_empty() { vec![Platform::host()] } else { platforms }
@@ -99,7 +99,6 @@ fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
     let input::Inputs { text, label, context } = input::open(cli, cache_dir.as_deref())?;
     let file = Containerfile::parse(&text)
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
-    let platform = Platform::host();
     let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
     let identity = format!("{}\n{label}", context_dir.display());
     let store = cli.store.create()?;
@@ -114,8 +113,9 @@ fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
         identity,
         arguments: cli.build_args.clone(),
         target: cli.target.clone(),
-        scope: Scope::new(&cli.build_args, &platform),
-        platform,
+        // Of each platform in turn.
+        scope: Scope::default(),
+        platform: Platform::host(),
         of_several: platforms.len() > 1,
         network: cli.network,
         secrets,

@@ -27,7 +27,7 @@ const PROXIES: [&str; 10] = [
 ];
 
 /// The ARGs of a build.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Scope {
     given: BTreeMap<String, String>,
     globals: BTreeMap<String, String>,

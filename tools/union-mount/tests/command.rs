@@ -211,6 +211,12 @@ fn any_number_of_layers_the_kernel_can_hold() {
         let layers: Vec<&Path> = layers.iter().map(std::path::PathBuf::as_path).collect();
         let told = scratch.sh(&["-v"], &layers[..510], "true").stderr;
         assert!(told.contains("union-mount: merging the lowest 11 layers into one\n"), "{told}");
+        // The soft limit is for programs that call select(2): it is the command's again.
+        let layers_of_many = layers[..300].iter().map(|layer| layer.to_str().unwrap());
+        let words: Vec<&str> = ["./union-mount"].into_iter().chain(layers_of_many).collect();
+        let script = format!("ulimit -S -n 200; exec {} -- sh -c 'ulimit -n'", words.join(" "));
+        let ran = Ran::of(scratch.as_role("sh").args(["-c", &script]).output().unwrap());
+        assert_eq!((ran.stdout.as_str(), ran.status), ("200\n", Some(0)), "{}", ran.stderr);
         let ran = scratch.sh(&[], &layers, "true");
         assert_eq!(ran.status, Some(125));
         assert!(ran.stderr.contains("layers are more than"), "{}", ran.stderr);

@@ -90,12 +90,17 @@ impl Target for Registry {
             remembered.put(&digest, len_bytes);
         }
         let blob = Descriptor::new(media_type::LAYER, digest, len_bytes);
-        match sent {
-            Ok(Ok(at)) if self.repository.end(&blob, &at).is_ok() => {
+        let sent = sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match sent.and_then(|at| self.repository.end(&blob, &at)) {
+            Ok(()) => {
                 message::verbose(format_args!("blob {} was sent as it was made", blob.digest));
             }
             // By all means that there are for a blob of which all is known.
-            _ => {
+            Err(error) => {
+                message::verbose(format_args!(
+                    "blob {}, sent as it was made: {error}",
+                    blob.digest
+                ));
                 let file = growing.file();
                 self.push(&blob, &|| Ok(BlobReader::new(Arc::clone(file), 0, &blob)))?;
             }

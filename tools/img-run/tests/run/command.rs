@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::support::{Role, Scratch, USER, busybox, in_each_role, is_root, subordinate_user, text};
+use layerutils_tests::requirement::is_root;
+
+use crate::support::{Role, Scratch, USER, busybox, in_each_role, subordinate_user, text};
 
 #[test]
 fn the_images_own_command_runs() {

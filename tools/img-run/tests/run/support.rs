@@ -1,12 +1,13 @@
 //! A store with an image, for root and for an ordinary user.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::oci::Descriptor;
 use common::store::{Name, Store};
+use layerutils_tests::requirement::{Requirement, is_root, skip};
 
 /// An id that nobody has.
 pub(crate) const USER: u32 = 54_322;
@@ -25,10 +26,6 @@ pub(crate) struct Scratch {
     pub(crate) ids: (u32, u32),
 }
 
-pub(crate) fn is_root() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
 pub(crate) fn copy(from: &str, to: &Path) {
     assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
@@ -39,7 +36,7 @@ pub(crate) fn busybox() -> Option<&'static str> {
         Command::new(path).arg("--list").output().is_ok_and(|output| output.status.success())
     });
     if found.is_none() {
-        layerutils_tests::requirement::skip("", "no busybox (Debian: busybox-static)");
+        skip("", "no busybox (Debian: busybox-static)");
     }
     found
 }
@@ -63,16 +60,12 @@ pub(crate) fn in_each_role(test: impl Fn(&Scratch)) {
     if is_root() {
         test(&Scratch::new(Role::Root, busybox, (0, 0)));
     } else {
-        layerutils_tests::requirement::skip(" (as root)", "this process is not root");
+        skip(" (as root)", "this process is not root");
     }
     let scratch = Scratch::new(Role::User, busybox, (USER, USER));
-    let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
-    match probe {
-        Ok(output) if output.status.success() => test(&scratch),
-        _ => layerutils_tests::requirement::skip(
-            " (as an ordinary user)",
-            "no user namespaces, or no unshare(1)",
-        ),
+    match Requirement::UserNamespace.check() {
+        Ok(()) => test(&scratch),
+        Err(reason) => skip(" (as an ordinary user)", &reason),
     }
 }
 

@@ -5,7 +5,9 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Role, USER, in_each_role, is_root, text};
+use layerutils_tests::requirement::is_root;
+
+use crate::support::{Role, USER, in_each_role, text};
 
 #[test]
 fn changes_are_discarded_kept_or_refused() {

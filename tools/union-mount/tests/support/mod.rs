@@ -7,9 +7,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use layerutils_tests::requirement::{Requirement, is_root, skip};
 
 /// An id that nobody has.
 const USER: u32 = 54_321;
@@ -36,7 +38,7 @@ pub(crate) fn in_each_role(test: impl Fn(&Scratch)) {
     if is_root() {
         test(&Scratch::new(Role::Root));
     } else {
-        layerutils_tests::requirement::skip(" (as root)", "this process is not root");
+        skip(" (as root)", "this process is not root");
     }
     as_user(test);
 }
@@ -46,7 +48,7 @@ pub(crate) fn as_root(test: impl Fn(&Scratch)) {
     if is_root() {
         test(&Scratch::new(Role::Root));
     } else {
-        layerutils_tests::requirement::skip("", "this process is not root");
+        skip("", "this process is not root");
     }
 }
 
@@ -62,18 +64,10 @@ pub(crate) fn as_named_user(test: impl Fn(&Scratch)) {
 
 fn as_some_user(role: Role, test: impl Fn(&Scratch)) {
     let scratch = Scratch::new(role);
-    let probe = scratch.as_role("unshare").args(["--user", "--map-root-user", "true"]).output();
-    match probe {
-        Ok(output) if output.status.success() => test(&scratch),
-        _ => layerutils_tests::requirement::skip(
-            " (as an ordinary user)",
-            "no user namespaces, or no unshare(1)",
-        ),
+    match Requirement::UserNamespace.check() {
+        Ok(()) => test(&scratch),
+        Err(reason) => skip(" (as an ordinary user)", &reason),
     }
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// Copies a program in a process of its own: another test that forks while we hold
@@ -136,7 +130,7 @@ impl Scratch {
             listed.is_ok_and(|output| output.status.success())
         });
         let Some(busybox) = busybox else {
-            layerutils_tests::requirement::skip("", "no busybox (Debian: busybox-static)");
+            skip("", "no busybox (Debian: busybox-static)");
             return None;
         };
         let base = self.directory("base");
@@ -177,7 +171,7 @@ impl Scratch {
         let mode = fs::metadata("/dev/fuse").map(|device| device.mode()).unwrap_or_default();
         let reaches = is_root() || mode & 0o006 == 0o006;
         if !reaches {
-            layerutils_tests::requirement::skip("", "/dev/fuse is not for everybody");
+            skip("", "/dev/fuse is not for everybody");
         }
         reaches
     }

@@ -70,11 +70,7 @@ impl Engine<'_> {
             if self.is_privileged || device.kind == FileType::Fifo {
                 return Err(Problem::Device(errno.into()));
             }
-            // What a lower layer has in its place is gone all the same.
-            self.clear(at, name)?;
-            self.summary.not_kept.devices += 1;
-            self.touch(at);
-            return Ok(());
+            return self.leave_out(at, name);
         }
         let fd = self.prepare(at)?;
         let target = Target::Name(fd.as_fd(), name);
@@ -86,6 +82,19 @@ impl Engine<'_> {
         self.set_xattrs(target, entry, false)?;
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
         self.touched.insert(at, name);
+        self.touch(at);
+        Ok(())
+    }
+
+    /// Leaves out a device, or another name of one. What lower layers have in its
+    /// place is gone all the same.
+    pub(super) fn leave_out(&mut self, at: DirId, name: &[u8]) -> Result<(), Problem> {
+        self.clear(at, name)?;
+        if self.records_deletions() {
+            self.write_whiteout(at, name)?;
+        }
+        self.left_out.insert(at, name);
+        self.summary.not_kept.devices += 1;
         self.touch(at);
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(super) struct Engine<'a> {
     pub(super) directories: Vec<Directory>,
     /// What the layer made that is no directory.
     pub(super) touched: Names,
+    /// Devices that the layer has and we may not make.
+    pub(super) left_out: Names,
     /// Whiteouts that were written, in overlay form.
     pub(super) whiteouts: Names,
     /// Devices for whiteouts were refused: files with marks stand in for them.
@@ -49,6 +51,7 @@ impl<'a> Engine<'a> {
             tree: Tree::new(root),
             directories: Vec::new(),
             touched: Names::default(),
+            left_out: Names::default(),
             whiteouts: Names::default(),
             marks_whiteouts: false,
             links: link::Links::default(),
@@ -115,6 +118,7 @@ impl<'a> Engine<'a> {
         entry: &Entry,
         content: &mut Content<'_, R>,
     ) -> Result<(), Problem> {
+        self.left_out.remove(at, name);
         match &entry.kind {
             Kind::Directory => self.put_directory(at, name, entry),
             Kind::File => self.put_file(at, name, entry, content),

@@ -44,6 +44,7 @@ enum Targets {
 /// What came of a link.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
+    /// It is there, or left out with the device that it names.
     Made,
     /// Its target is not there, nor will be before something has this name.
     Missing(Name),
@@ -106,8 +107,14 @@ impl Engine<'_> {
             }
         };
         let missing = || Ok(Outcome::Missing((target_at, target_name.to_vec())));
-        if targets == Targets::Own && !self.is_touched(target_at, target_name) {
-            return missing();
+        if !self.is_touched(target_at, target_name) {
+            if self.left_out.contains(target_at, target_name) {
+                self.leave_out(at, name)?;
+                return Ok(Outcome::Made);
+            }
+            if targets == Targets::Own {
+                return missing();
+            }
         }
         let target_fd = self.tree.fd(target_at).tried("open the directory of its target")?;
         // Looked at first, since what is in the way of the link is removed only for

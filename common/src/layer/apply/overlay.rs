@@ -44,7 +44,28 @@ impl Engine<'_> {
             self.write_marked_whiteout(at, name, namespace)?;
         }
         self.whiteouts.insert(at, name);
-        Ok(())
+        self.mark_whiteouts(at, namespace)
+    }
+
+    /// Has a mount look for whiteouts in a directory of which lower layers may have
+    /// nothing. It would list such a one as it is, whiteouts among its names, unless
+    /// it was copied up from somewhere, which an empty origin says (fs/overlayfs/inode.c,
+    /// "non-merge dir that may have whiteouts"). The root of a mount is always looked
+    /// through, and an origin there would say that the mount kept an index.
+    fn mark_whiteouts(&mut self, at: DirId, namespace: Namespace) -> Result<(), Problem> {
+        if at == DirId::ROOT || std::mem::replace(&mut self.directory(at).holds_whiteouts, true) {
+            return Ok(());
+        }
+        let fd = self.prepare(at)?;
+        match set_mark(Target::Open(fd.as_fd()), namespace, b"origin", b"") {
+            // A whiteout hides what is below it all the same.
+            Err(Problem::Xattr { source, .. })
+                if matches!(source.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP)) =>
+            {
+                Ok(())
+            }
+            marked => marked,
+        }
     }
 
     fn write_marked_whiteout(

@@ -26,6 +26,8 @@ pub(super) struct Directory {
     pub(super) births: Births,
     /// In overlay form: lower content is hidden.
     pub(super) opaque: bool,
+    /// In overlay form: it is marked as one that holds whiteouts.
+    pub(super) holds_whiteouts: bool,
 }
 
 /// What new files in a directory get from the system.
@@ -57,9 +59,10 @@ impl Names {
         self.keys.insert(self.key(at, name));
     }
 
-    pub(super) fn remove(&mut self, at: DirId, name: &[u8]) -> bool {
-        let key = self.key(at, name);
-        self.keys.remove(&key)
+    pub(super) fn remove(&mut self, at: DirId, name: &[u8]) {
+        if !self.keys.is_empty() {
+            self.keys.remove(&self.key(at, name));
+        }
     }
 
     pub(super) fn contains(&self, at: DirId, name: &[u8]) -> bool {

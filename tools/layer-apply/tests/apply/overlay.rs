@@ -237,6 +237,30 @@ fn a_mount_of_the_layers_shows_what_applying_them_makes() {
 }
 
 #[test]
+fn a_whiteout_where_the_layers_below_have_nothing_shows_in_no_mount() {
+    if !is_root("mounting") || !has_program("unshare") {
+        return;
+    }
+    let scratch = Scratch::new(Way::Tool);
+    let base = Archive::new().dir("./").dir("d").file("file", "");
+    let upper = Archive::new()
+        .whiteout("no/where/.wh.never")
+        .dir("new")
+        .whiteout("new/.wh.never")
+        .whiteout("file/.wh.never")
+        .whiteout("d/.wh.never")
+        .whiteout(".wh.never");
+    let layers = [base, upper];
+    let folders = unpack(&scratch, &layers, "--overlay");
+    let expected = applied(&scratch, &layers);
+    if let Some(seen) = mounted(&scratch, &folders, &["unshare", "--mount"], "") {
+        assert_eq!(seen, expected);
+    }
+    // There it would say that the mount kept an index of links.
+    assert!(!xattrs(&scratch.path("1")).contains_key("trusted.overlay.origin"));
+}
+
+#[test]
 fn an_ordinary_user_writes_what_his_mounts_understand() {
     if !is_root("acting as another user") || !has_program("unshare") || !has_program("setpriv") {
         return;
@@ -261,6 +285,7 @@ fn an_ordinary_user_writes_what_his_mounts_understand() {
         .with(mine("opaque/.wh.gone", b'0'))
         .with(mine("opaque/.wh..wh..opq", b'0'))
         .with(mine("etc/new", b'0'))
+        .with(mine("new/.wh.never", b'0'))
         .with(mine(".wh.top", b'0'));
     let mut folders = Vec::new();
     for (number, layer) in [base, upper].iter().enumerate() {
@@ -276,6 +301,6 @@ fn an_ordinary_user_writes_what_his_mounts_understand() {
     let unshare: Vec<_> = user.into_iter().chain(["unshare", "-Urm"]).collect();
     if let Some(seen) = mounted(&scratch, &folders, &unshare, ",userxattr") {
         let names: Vec<_> = seen.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(names, ["", "etc/", "etc/kept", "etc/new", "opaque/"]);
+        assert_eq!(names, ["", "etc/", "etc/kept", "etc/new", "new/", "opaque/"]);
     }
 }

@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 
 use layerutils_tests::sandbox::{SubordinateUser, User, subordinate_user};
 
-use crate::support::{Archive, Scratch, Way, feed, has_program, is_root, member, run, tool};
+use crate::support::{
+    Archive, Scratch, Way, feed, has_program, is_root, member, run, tool, xattrs,
+};
 
 /// Nobody's user and group.
 const USER: u32 = 65534;
@@ -76,6 +78,62 @@ fn an_ordinary_user_keeps_all_files_for_himself_and_is_told_once() {
 }
 
 #[test]
+fn a_device_that_is_left_out_takes_its_other_names_with_it() {
+    let Some(scratch) = scratch() else { return };
+    let mine = |path: &str, typeflag| member(path, typeflag).owner(USER, USER);
+    let lower = Archive::new()
+        .with(mine("null", b'0'))
+        .with(mine("was", b'0'))
+        .with(mine("d", b'5'))
+        .with(mine("d/after", b'0'));
+    let layer = Archive::new()
+        .with(mine("before", b'1').link("null"))
+        .with(mine("chain", b'1').link("before"))
+        .with(mine("null", b'3').device(1, 3))
+        .with(mine("d/after", b'1').link("null"))
+        .with(mine("was", b'3').device(1, 3))
+        .with(mine("was", b'0').content("a file after all"))
+        .with(mine("is", b'1').link("was"))
+        .with(mine("linked", b'3').device(1, 3))
+        .with(mine("linked", b'1').link("later"))
+        .with(mine("too", b'1').link("linked"))
+        .with(mine("later", b'0'));
+    for layer in [lower, layer] {
+        let output = as_user(&scratch, &[], &layer);
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(scratch.names(), ["d/", "is", "later", "linked", "too", "was"]);
+    assert_eq!(scratch.read("is"), "a file after all");
+    assert_eq!(scratch.stat("too").ino(), scratch.stat("later").ino());
+    // Nor does a directory that took its place go with it.
+    let layer = Archive::new()
+        .with(mine("null", b'3').device(1, 3))
+        .with(mine("null/below", b'0'))
+        .with(mine("link", b'1').link("null"));
+    let output = as_user(&scratch, &[], &layer);
+    assert!(errors(&output).contains("which is a directory"), "{output:?}");
+}
+
+#[test]
+fn a_device_that_is_left_out_hides_what_is_below_it() {
+    let Some(scratch) = scratch() else { return };
+    let mine = |path: &str, typeflag| member(path, typeflag).owner(USER, USER);
+    let layer = Archive::new()
+        .with(mine("null", b'3').device(1, 3))
+        .with(mine("d/also", b'1').link("null"))
+        .with(mine("dir", b'3').device(1, 3))
+        .with(mine("dir", b'5'));
+    let output = as_user(&scratch, &["--overlay"], &layer);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(scratch.names(), ["d/", "d/also", "dir/", "null"]);
+    for name in ["null", "d/also"] {
+        let stat = scratch.stat(name);
+        assert!(stat.file_type().is_char_device() && stat.rdev() == 0, "{name}");
+    }
+    assert_eq!(xattrs(&scratch.path("dir"))["user.overlay.opaque"], b"y");
+}
+
+#[test]
 fn an_ordinary_user_who_insists_on_owners_is_refused() {
     let Some(scratch) = scratch() else { return };
     for (layer, words) in [
@@ -123,7 +181,7 @@ fn subordinate_ids_keep_the_owners_of_files() {
     assert_eq!(owner("dir/link"), (first_uid + 6, first_gid + 7));
     assert_eq!(scratch.stat("root").mode() & 0o7777, 0o4755);
     // The capability is of that namespace's root (revision 3, with his id outside).
-    let kept = &crate::support::xattrs(&scratch.path("other"))["security.capability"];
+    let kept = &xattrs(&scratch.path("other"))["security.capability"];
     assert_eq!((kept[3], &kept[20..]), (3, &uid.to_le_bytes()[..]));
 
     let beyond = Archive::new().with(member("x", b'0').owner(4_000_000_000, 0));

@@ -1,5 +1,6 @@
 //! Sizes, ages and columns in docker's words (github.com/docker/go-units, docker/cli's
-//! formatter, Go's text/tabwriter), so that a table reads as people know it.
+//! formatter, Go's text/tabwriter), so that a table reads as people know it; and how
+//! many there are of something.
 
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthChar as _;
@@ -34,6 +35,13 @@ pub fn size(len_bytes: u64) -> String {
         false => &digits,
     };
     format!("{digits}{unit}")
+}
+
+/// A number of things: `1 entry`, `2 entries`.
+#[must_use]
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    let noun = if number == 1 { one } else { many };
+    format!("{number} {noun}")
 }
 
 /// How long ago `then` was: `3 weeks ago`. A time in the future is no time ago.

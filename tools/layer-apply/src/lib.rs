@@ -8,6 +8,7 @@ use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
+use common::human::count;
 use common::layer::apply::{self, Form, Lowers, Namespace, NotKept, Options, Ownership};
 use common::root::Root;
 use common::sandbox;
@@ -62,10 +63,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             .apply(directory.root(), &options)
             .map_err(|failure| name_layer(failure, &label, several))?;
         not_kept.add(&applied.summary.not_kept);
-        message::verbose(format_args!(
-            "{label}: {} entries, {} bytes",
-            applied.summary.entries, applied.summary.len_bytes
-        ));
+        let entries = count(applied.summary.entries, "entry", "entries");
+        let bytes = count(applied.summary.len_bytes, "byte", "bytes");
+        message::verbose(format_args!("{label}: {entries}, {bytes}"));
         writeln!(output, "{}", applied.diff_id).map_err(stream::Error::StandardOutput)?;
     }
     for line in not_kept.lines() {

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 
+use common::human::count;
 use common::json::insert_name;
 use common::layer::listing::{insert_entry, long_line};
 use common::layer::whiteout::{self, Basename};
@@ -42,8 +43,10 @@ impl Total {
 
 impl std::fmt::Display for Total {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { entries, content_bytes, whiteouts } = self;
-        write!(f, "total {entries} entries, {content_bytes} bytes, {whiteouts} whiteouts")
+        let entries = count(self.entries, "entry", "entries");
+        let bytes = count(self.content_bytes, "byte", "bytes");
+        let whiteouts = count(self.whiteouts, "whiteout", "whiteouts");
+        write!(f, "total {entries}, {bytes}, {whiteouts}")
     }
 }
 

@@ -80,6 +80,27 @@ total 7 entries, 3 bytes, 2 whiteouts
 }
 
 #[test]
+fn what_there_is_one_of_is_counted_in_the_singular() {
+    let scratch = scratch();
+    let mut file = entry(b"file", Kind::File, 0o644);
+    file.len_bytes = 1;
+    let whiteout = entry(b".wh.gone", Kind::File, 0);
+    for (members, total) in [
+        (vec![], "total 0 entries, 0 bytes, 0 whiteouts\n"),
+        (vec![file.clone()], "total 1 entry, 1 byte, 0 whiteouts\n"),
+        (vec![file, whiteout], "total 2 entries, 1 byte, 1 whiteout\n"),
+    ] {
+        let mut writer = Writer::new(Vec::new());
+        for entry in &members {
+            writer.append(entry, &b"x"[..usize::from(entry.len_bytes == 1)]).unwrap();
+        }
+        fs::write(scratch.path().join("few.tar"), writer.finish().unwrap()).unwrap();
+        let output = layer_ls(scratch.path(), &["-l", "few.tar"], None);
+        assert!(output.stdout.ends_with(total.as_bytes()), "{output:?}");
+    }
+}
+
+#[test]
 fn json_says_what_a_whiteout_hides() {
     let scratch = scratch();
     let output = layer_ls(scratch.path(), &["--json", "layer.tar"], None);
@@ -149,5 +170,5 @@ fn content_is_not_kept_in_memory() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    assert!(output.stdout.ends_with(b"total 1 entries, 268435456 bytes, 0 whiteouts\n"));
+    assert!(output.stdout.ends_with(b"total 1 entry, 268435456 bytes, 0 whiteouts\n"));
 }

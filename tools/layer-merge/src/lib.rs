@@ -6,6 +6,7 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
+use common::human::count;
 use common::layer::merge::{self, Source};
 use common::stream::{self, Input, Payload};
 use common::tar::{self, Writer};
@@ -47,6 +48,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         error => error.into(),
     })?;
     encoder.finish().map_err(failed)?.commit()?;
-    message::verbose(format_args!("{} layers, {} entries", layers.len(), summary.entries));
+    let of = count(layers.len() as u64, "layer", "layers");
+    let entries = count(summary.entries, "entry", "entries");
+    message::verbose(format_args!("{of}, {entries}"));
     Ok(Status::DONE)
 }

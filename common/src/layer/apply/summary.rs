@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::human::count;
 use crate::name::show;
 
 /// What was applied.
@@ -78,32 +79,23 @@ impl NotKept {
     /// One line for each thing that was not kept, for warnings.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let entries = |count: u64| match count {
-            1 => "1 entry".to_owned(),
-            _ => format!("{count} entries"),
-        };
+        let entries = |number| count(number, "entry", "entries");
         let mut lines = Vec::new();
         if self.owners > 0 {
             lines.push(format!("owners of {} not kept", entries(self.owners)));
         }
         if self.devices > 0 {
-            lines.push(format!("{} left out: making a device takes root", devices(self.devices)));
+            let devices = count(self.devices, "device", "devices");
+            lines.push(format!("{devices} left out: making a device takes root"));
         }
-        for ((name, reason), count) in &self.xattrs {
+        for ((name, reason), number) in &self.xattrs {
             let (name, reason) = (show(name), reason.text());
             lines.push(format!(
                 "extended attribute {name} of {} not kept: {reason}",
-                entries(*count)
+                entries(*number)
             ));
         }
         lines
-    }
-}
-
-fn devices(count: u64) -> String {
-    match count {
-        1 => "1 device".to_owned(),
-        _ => format!("{count} devices"),
     }
 }
 

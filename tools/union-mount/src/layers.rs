@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use common::cli::{Failure, cleanup};
 use common::image::{self, Image, Reference};
-use common::mount::{Driver, Durability, Overlay, Upper};
+use common::layer::overlay;
+use common::mount::{Driver, Durability, Form, Overlay, Upper};
 use common::name::show_path;
 use common::root::{self, Root};
 use common::unpacked::{self, Cache};
@@ -62,15 +63,25 @@ impl Stack {
     /// # Errors
     /// A layer that cannot be unpacked.
     pub(crate) fn overlay(&self, driver: Driver) -> Result<Overlay, Failure> {
-        let mut lowers = match &self.image {
+        let (image, directories) = self.shown(driver.form());
+        let mut lowers = match image {
             Some((image, count)) => Cache::of_form(driver.form())?.image(image, Some(*count))?,
             None => Vec::new(),
         };
-        lowers.extend_from_slice(&self.directories);
+        lowers.extend_from_slice(directories);
         let mut overlay = Overlay::new(lowers).with_driver(driver);
         overlay.upper.clone_from(&self.upper);
         overlay.durability = self.durability;
         Ok(overlay)
+    }
+
+    /// The layers that are not hidden by one whose root is opaque: no driver knows of
+    /// opaque roots, so what such a layer hides is left out.
+    fn shown(&self, form: Form) -> (Option<&(Image, usize)>, &[PathBuf]) {
+        match self.directories.iter().rposition(|dir| has_opaque_root(dir, form)) {
+            Some(lowest) => (None, self.directories.get(lowest..).unwrap_or_default()),
+            None => (self.image.as_ref(), &self.directories),
+        }
     }
 
     /// Why no copy will do, if so.
@@ -93,15 +104,28 @@ impl Stack {
         let held = dir.to_owned();
         let guard = cleanup::register(move || empty(&held));
         let root = Root::open(dir).map_err(about)?;
-        if let Some((image, count)) = &self.image {
+        let (image, directories) = self.shown(Driver::Copy.form());
+        if let Some((image, count)) = image {
             unpacked::apply_image(&root, image, Some(*count))?;
         }
-        for directory in &self.directories {
+        for directory in directories {
             unpacked::apply_directory(&root, directory)?;
         }
         guard.forget();
         Ok(())
     }
+}
+
+/// Whether a layer hides all that is below it. What cannot be read is the driver's
+/// to refuse.
+fn has_opaque_root(dir: &Path, form: Form) -> bool {
+    let prefix = match form {
+        Form::Trusted => overlay::TRUSTED_PREFIX,
+        Form::User => overlay::USER_PREFIX,
+    };
+    let opaque = fs::File::open(dir)
+        .map(|dir| root::attributes::xattr(dir.as_fd(), &[prefix, b"opaque"].concat()));
+    matches!(opaque, Ok(Ok(Some(value))) if value == b"y")
 }
 
 fn empty(dir: &Path) {

@@ -91,6 +91,24 @@ fn every_driver_shows_the_same_tree() {
 }
 
 #[test]
+fn a_layer_whose_root_is_opaque_hides_all_below() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        let below = scratch.directory("below");
+        scratch.file("below/hidden", "");
+        for mark in ["trusted.overlay.opaque", "user.overlay.opaque"] {
+            // The first is for root only, to write and to read.
+            let _ = rustix::fs::setxattr(&base, mark, b"y", rustix::fs::XattrFlags::empty());
+        }
+        for options in [&[][..], &["--driver", "copy"]] {
+            let seen = scratch.sh(options, &[&below, &base], "ls /");
+            assert!(seen.stdout.contains("bin\n"), "{options:?}: {seen:?}");
+            assert!(!seen.stdout.contains("hidden"), "{options:?}: {seen:?}");
+        }
+    });
+}
+
+#[test]
 fn an_ordinary_users_drivers_show_the_same_tree() {
     as_user(|scratch| {
         let Some([base, top]) = two_layers(scratch) else { return };

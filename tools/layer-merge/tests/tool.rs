@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::cli::Failure;
+use common::compression::{Encoder, Format};
 use common::layer::apply;
 use common::root::Root;
 use common::tar::{Entry, Kind, Writer, Xattrs};
@@ -99,22 +100,59 @@ fn a_link_to_a_file_of_the_tree_that_is_then_changed_cannot_be_said() {
     }
 }
 
-#[test]
-fn content_is_not_kept_in_memory() {
-    let scratch = tempfile::tempdir().unwrap();
-    let mut big = entry("big", Kind::File);
-    big.len_bytes = 1 << 28;
-    let mut writer = Writer::new(File::create(scratch.path().join("big.tar")).unwrap());
-    writer.append(&big, std::io::repeat(0).take(big.len_bytes)).unwrap();
-    writer.finish().unwrap();
-    write(scratch.path(), "small.tar", &[("small", Kind::File)]);
-    let script = "ulimit -v 131072 && \"$0\" big.tar small.tar | wc -c";
+/// Runs the tool in an address space of 128 MiB, and gives the length of its output.
+fn merged_len_in_little_memory(at: &Path, command: &str) -> u64 {
+    let script = format!("ulimit -v 131072 && {command} | wc -c");
     let output = Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_layer-merge")])
-        .current_dir(scratch.path())
+        .args(["-c", &script, env!("CARGO_BIN_EXE_layer-merge")])
+        .current_dir(at)
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    let len: u64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-    assert_eq!(len, (1 << 28) + 4 * 512);
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn content_is_not_kept_in_memory() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = |name: &str| File::create(scratch.path().join(name)).unwrap();
+    let mut big = entry("big", Kind::File);
+    big.len_bytes = 160 << 20;
+    let content = || std::io::repeat(0).take(big.len_bytes);
+    let mut writer = Writer::new(file("big.tar"));
+    writer.append(&big, content()).unwrap();
+    writer.finish().unwrap();
+    let encoder = Encoder::new(file("big.tar.gz"), Format::Gzip, Some(1)).unwrap();
+    let mut writer = Writer::new(encoder);
+    writer.append(&big, content()).unwrap();
+    writer.finish().unwrap().finish().unwrap();
+    write(scratch.path(), "small.tar", &[("small", Kind::File)]);
+    for command in [
+        "\"$0\" big.tar small.tar",
+        "cat big.tar | \"$0\" - small.tar",
+        "\"$0\" small.tar - <big.tar.gz",
+        "\"$0\" big.tar small.tar big.tar.gz big.tar",
+    ] {
+        assert_eq!(merged_len_in_little_memory(scratch.path(), command), (160 << 20) + 4 * 512);
+    }
+}
+
+#[test]
+fn extended_attributes_are_not_kept_in_memory() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(File::create(scratch.path().join("layer.tar")).unwrap());
+    let xattrs: Xattrs = (0..14).map(|n| (format!("user.{n}").into(), vec![n; 60_000])).collect();
+    for number in 0..240 {
+        let kind = if number % 2 == 0 { Kind::File } else { Kind::Directory };
+        let mut entry = entry(&format!("{number:03}"), kind);
+        entry.xattrs.clone_from(&xattrs);
+        writer.append(&entry, std::io::empty()).unwrap();
+    }
+    writer.finish().unwrap();
+    let len = std::fs::metadata(scratch.path().join("layer.tar")).unwrap().len();
+    assert!(len > 180 << 20);
+    // As they are last, in the merged layer, too.
+    for command in ["\"$0\" layer.tar", "\"$0\" layer.tar layer.tar"] {
+        assert_eq!(merged_len_in_little_memory(scratch.path(), command), len);
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::member::Layer;
+use super::member::{Layer, bare};
 use super::tree::{NodeId, Own, Parents, Path, Walk};
 use crate::layer::apply::{Problem, link_target};
 use crate::tar::Entry;
@@ -65,7 +65,9 @@ impl Layer<'_> {
         }
         self.tree.put(id, Own::Waiting);
         let (own, target) = ((at, name.to_vec()), target.to_vec());
-        self.links.waiting.insert(id, Waiting { own, target, entry: entry.clone() });
+        // A hard link has no attributes of its own.
+        let entry = Entry { path: entry.path.clone(), ..bare(entry) };
+        self.links.waiting.insert(id, Waiting { own, target, entry });
         Ok(())
     }
 
@@ -105,7 +107,7 @@ impl Layer<'_> {
         }
         let own = match &self.tree.node(known).own {
             Own::Inode(inode) => Own::Inode(*inode),
-            Own::Lower(lower) => Own::Lower(Box::new((entry.clone(), lower.1.clone()))),
+            Own::Lower(lower) => Own::Lower(Box::new((bare(entry), lower.1.clone()))),
             _ => return,
         };
         self.tree.put(id, own);

@@ -4,9 +4,9 @@
 //! directory over a directory keeps what it holds.
 
 use super::link::Links;
-use super::tree::{NodeId, Own, Parents, Tree, Walk};
+use super::tree::{Described, NodeId, Own, Parents, Tree, Walk};
 use crate::layer::apply::{Place, Problem, What};
-use crate::tar::{Entry, Kind};
+use crate::tar::{Entry, Kind, Xattrs};
 
 /// A layer on its way into the tree.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl<'a> Layer<'a> {
         let Place { parents, what } = Place::of(entry)?;
         match what {
             What::Nothing => {}
-            What::Root => self.tree.put_directory(Tree::ROOT, entry.clone()),
+            What::Root => self.tree.put_directory(Tree::ROOT, self.described(entry, position)),
             What::Hide(name) => self.hide_name(&parents, name)?,
             What::HideAll => {
                 let at = self.directory_of(&parents)?;
@@ -39,16 +39,25 @@ impl<'a> Layer<'a> {
                     return self.put_link(at, name, entry, target);
                 }
                 let id = self.tree.child(at, name);
-                let entry = Entry { path: Vec::new(), ..entry.clone() };
+                let described = self.described(entry, position);
                 if entry.kind == Kind::Directory {
-                    self.tree.put_directory(id, entry);
+                    self.tree.put_directory(id, described);
                 } else {
-                    let inode = self.tree.add_inode(entry, position);
+                    let inode = self.tree.add_inode(described);
                     self.tree.put(id, Own::Inode(inode));
                 }
             }
         }
         Ok(())
+    }
+
+    fn described(&self, entry: &Entry, position: u64) -> Described {
+        Described {
+            has_xattrs: !entry.xattrs.is_empty(),
+            entry: bare(entry),
+            layer: self.tree.layer,
+            position,
+        }
     }
 
     /// The directory that `parents` lead to, which the layer thereby has.
@@ -112,5 +121,20 @@ impl<'a> Layer<'a> {
             }
             self.tree.node_mut(id).children = kept;
         }
+    }
+}
+
+/// An entry without its path and its extended attributes.
+pub(super) fn bare(entry: &Entry) -> Entry {
+    let Entry { kind, mode, uid, gid, mtime, len_bytes, .. } = entry;
+    Entry {
+        path: Vec::new(),
+        kind: kind.clone(),
+        mode: *mode,
+        uid: *uid,
+        gid: *gid,
+        mtime: *mtime,
+        len_bytes: *len_bytes,
+        xattrs: Xattrs::new(),
     }
 }

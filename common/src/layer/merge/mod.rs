@@ -3,8 +3,8 @@
 //!
 //! All members are read first, without their content, into what they make (`member`,
 //! `link`) of a tree of which nothing is known (`tree`); what is left is then written
-//! in layer order, and the content of each file that is left is read where it is.
-//! Memory grows with the number of names, never with content.
+//! in layer order, and content and extended attributes of what is left are read where
+//! they are. Memory grows with the number of names, never with either.
 //!
 //! A tree may have symbolic links where layers walk as if they were directories, and
 //! then one layer cannot always say what several do: that a name is written through
@@ -32,7 +32,7 @@ use crate::root;
 use crate::tar::{Entry, Kind, Writer, Xattrs};
 use crate::time::Timestamp;
 use member::Layer;
-use tree::{InodeId, NodeId, Own, Tree};
+use tree::{Described, InodeId, NodeId, Own, Tree};
 
 /// What a merged layer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -150,7 +150,7 @@ impl<W: Write> Output<'_, W> {
             // None is left waiting at the end of a layer.
             Own::Unknown | Own::Deleted | Own::Waiting => Ok(()),
             Own::Made => self.append(made_directory(), std::io::empty()),
-            Own::Directory(entry) => self.append((**entry).clone(), std::io::empty()),
+            Own::Directory(directory) => self.append_described(directory),
             Own::Lower(lower) => {
                 let (entry, target) = &**lower;
                 let path = target.join(&b'/');
@@ -169,19 +169,24 @@ impl<W: Write> Output<'_, W> {
         let inode = self.tree.inode(id);
         if let Some(first) = self.first_names.get(&id) {
             let kind = Kind::HardLink { target: first.clone() };
-            let (len_bytes, xattrs) = (0, Xattrs::new());
-            let link = Entry { kind, len_bytes, xattrs, ..inode.entry.clone() };
+            let link = Entry { kind, len_bytes: 0, ..inode.entry.clone() };
             return self.append(link, std::io::empty());
         }
         self.first_names.insert(id, self.path.clone());
-        let entry = inode.entry.clone();
-        if entry.len_bytes == 0 {
-            return self.append(entry, std::io::empty());
+        self.append_described(inode)
+    }
+
+    /// Writes a member as it was, but for its name: what was not kept is read again.
+    fn append_described(&mut self, described: &Described) -> Result<(), Error> {
+        let Described { entry, has_xattrs, layer, position } = described;
+        if entry.len_bytes == 0 && !has_xattrs {
+            return self.append(entry.clone(), std::io::empty());
         }
-        let index = usize::try_from(inode.layer).ok().and_then(|layer| layer.checked_sub(1));
+        let index = usize::try_from(*layer).ok().and_then(|layer| layer.checked_sub(1));
         let Some(layer) = index.and_then(|index| self.layers.get(index)) else { return Ok(()) };
-        let (mut reader, _) = layer.member(inode.position, entry.len_bytes)?;
-        self.append(entry, reader.content())
+        let (mut reader, read) = layer.member(*position, entry.len_bytes)?;
+        let xattrs = read.map(|entry| entry.xattrs).unwrap_or_default();
+        self.append(Entry { xattrs, ..entry.clone() }, reader.content())
     }
 
     fn append(&mut self, entry: Entry, content: impl Read) -> Result<(), Error> {

@@ -22,7 +22,8 @@ pub(super) type Path = Vec<Vec<u8>>;
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
-    inodes: Vec<Inode>,
+    /// What the names of a file share.
+    inodes: Vec<Described>,
     /// The layer that is being applied, counted from 1.
     pub(super) layer: u32,
 }
@@ -54,7 +55,7 @@ pub(super) enum Own {
     /// A directory that no layer describes.
     Made,
     /// A directory.
-    Directory(Box<Entry>),
+    Directory(Box<Described>),
     /// Anything else.
     Inode(InodeId),
     /// Another name of a file of the tree.
@@ -63,11 +64,14 @@ pub(super) enum Own {
     Waiting,
 }
 
-/// What the names of a file share.
+/// What a member says of what it makes.
 #[derive(Debug)]
-pub(super) struct Inode {
+pub(super) struct Described {
+    /// All but its path and its extended attributes, which may be long: they stay
+    /// where they are, as the content does.
     pub(super) entry: Entry,
-    /// Where its content is: which layer, counted from 1, and where in it.
+    pub(super) has_xattrs: bool,
+    /// Where that is: which layer, counted from 1, and where in it.
     pub(super) layer: u32,
     pub(super) position: u64,
 }
@@ -118,12 +122,12 @@ impl Tree {
     }
 
     /// An inode.
-    pub(super) fn inode(&self, id: InodeId) -> &Inode {
+    pub(super) fn inode(&self, id: InodeId) -> &Described {
         &self.inodes[id]
     }
 
-    pub(super) fn add_inode(&mut self, entry: Entry, position: u64) -> InodeId {
-        self.inodes.push(Inode { entry, layer: self.layer, position });
+    pub(super) fn add_inode(&mut self, inode: Described) -> InodeId {
+        self.inodes.push(inode);
         self.inodes.len() - 1
     }
 
@@ -195,11 +199,11 @@ impl Tree {
     }
 
     /// Describes a directory, which keeps its content if it is one already.
-    pub(super) fn put_directory(&mut self, id: NodeId, entry: Entry) {
+    pub(super) fn put_directory(&mut self, id: NodeId, directory: Described) {
         let layer = self.layer;
         let node = self.node_mut(id);
         node.hides |= !node.own.is_directory();
-        (node.own, node.own_layer) = (Own::Directory(Box::new(entry)), layer);
+        (node.own, node.own_layer) = (Own::Directory(Box::new(directory)), layer);
         self.touch(id);
     }
 

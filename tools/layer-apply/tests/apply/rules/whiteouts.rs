@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use super::base;
-use crate::support::{Archive, each_way, member};
+use crate::support::{Archive, Member, each_way, member};
 
 #[test]
 fn whiteouts_spare_their_own_layer_in_any_order() {
@@ -75,12 +75,16 @@ fn a_whiteout_may_be_of_any_type_and_hold_anything() {
         member(".wh.c", b'2').link("/etc/passwd"),
         member(".wh.c", b'1').link("a/old"),
         member(".wh.c", b'3').device(1, 3),
+        // What would be refused of anything else.
+        member(".wh.c", b'1').link("../c"),
+        member(".wh.c", b'3').device(0, 0),
     ];
     for whiteout in whiteouts {
-        let layer = Archive::new().with(whiteout).file("after", "here");
+        let opaque = Member { path: b"a/.wh..wh..opq".into(), ..whiteout.clone() };
+        let layer = Archive::new().with(whiteout).with(opaque).file("after", "here");
         each_way(|scratch| {
             scratch.apply(&base()).apply(&layer);
-            assert!(!scratch.has("c") && !scratch.has(".wh.c"));
+            assert_eq!(scratch.names(), ["a/", "after", "b/", "b/old"]);
             assert_eq!(scratch.read("after"), "here");
         });
     }

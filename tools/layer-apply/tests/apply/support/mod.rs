@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use common::layer::apply::{self, Options, Ownership};
 use common::root::Root;
 
-pub(crate) use archive::{Archive, MTIME, member};
+pub(crate) use archive::{Archive, MTIME, Member, member};
 
 /// How a layer is applied: all must do the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

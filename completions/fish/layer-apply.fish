@@ -1,6 +1,5 @@
 complete -c layer-apply -l image -d 'Apply all layers of IMAGE, checked against its config' -r
 complete -c layer-apply -l platform -d 'The platform to take from an image for several' -r
-complete -c layer-apply -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c layer-apply -l digest -d 'Refuse a layer whose stream has another digest; once for each LAYER' -r
 complete -c layer-apply -l diff-id -d 'Refuse a layer whose archive has another digest; once for each LAYER' -r
 complete -c layer-apply -l overlay -d 'Write one layer as a lower directory for overlayfs' -r -f -a "auto\t'`trusted` for root, `user` for others'
@@ -14,6 +13,7 @@ complete -c layer-apply -l max-segments -d 'Refuse a sparse file with more than 
 complete -c layer-apply -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c layer-apply -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c layer-apply -l same-owner -d 'Give files to whom the layers say [default for root]'
 complete -c layer-apply -l no-same-owner -d 'Keep all files for ourselves [default for ordinary users]'
 complete -c layer-apply -l map-users -d 'As an ordinary user, have the layers\' users and groups as subordinate ids'

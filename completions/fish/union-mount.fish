@@ -1,6 +1,5 @@
 complete -c union-mount -l image -d 'Show the layers of IMAGE, below those of the directories' -r
 complete -c union-mount -l platform -d 'The platform to take from an image for several' -r
-complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
 complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F
 complete -c union-mount -l work -d 'Let overlayfs work in DIR, on the file system of the upper directory' -r -F
@@ -13,6 +12,7 @@ chroot\t'A copy of the layers and chroot(2), for where nothing can be mounted'"
 complete -c union-mount -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c union-mount -l volatile -d 'Do not sync what is written: a crash of the machine may lose all of it'
 complete -c union-mount -l map-users -d 'As an ordinary user, have the command\'s users and groups as subordinate ids'
 complete -c union-mount -l copy -d 'Copy the layers where they cannot be mounted'

@@ -48,8 +48,10 @@ fn an_empty_environment_and_any_folder_will_do() {
     let _ = sandbox.words("mkdir elsewhere").succeeds();
     every(|tool| {
         let store = sandbox.store();
-        let uses_store =
-            (tool.command)().get_arguments().any(|option| option.get_long() == Some("store"));
+        let command = (tool.command)();
+        let has = |name| command.get_arguments().any(|option| option.get_long() == Some(name));
+        // What may be given an image and is given layers refuses it.
+        let uses_store = has("store") && !has("image");
         // The default store depends on who runs the tool, so it is named here.
         let store = if uses_store { format!("--store {}", store.display()) } else { String::new() };
         let line = tool.line(&format!(

@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use common::cli::{Failure, OutputOptions};
 use common::digest::{DiffId, Digest};
 use common::layer::apply::Expected;
 use common::oci::Platform;
 use common::store::Location;
 use common::tar::Limits;
+
+/// What an image brings with it, or has no use for. Options that need `--image` say
+/// so, too: clap does not miss what it could not allow.
+const NOT_WITH_IMAGE: [&str; 4] = ["layers", "digest", "diff_id", "overlay"];
 
 /// Apply layers to a directory
 #[derive(Debug, Parser)]
@@ -29,11 +33,11 @@ pub(crate) struct Cli {
     pub(crate) layers: Vec<OsString>,
 
     /// Apply all layers of IMAGE, checked against its config
-    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["layers", "digest", "diff_id", "overlay"])]
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = NOT_WITH_IMAGE)]
     pub(crate) image: Option<OsString>,
 
     /// The platform to take from an image for several
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image")]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image", conflicts_with_all = NOT_WITH_IMAGE)]
     pub(crate) platform: Option<Platform>,
 
     #[command(flatten)]
@@ -70,7 +74,7 @@ pub(crate) struct Cli {
     pub(crate) overlay: Option<OverlayNamespace>,
 
     /// With --overlay: look links up in the layer directory DIR; base first
-    #[arg(long, value_name = "DIR", requires = "overlay")]
+    #[arg(long, value_name = "DIR", requires = "overlay", conflicts_with_all = ["image", "keep_dirlinks"])]
     pub(crate) lower: Vec<PathBuf>,
 
     /// Keep a link to a directory where a layer has a directory
@@ -110,6 +114,13 @@ pub(crate) enum OverlayNamespace {
     Trusted,
     /// For mounts with `userxattr`
     User,
+}
+
+/// The arguments, for parsing and for completions.
+pub(crate) fn command() -> clap::Command {
+    // The store is of no use to layers that are files.
+    let needs_image = |store: clap::Arg| store.requires("image").conflicts_with_all(NOT_WITH_IMAGE);
+    Cli::command().mut_arg("dir", needs_image)
 }
 
 impl Cli {

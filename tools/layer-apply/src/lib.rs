@@ -6,7 +6,7 @@ mod source;
 
 use std::io::Write as _;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::human::count;
 use common::layer::apply::{self, Form, Lowers, Namespace, NotKept, Options, Ownership};
@@ -21,7 +21,7 @@ use source::Source;
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    cli::command()
 }
 
 /// Runs the tool on parsed arguments.

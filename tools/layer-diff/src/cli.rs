@@ -54,7 +54,7 @@ pub(crate) struct Cli {
     pub(crate) json: bool,
 
     /// With --list: end each line with a zero byte
-    #[arg(short = '0', long, requires = "list")]
+    #[arg(short = '0', long, requires = "list", conflicts_with = "json")]
     pub(crate) null: bool,
 
     /// Return 1 if there are changes

@@ -124,6 +124,7 @@ fn options_that_make_no_sense_together_are_refused() {
         &["--level", "3", "a"],
         &["--level", "12", "--compress", "gzip", "a"],
         &["-0", "a"],
+        &["-0", "--json", "a"],
         &["--list", "--json", "a"],
         &["--list", "--compress", "gzip", "a"],
         &["a", "b", "c"],

@@ -16,7 +16,8 @@ use layers::Stack;
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    // Layers that are directories are in no store.
+    Cli::command().mut_arg("dir", |store| store.requires("image"))
 }
 
 /// Runs the tool on parsed arguments.

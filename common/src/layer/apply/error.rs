@@ -5,6 +5,7 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::digest::{DiffId, Digest};
+use crate::human::count;
 use crate::name::show;
 use crate::root::InvalidPath;
 use crate::tar;
@@ -56,7 +57,7 @@ pub enum Error {
     #[error("cannot run a thread")]
     Thread(#[source] io::Error),
     /// More content than allowed.
-    #[error("the layer holds more than the limit of {limit} bytes")]
+    #[error("the layer holds more than the limit of {}", count(*limit, "byte", "bytes"))]
     TooLarge {
         /// The limit.
         limit: u64,

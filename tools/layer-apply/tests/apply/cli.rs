@@ -173,6 +173,32 @@ fn an_error_names_the_layer_where_there_are_several() {
 }
 
 #[test]
+fn options_that_would_mean_nothing_are_refused() {
+    let scratch = Scratch::new(Way::Tool);
+    let (new, file) = (scratch.path("new"), scratch.path("layer.tar"));
+    fs::write(&file, layer().bytes()).unwrap();
+    for options in [
+        &["--platform=linux/amd64"][..],
+        &["--store=elsewhere"],
+        &["--store=elsewhere", "--overlay"],
+        &["--lower=elsewhere"],
+        &["--lower=elsewhere", "--keep-dirlinks"],
+        &["--lower=elsewhere", "--image=x"],
+        &["--image=x"],
+        &["--image=x", "--digest", &sha256(b"")],
+        &["--image=x", "--overlay"],
+        &["--overlay", "--keep-dirlinks"],
+        &["--map-users", "--no-same-owner"],
+    ] {
+        let arguments = options.iter().map(OsStr::new).chain([new.as_os_str(), file.as_os_str()]);
+        let output = run(&arguments.collect::<Vec<_>>(), b"");
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {output:?}");
+        assert!(stderr(&output).contains("hint: try 'layer-apply --help'"), "{output:?}");
+        assert!(!scratch.has("new"));
+    }
+}
+
+#[test]
 fn standard_output_that_cannot_be_written_is_a_failure() {
     let scratch = Scratch::new(Way::Tool);
     let new = scratch.path("new");

@@ -22,6 +22,7 @@
 //! | [`tar`] | archive entries, their reader and writer |
 //! | [`root`] | a directory that nothing reached through it can leave |
 //! | [`layer`] | whiteouts, overlay forms, a changeset applied or computed |
+//! | [`cache`] | the folder of what can be made again |
 //! | [`oci`] | descriptor, manifest, index, config |
 //! | [`store`] | the OCI layout that holds our images |
 //! | [`image`] | references, and images wherever they are |
@@ -31,6 +32,7 @@
 //! | [`containerfile`] | instructions, and what they do to a config |
 //! | [`sys`] | the only unsafe code |
 
+pub mod cache;
 pub mod cli;
 pub mod compression;
 pub mod containerfile;

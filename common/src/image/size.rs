@@ -6,14 +6,15 @@
 //! cache folder; deleting that costs time only, and without one nothing is remembered.
 
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::PathBuf;
 
 use super::{Error, Image, Layer};
+use crate::cache;
 use crate::compression::{Decoder, Format};
 use crate::digest::{DiffId, Hashing};
 use crate::oci::media_type;
-use crate::store::{self, cache_dir};
+use crate::store;
 use crate::tar::{self, Entry, Kind};
 
 /// The sizes that are remembered.
@@ -24,7 +25,7 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { folder: cache_dir().map(|cache| cache.join("sizes")) }
+        Self { folder: cache::dir().map(|cache| cache.join("sizes")) }
     }
 }
 
@@ -58,15 +59,9 @@ impl Sizes {
 
     /// Remembers a size that was come by. A cache that cannot be written is none.
     pub fn put(&self, layer: &DiffId, size: u64) {
-        let (Some(folder), Some(path)) = (&self.folder, self.path(layer)) else { return };
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(folder)?;
-            let mut new = tempfile::NamedTempFile::new_in(folder)?;
-            writeln!(new, "{size}")?;
-            new.persist(path)?;
-            Ok(())
-        };
-        let _ = write();
+        if let Some(path) = self.path(layer) {
+            let _ = cache::write(&path, format!("{size}\n").as_bytes());
+        }
     }
 
     fn path(&self, layer: &DiffId) -> Option<PathBuf> {

@@ -1,4 +1,4 @@
-//! Where the store and the cache are: an option, the environment, or the usual place.
+//! Where the store is: an option, the environment, or the usual place.
 
 use std::env;
 use std::fs;
@@ -67,15 +67,8 @@ fn default_dir() -> Option<PathBuf> {
     user_dir("/var/lib/layerutils", "XDG_DATA_HOME", ".local/share")
 }
 
-/// The folder of what can be made again at any time: `XDG_CACHE_HOME/layerutils`, else
-/// root's, `/var/cache/layerutils`, or a user's `~/.cache/layerutils`; `None` for a
-/// user without a home, who has no cache.
-#[must_use]
-pub fn cache_dir() -> Option<PathBuf> {
-    user_dir("/var/cache/layerutils", "XDG_CACHE_HOME", ".cache")
-}
-
-fn user_dir(of_root: &str, variable: &str, below_home: &str) -> Option<PathBuf> {
+/// Our folder below what `variable` names, else root's, or a user's in their home.
+pub(crate) fn user_dir(of_root: &str, variable: &str, below_home: &str) -> Option<PathBuf> {
     // The XDG specification: a relative path is to be ignored.
     let absolute =
         |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::Error;
+use crate::cache;
 use crate::cli::cleanup;
 use crate::root;
 
@@ -74,7 +75,7 @@ impl Copy {
 }
 
 fn make(run: &Path) -> io::Result<Copy> {
-    DirBuilder::new().recursive(true).mode(0o700).create(run)?;
+    cache::make(run)?;
     // Between its making and its lock a directory looks like a dead one's.
     let making = File::open(run)?;
     flock(&making, FlockOperation::LockExclusive)?;

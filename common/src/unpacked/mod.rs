@@ -1,7 +1,7 @@
 //! Layers unpacked into the cache, once, in overlay form.
 //!
-//! Derived data: keyed by digest, and deleting it costs time only. Owns the
-//! cache's folder, its keys and its locks; what a layer means is
+//! Keyed by digest. Owns the unpacked layers' folders in [`crate::cache`], their
+//! keys and their locks; what a layer means is
 //! [`crate::layer::apply`]'s, and what to do with the directories is
 //! [`crate::mount`]'s.
 //!
@@ -16,13 +16,13 @@ mod flat;
 mod stack;
 
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use crate::cache;
 use crate::cli::message;
 use crate::digest::{ChainId, DiffId};
 use crate::image::{self, Image};
@@ -116,7 +116,7 @@ impl Cache {
     /// # Errors
     /// As [`Cache::open`].
     pub fn of_form(form: Form) -> Result<Self, Error> {
-        Self::at(crate::store::cache_dir().ok_or(Error::NoPlace)?, form)
+        Self::at(cache::dir().ok_or(Error::NoPlace)?, form)
     }
 
     /// Opens the cache at `dir`.
@@ -136,11 +136,7 @@ impl Cache {
             (Form::User, Ownership::Drop) => "user-unowned",
         };
         let layers = dir.join("unpacked").join(kind);
-        // Set-id programs of an image must be out of reach of the host's users
-        // (CVE-2021-41091).
-        let made = fs::create_dir_all(dir.parent().unwrap_or(&dir))
-            .and_then(|()| DirBuilder::new().recursive(true).mode(0o700).create(&layers));
-        made.map_err(Error::file(&layers, "cannot make the cache"))?;
+        cache::make(&layers).map_err(Error::file(&layers, "cannot make the cache"))?;
         let layers =
             fs::canonicalize(&layers).map_err(Error::file(&layers, "cannot open the cache"))?;
         Ok(Self { layers, form, ownership })
@@ -152,7 +148,7 @@ impl Cache {
     /// # Errors
     /// It cannot be made.
     pub fn copy() -> Result<Copy, Error> {
-        Copy::new(&crate::store::cache_dir().ok_or(Error::NoPlace)?)
+        Copy::new(&cache::dir().ok_or(Error::NoPlace)?)
     }
 
     /// The layers of an image as directories for [`crate::mount::Overlay`], base

@@ -7,9 +7,9 @@
 //! same of it. Deleting the cache costs time only.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use common::cache;
 use common::digest::{DiffId, Digest};
 use common::image::Layer;
 use common::oci::{Descriptor, media_type};
@@ -116,7 +116,7 @@ impl Cache {
             let kept = Kept { record: record.clone(), outcome: outcome.clone() };
             let json =
                 serde_json::to_vec(&kept).map_err(|error| Error::Other(error.to_string()))?;
-            let _ = write(&path, &json);
+            let _ = cache::write(&path, &json);
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Cache {
         let path = dir.join("steps").join(Digest::of(step.as_bytes()).hex());
         let before = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
         let json = serde_json::to_vec(record).map_err(|error| Error::Other(error.to_string()))?;
-        let _ = write(&path, &json);
+        let _ = cache::write(&path, &json);
         Ok(before)
     }
 
@@ -141,15 +141,6 @@ impl Cache {
 /// `None` for what is not there or not whole: the step is executed again.
 fn load(path: &Path) -> Option<Kept> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let Some(dir) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(dir)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
-    temporary.write_all(bytes)?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// What of a step is not as it was: for `--explain`.

@@ -3,9 +3,10 @@
 //! of another version, is not there.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
+use common::cache;
 use common::digest::Digest;
 
 /// Length of the checksum, in hexadecimal.
@@ -41,15 +42,7 @@ impl Cursor<'_> {
 
 /// Writes a file that appears whole or not at all.
 pub(crate) fn write_summed(path: &Path, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
-    let Some(dir) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(dir)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
-    let sum = Digest::of(body);
-    for part in [magic.as_slice(), body, sum.hex().as_bytes()] {
-        temporary.write_all(part)?;
-    }
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    cache::write(path, &[magic, body, Digest::of(body).hex().as_bytes()].concat())
 }
 
 /// The body of a file that [`write_summed`] wrote.

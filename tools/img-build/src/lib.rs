@@ -27,7 +27,6 @@ use common::containerfile::Containerfile;
 use common::image::Destination;
 use common::oci::Platform;
 use common::sandbox::again_with_many_ids;
-use common::store::cache_dir;
 use common::stream::{self, Output, Payload};
 use common::time;
 
@@ -95,7 +94,7 @@ fn platforms(cli: &Cli) -> Vec<Platform> {
 /// Opens and checks everything; nothing is built yet.
 fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
-    let cache_dir = cache_dir();
+    let cache_dir = common::cache::dir();
     let input::Inputs { text, label, context } = input::open(cli, cache_dir.as_deref())?;
     let file = Containerfile::parse(&text)
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use common::cache;
 use common::cli::cleanup::{self, Guard};
 use common::root;
 
@@ -22,7 +23,7 @@ impl Scratch {
     /// A place that cannot be written.
     pub(crate) fn new(cache: Option<&Path>) -> Result<Self, Error> {
         let place = cache.map_or_else(std::env::temp_dir, |cache| cache.join("build"));
-        std::fs::create_dir_all(&place).map_err(Error::file(&place))?;
+        cache::make(&place).map_err(Error::file(&place))?;
         let made = tempfile::Builder::new().prefix(".step-").tempdir_in(&place);
         let path = made.map_err(Error::file(&place))?.keep();
         let leftover = path.clone();

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use support::{Bench, busybox, skip};
 
 const BASE: &str = "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\nCOPY nonce /nonce\n";
@@ -110,9 +112,9 @@ fn failures_are_named_and_leave_nothing() {
     }
 }
 
-/// What steps leave in the cache of an ordinary user while they run.
+/// What steps leave in the cache while they run.
 fn cache_scratch(bench: &Bench) -> Vec<String> {
-    let entries = std::fs::read_dir(bench.path("home/.cache/layerutils/build"));
+    let entries = std::fs::read_dir(bench.path("cache/layerutils/build"));
     let names = entries.into_iter().flatten().map(|entry| entry.unwrap().file_name());
     names
         .map(|name| name.to_string_lossy().into_owned())
@@ -168,6 +170,11 @@ fn a_cache_mount_outlives_the_build_and_not_the_command() {
         assert_eq!(image.last(), ["f 0644 0:0 n \"1\\n\""]);
         let image = bench.build_with(&format!("{BASE}{run}"), &["--no-cache"]);
         assert_eq!(image.last(), ["f 0644 0:0 n \"2\\n\""]);
+        // The id is no way to somewhere else (CVE-2024-9675), and set-id programs that
+        // the command left there are for nobody else (CVE-2021-41091).
+        assert!(bench.path("content").symlink_metadata().is_err());
+        let cache = bench.path("cache/layerutils").metadata().unwrap();
+        assert_eq!(cache.permissions().mode() & 0o777, 0o700);
     }
 }
 

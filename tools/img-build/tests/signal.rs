@@ -26,7 +26,7 @@ fn a_build_dies_of_the_signal_that_its_command_got() {
             .unwrap();
         let status = String::from_utf8(output.stdout).unwrap();
         assert_eq!(status.trim(), (128 + number).to_string());
-        let left = std::fs::read_dir(bench.path("home/.cache/layerutils/build")).unwrap();
+        let left = std::fs::read_dir(bench.path("cache/layerutils/build")).unwrap();
         let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
         let index = std::fs::read_to_string(bench.path("store/index.json")).unwrap();

@@ -3,11 +3,10 @@
 //! to find that out. Deleting the folder costs time only.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 
+use common::cache;
 use common::digest::Digest;
-use common::store::cache_dir;
 
 use crate::convert::Recode;
 
@@ -24,7 +23,7 @@ impl Remembered {
                 None => recode.format.to_string(),
             };
             let name = format!("{}-{}", diff_id.algorithm().name(), diff_id.hex());
-            Some(cache_dir()?.join("compressed").join(format).join(name))
+            Some(cache::dir()?.join("compressed").join(format).join(name))
         };
         Self(path())
     }
@@ -38,17 +37,8 @@ impl Remembered {
 
     /// A cache that cannot be written is none.
     pub(crate) fn put(&self, digest: &Digest, len_bytes: u64) {
-        let Some((path, folder)) = self.0.as_ref().and_then(|path| Some((path, path.parent()?)))
-        else {
-            return;
-        };
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(folder)?;
-            let mut new = tempfile::NamedTempFile::new_in(folder)?;
-            writeln!(new, "{digest} {len_bytes}")?;
-            new.persist(path)?;
-            Ok(())
-        };
-        let _ = write();
+        if let Some(path) = &self.0 {
+            let _ = cache::write(path, format!("{digest} {len_bytes}\n").as_bytes());
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use common::cache;
 use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
 use common::digest::Digest;
 use common::layer::apply;
@@ -257,9 +258,7 @@ fn cache_dir(
             _ => dir.with_extension(number.to_string()),
         };
         let content = dir.join("content");
-        if let Some(parent) = content.parent() {
-            fs::create_dir_all(parent).map_err(Error::file(parent))?;
-        }
+        cache::make(&dir).map_err(Error::file(&dir))?;
         match fs::DirBuilder::new().mode(mode).create(&content) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::file(content)(error));

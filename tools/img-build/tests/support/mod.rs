@@ -42,11 +42,12 @@ impl Bench {
             ("TZ", "UTC".into()),
             ("HOME", at("home")),
             ("TMPDIR", at("tmp")),
+            ("XDG_CACHE_HOME", at("cache")),
             ("LAYERUTILS_STORE", at("store")),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into();
         let bench = Self { dir, prefix: Vec::new(), env };
-        // The cache of the superuser is the machine's: nothing of another run may hit.
+        // What no other context has.
         bench.write("nonce", &format!("{:?}", bench.dir.path()));
         bench
     }

@@ -140,7 +140,8 @@ impl Scratch {
             Command::new(program)
         };
         command.current_dir(self.dir.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin");
-        command.env("HOME", self.dir.path()).env("LAYERUTILS_STORE", self.path("store"));
+        command.env("HOME", self.dir.path()).env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("LAYERUTILS_STORE", self.path("store"));
         command
     }
 

@@ -1,7 +1,7 @@
 //! What is kept, and what of the host is seen: upper directories, volumes, tmpfs, devices.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -46,6 +46,16 @@ fn volumes_follow_links_inside_and_only_there() {
         let missing = scratch.run(&["-v", "/no/such:/x", "app"]);
         assert_eq!(missing.status.code(), Some(125));
         assert!(text(&missing.stderr).starts_with("img-run: /no/such: "), "{missing:?}");
+    });
+}
+
+#[test]
+fn what_is_unpacked_is_out_of_reach_of_other_users() {
+    // CVE-2021-41091: set-id programs of an image, run by users of the host.
+    in_each_role(|scratch| {
+        scratch.sh(&[], "true");
+        let cache = scratch.path("cache/layerutils").metadata().unwrap();
+        assert_eq!(cache.permissions().mode() & 0o777, 0o700);
     });
 }
 

@@ -193,7 +193,7 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
-    use super::{Document, Error, Manifest};
+    use super::{Document, Error, Index, Manifest};
     use crate::digest::Digest;
     use crate::oci::{Descriptor, media_type};
 
@@ -223,9 +223,12 @@ mod tests {
             String::from_utf8(Manifest::new(config(), vec![]).to_bytes().unwrap()).unwrap();
         let both = manifest.replacen('{', r#"{"manifests":[],"#, 1);
         let case = manifest.replacen('{', r#"{"Layers":[],"#, 1);
-        for text in [&both, &case] {
+        let index = String::from_utf8(Index::new(vec![]).to_bytes().unwrap()).unwrap();
+        let with_layers = index.replacen('{', r#"{"layers":[],"#, 1);
+        for text in [&both, &case, &with_layers] {
             for expected in [media_type::MANIFEST, media_type::INDEX, ""] {
-                assert!(Document::parse(text.as_bytes(), expected).is_err(), "{text}");
+                let error = Document::parse(text.as_bytes(), expected).unwrap_err();
+                assert!(matches!(error, Error::Ambiguous(_)), "{text}: {error}");
             }
         }
         for other in [media_type::INDEX, media_type::DOCKER_MANIFEST, media_type::CONFIG] {

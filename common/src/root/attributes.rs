@@ -159,3 +159,45 @@ pub fn set_mtime(target: Target<'_>, mtime: Timestamp, access: bool) -> Result<(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use rustix::io::Errno;
+
+    use super::{Target, remove_xattr, set_mode, set_mtime, set_owner, set_xattr, xattr};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_name_that_has_become_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, "").unwrap();
+        symlink("outside", folder.path().join("x")).unwrap();
+        let file = fs::File::open(&outside).unwrap();
+        // Not every file system has such attributes.
+        let _ = set_xattr(Target::Open(file.as_fd()), b"user.kept", b"1");
+        let kept = xattr(file.as_fd(), b"user.kept");
+        let before = outside.metadata().unwrap();
+        let at = fs::File::open(folder.path()).unwrap();
+        let name = Target::Name(at.as_fd(), b"x");
+
+        assert_eq!(set_mode(name, 0o4777), Err(Errno::LOOP));
+        // xattr(7): links hold no such attributes.
+        assert!(set_xattr(name, b"user.new", b"1").is_err());
+        let _ = remove_xattr(name, b"user.kept");
+        set_mtime(name, Timestamp { seconds: 1, nanoseconds: 0 }, true).unwrap();
+        let _ = set_owner(name, before.uid(), before.gid() + 1);
+
+        let after = outside.metadata().unwrap();
+        assert_eq!((after.mode(), after.gid()), (before.mode(), before.gid()));
+        assert_eq!(after.modified().unwrap(), before.modified().unwrap());
+        assert_eq!(xattr(file.as_fd(), b"user.new"), Ok(None));
+        assert_eq!(xattr(file.as_fd(), b"user.kept"), kept);
+        let link = folder.path().join("x").symlink_metadata().unwrap();
+        assert_eq!(link.mtime(), 1);
+    }
+}

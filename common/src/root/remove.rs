@@ -98,14 +98,20 @@ fn leave(at: BorrowedFd<'_>, levels: &mut Vec<Level>) -> Result<(), Errno> {
 /// that he may not write: it is made writable first, as it goes away anyhow.
 fn open_writable(at: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     if !rustix::process::geteuid().is_root() {
-        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(at, name, path, Mode::empty())?;
-        let mode = rustix::fs::fstat(&fd)?.st_mode;
-        if mode & 0o700 != 0o700 {
-            let _ = attributes::set_mode_by_path_fd(fd.as_fd(), mode | 0o700);
-        }
+        make_writable(at, name)?;
     }
     rustix::fs::openat(at, name, DIRECTORY, Mode::empty())
+}
+
+fn make_writable(at: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(at, name, path, Mode::empty())?;
+    let mode = rustix::fs::fstat(&fd)?.st_mode;
+    if mode & 0o700 != 0o700 {
+        // Whose it is not finds out when it is opened.
+        let _ = attributes::set_mode_by_path_fd(fd.as_fd(), mode | 0o700);
+    }
+    Ok(())
 }
 
 /// The names in a directory, `.` and `..` left out, in the order of the file system.
@@ -126,11 +132,14 @@ pub fn names(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, Permissions};
     use std::os::fd::AsFd as _;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
 
-    use super::{Removed, remove};
+    use rustix::io::Errno;
+
+    use super::{Removed, enter, leave, make_writable, remove};
 
     #[test]
     fn links_are_removed_and_not_followed() {
@@ -145,6 +154,38 @@ mod tests {
         assert_eq!(remove(root.as_fd(), b"a"), Ok(Removed::Directory));
         assert_eq!(remove(root.as_fd(), b"a"), Ok(Removed::Nothing));
         assert!(outside.join("canary").try_exists().unwrap());
+    }
+
+    #[test]
+    fn a_directory_that_has_become_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+        let outside = folder.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::set_permissions(&outside, Permissions::from_mode(0o500)).unwrap();
+        symlink("outside", folder.path().join("d")).unwrap();
+        let root = fs::File::open(folder.path()).unwrap();
+        assert_eq!(make_writable(root.as_fd(), b"d"), Err(Errno::NOTDIR));
+        assert_eq!(enter(root.as_fd(), b"d".to_vec()).err(), Some(Errno::NOTDIR));
+        assert_eq!(mode(&outside), 0o500);
+        make_writable(root.as_fd(), b"outside").unwrap();
+        assert_eq!(mode(&outside), 0o700);
+    }
+
+    #[test]
+    fn a_tree_that_is_moved_meanwhile_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a/b", "elsewhere/b"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let root = fs::File::open(folder.path()).unwrap();
+        let mut above = enter(root.as_fd(), b"a".to_vec()).unwrap();
+        let inner = enter(above.fd.as_ref().unwrap().as_fd(), b"b".to_vec()).unwrap();
+        // As one that is too far up to be held open.
+        above.fd = None;
+        fs::rename(folder.path().join("a/b"), folder.path().join("elsewhere/moved")).unwrap();
+        assert_eq!(leave(root.as_fd(), &mut vec![above, inner]), Err(Errno::AGAIN));
+        assert!(folder.path().join("elsewhere/b").is_dir());
     }
 
     #[test]

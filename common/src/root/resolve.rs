@@ -105,6 +105,7 @@ fn by_components(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<Own
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsFd as _;
     use std::os::unix::fs::symlink;
 
     use rustix::fs::OFlags;
@@ -156,6 +157,23 @@ mod tests {
         assert_eq!(resolve(&top, "usr/lib/file/", path), Err(Errno::NOTDIR));
         assert_eq!(resolve(&top, "usr/lib/file/x", path), Err(Errno::NOTDIR));
         assert_eq!(resolve(&top, "absent", path), Err(Errno::NOENT));
+    }
+
+    #[test]
+    fn names_of_real_directories_pass_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b/c")).unwrap();
+        symlink("b", folder.path().join("a/link")).unwrap();
+        for root in [
+            Root::open(folder.path()).unwrap(),
+            Root::open(folder.path()).unwrap().without_openat2(),
+        ] {
+            assert!(root.open_real(root.as_fd(), &[b"a", b"b", b"c"]).is_ok());
+            for names in [&[&b"a"[..], b"link", b"c"][..], &[b"a", b"link"]] {
+                let refused = root.open_real(root.as_fd(), names).unwrap_err();
+                assert!(matches!(refused, Errno::LOOP | Errno::NOTDIR), "{refused}");
+            }
+        }
     }
 
     #[test]

@@ -34,3 +34,25 @@ pub(super) fn reopen(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         Err(io::Error::other("it was replaced meanwhile"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd as _;
+
+    use super::reopen;
+
+    #[test]
+    fn what_has_taken_the_place_of_a_file_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("source");
+        fs::write(&path, "").unwrap();
+        let held = File::open(&path).unwrap();
+        assert!(reopen(held.as_fd()).is_ok());
+        fs::remove_file(&path).unwrap();
+        assert!(reopen(held.as_fd()).is_err());
+        // By the name that the kernel gives a file without one, another is found.
+        fs::write(folder.path().join("source (deleted)"), "").unwrap();
+        assert_eq!(reopen(held.as_fd()).unwrap_err().to_string(), "it was replaced meanwhile");
+    }
+}

@@ -96,3 +96,11 @@ archive('abs.tar', ('/abs/x', tarfile.REGTYPE, ''))
         ]
     );
 }
+
+#[test]
+fn mounts_take_no_options_that_reach_out_of_them() {
+    // CVE-2024-9407: the propagation of a mount, taken unread.
+    let message = Bench::new()
+        .fail("FROM scratch\nRUN --mount=type=bind,target=/x,bind-propagation=rshared true");
+    assert!(message.contains("unknown key 'bind-propagation'"), "{message}");
+}

@@ -97,3 +97,39 @@ pub(crate) fn link_target(target: &[u8]) -> Result<(Vec<&[u8]>, &[u8]), Problem>
         None => Err(Problem::LinkToDirectory(target.to_vec())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_TARGET_LEN_BYTES, Place, Problem};
+    use crate::tar::{Entry, Kind, Xattrs};
+    use crate::time::Timestamp;
+
+    fn problem(kind: Kind) -> Option<Problem> {
+        let entry = Entry {
+            path: b"x".to_vec(),
+            kind,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::EPOCH,
+            len_bytes: 0,
+            xattrs: Xattrs::new(),
+        };
+        Place::of(&entry).err()
+    }
+
+    // The kernel takes the numbers and keeps part of them; the tar reader refuses them,
+    // too, but layers have other readers.
+    #[test]
+    fn what_linux_would_cut_off_is_refused() {
+        for (major, minor) in [(0x1000, 0), (0, 0x10_0000), (u32::MAX, u32::MAX)] {
+            for kind in [Kind::CharDevice { major, minor }, Kind::BlockDevice { major, minor }] {
+                assert!(matches!(problem(kind), Some(Problem::DeviceNumber { .. })));
+            }
+        }
+        assert!(problem(Kind::BlockDevice { major: 0xfff, minor: 0xf_ffff }).is_none());
+        let link = |len| problem(Kind::Symlink { target: vec![b'x'; len] });
+        assert!(link(MAX_TARGET_LEN_BYTES).is_none());
+        assert!(matches!(link(4096), Some(Problem::SymlinkTarget { len_bytes: 4096 })));
+    }
+}

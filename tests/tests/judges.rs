@@ -232,8 +232,7 @@ fn apply(sandbox: &Sandbox, layer: &Path) -> PathBuf {
     sandbox.path("ours")
 }
 
-/// umoci unpacks an image of the layers, and the kernel shows them, each in overlay
-/// form, as one tree: after each of them.
+/// Asks the judges what the tree is after each of the layers.
 fn judge(sandbox: &Sandbox, layers: &[PathBuf], judges: &[Judge]) {
     for (number, layer) in layers.iter().enumerate() {
         let ours = apply(sandbox, layer);
@@ -241,6 +240,7 @@ fn judge(sandbox: &Sandbox, layers: &[PathBuf], judges: &[Judge]) {
             match judge {
                 Judge::Umoci => umoci(sandbox, number, layer, &ours),
                 Judge::Kernel => kernel(sandbox, number, layer, &ours),
+                Judge::Docker => docker(sandbox, number, layer, &ours),
             }
         }
     }
@@ -248,8 +248,12 @@ fn judge(sandbox: &Sandbox, layers: &[PathBuf], judges: &[Judge]) {
 
 #[derive(Debug, Clone, Copy)]
 enum Judge {
+    /// Unpacks an image of the layers.
     Umoci,
+    /// Shows the layers, each in overlay form, as one tree.
     Kernel,
+    /// Loads an image of the layers, and exports a container of it.
+    Docker,
 }
 
 fn umoci(sandbox: &Sandbox, number: usize, layer: &Path, ours: &Path) {
@@ -282,27 +286,23 @@ fn kernel(sandbox: &Sandbox, number: usize, layer: &Path, ours: &Path) {
     assert!(difference.is_empty(), "the mount (-) and ours (+) differ:\n{difference}");
 }
 
-/// docker loads an image of the layers, which `ours` is made of, and exports a
-/// container of it.
-fn docker(sandbox: &Sandbox, layers: &[PathBuf]) {
+fn docker(sandbox: &Sandbox, number: usize, layer: &Path, ours: &Path) {
     let name = format!("layerutils-judge-{}", std::process::id());
-    let mut parent = "scratch";
-    for layer in layers {
-        let layer = layer.display();
-        sandbox.sh(&format!("img-commit -t {name} {parent} {layer}")).succeeds();
-        parent = &name;
-    }
+    let parent = if number == 0 { "scratch" } else { "judged" };
+    let layer = layer.display();
     let script = format!(
-        "img-copy {name} docker-archive:image.tar:{name}:latest && docker load -qi image.tar && \
+        "img-commit -t judged {parent} {layer} && \
+         img-copy judged docker-archive:image.tar:{name}:latest && docker load -qi image.tar && \
          id=$(docker create --network none {name} /x) && mkdir docker && \
-         docker export $id | tar -C docker -xp --numeric-owner; status=$?; \
+         docker export $id | tar -C docker -xp --numeric-owner; status=$?; rm image.tar; \
          docker rm $id >/dev/null; docker rmi -f {name} >/dev/null; exit $status"
     );
     sandbox.sh(&script).succeeds();
-    let ours = sandbox.path("ours");
     let read = |path: &Path| dump(&as_docker_exports(tree::read(path).unwrap()));
-    let difference = difference(&read(&ours), &read(&sandbox.path("docker")));
+    let theirs = sandbox.path("docker");
+    let difference = difference(&read(ours), &read(&theirs));
     assert!(difference.is_empty(), "ours (-) and docker's (+) differ:\n{difference}");
+    std::fs::remove_dir_all(theirs).unwrap();
 }
 
 /// What of a tree docker's export tells: no extended attributes but capabilities,
@@ -356,25 +356,22 @@ fn the_kernel_agrees_on_what_the_specification_decides() {
 fn docker_agrees_on_what_the_specification_decides() {
     require!(Root, DockerDaemon);
     let sandbox = Sandbox::new();
-    let layers = semantics(&sandbox, Rows::Docker);
-    judge(&sandbox, &layers, &[]);
-    docker(&sandbox, &layers);
+    judge(&sandbox, &semantics(&sandbox, Rows::Docker), &[Judge::Docker]);
 }
 
 #[test]
 fn all_agree_on_every_layer_of_a_real_image() {
     require!(Variable("LAYERUTILS_TEST_ROOTFS"), Root, Peer("unshare"));
     let sandbox = Sandbox::new();
-    let layers = real(&sandbox);
-    match Requirement::Peer("umoci").check() {
-        Ok(()) => judge(&sandbox, &layers, &[Judge::Kernel, Judge::Umoci]),
-        Err(reason) => {
-            skip(" (umoci)", &reason);
-            judge(&sandbox, &layers, &[Judge::Kernel]);
+    let mut judges = vec![Judge::Kernel];
+    for (other, needs, name) in [
+        (Judge::Umoci, Requirement::Peer("umoci"), " (umoci)"),
+        (Judge::Docker, Requirement::DockerDaemon, " (docker)"),
+    ] {
+        match needs.check() {
+            Ok(()) => judges.push(other),
+            Err(reason) => skip(name, &reason),
         }
     }
-    match Requirement::DockerDaemon.check() {
-        Ok(()) => docker(&sandbox, &layers),
-        Err(reason) => skip(" (docker)", &reason),
-    }
+    judge(&sandbox, &real(&sandbox), &judges);
 }

@@ -18,7 +18,7 @@ use layerutils_tests::requirement::Requirement;
 use table::{Edit, Guard, Target, Test};
 
 /// The longest that a test is waited for: without some guards it waits for ever.
-const PATIENCE_SECONDS: &str = "300";
+const PATIENCE_SECONDS: &str = "120";
 
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -153,21 +153,24 @@ impl Bench {
     }
 
     fn fails(&self, guard: &str, test: &Test) -> bool {
-        let mut command = Command::new("timeout");
-        command.args([PATIENCE_SECONDS, env!("CARGO"), "test", "--locked", "--quiet"]);
-        command.args(["--package", test.package]);
-        match test.target {
-            Target::Library => command.arg("--lib"),
-            Target::Test(name) => command.args(["--test", name]),
+        let target = match test.target {
+            Target::Library => vec!["--lib"],
+            Target::Test(name) => vec!["--test", name],
         };
-        command.args(["--", "--exact", test.name]).current_dir(&self.copy);
-        command.env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
-        command.env_remove("LAYERUTILS_TEST_GUARDS");
-        let output = command.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let ran = text.contains("running 1 test\n");
-        // Cargo may have run out of the time to build in.
-        assert!(ran, "{guard}: {test:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-        !output.status.success()
+        let cargo = |program: &mut Command, more: &[&str]| {
+            program.args(["test", "--locked", "--quiet", "--package", test.package]);
+            program.args(&target).args(more).current_dir(&self.copy);
+            program.env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
+            program.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("LAYERUTILS_TEST_GUARDS");
+            program.output().unwrap()
+        };
+        let built = cargo(&mut Command::new(env!("CARGO")), &["--no-run"]);
+        assert!(built.status.success(), "{guard}: {}", String::from_utf8_lossy(&built.stderr));
+        let mut timeout = Command::new("timeout");
+        timeout.args([PATIENCE_SECONDS, env!("CARGO")]);
+        let ran = cargo(&mut timeout, &["--", "--exact", test.name]);
+        let text = String::from_utf8_lossy(&ran.stdout);
+        assert!(text.contains("running 1 test\n"), "{guard}: {test:?}: {text}");
+        !ran.status.success()
     }
 }

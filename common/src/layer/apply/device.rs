@@ -81,8 +81,7 @@ impl Engine<'_> {
         }
         self.set_xattrs(target, entry, false)?;
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
-        self.touched.insert(at, name);
-        self.touch(at);
+        self.made(at, name);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Engine<'a> {
     pub(super) options: &'a Options,
     pub(super) tree: Tree<'a>,
     pub(super) directories: Vec<Directory>,
-    /// What the layer made that is no directory.
+    /// What the layer made that is no directory, in directories that it did not make.
     pub(super) touched: Names,
     /// Devices that the layer has and we may not make.
     pub(super) left_out: Names,

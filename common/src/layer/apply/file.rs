@@ -48,8 +48,7 @@ impl Engine<'_> {
                 self.finish_file(at, file.as_fd(), entry)?;
             }
         }
-        self.touched.insert(at, name);
-        self.touch(at);
+        self.made(at, name);
         Ok(())
     }
 
@@ -93,8 +92,7 @@ impl Engine<'_> {
         self.own(at, target, entry)?;
         self.set_xattrs(target, entry, false)?;
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
-        self.touched.insert(at, name);
-        self.touch(at);
+        self.made(at, name);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ impl Engine<'_> {
     pub(super) fn hide_name(&mut self, parents: &[&[u8]], name: &[u8]) -> Result<(), Problem> {
         let at = self.directory_of(parents)?;
         let known = self.tree.child(at, name);
-        if !self.is_touched(at, name) {
+        if !self.is_touched(at, name)? {
             return match self.records_deletions() {
                 true => self.write_whiteout(at, name),
                 false => self.clear(at, name).map(drop),
@@ -43,7 +43,7 @@ impl Engine<'_> {
             }
             let fd = self.tree.fd(id).tried("open it")?;
             for name in root::names(fd.as_fd()).tried("list it")? {
-                if !self.is_touched(id, &name) {
+                if !self.is_touched(id, &name)? {
                     self.clear(id, &name)?;
                 } else if let Some(below) = self.tree.child(id, &name) {
                     self.undescribe(below)?;

@@ -76,8 +76,10 @@ impl Engine<'_> {
         let mut lacking: HashMap<Name, Vec<(Name, Waiting)>> = HashMap::new();
         while let Some((own, link)) = ready.pop() {
             let (at, name) = &own;
-            if self.tree.is_gone(*at) || self.is_touched(*at, name) {
-                // A later entry took its place.
+            // Where a later entry took its place, there is nothing left to do.
+            if self.tree.is_gone(*at)
+                || self.is_touched(*at, name).map_err(|problem| problem.at(&link.path))?
+            {
                 continue;
             }
             match self.link(*at, name, &link.target, Targets::All) {
@@ -107,7 +109,7 @@ impl Engine<'_> {
             }
         };
         let missing = || Ok(Outcome::Missing((target_at, target_name.to_vec())));
-        if !self.is_touched(target_at, target_name) {
+        if !self.is_touched(target_at, target_name)? {
             if self.left_out.contains(target_at, target_name) {
                 self.leave_out(at, name)?;
                 return Ok(Outcome::Made);
@@ -145,7 +147,7 @@ impl Engine<'_> {
             // No AT_SYMLINK_FOLLOW: a link may have a second name, too.
             rustix::fs::linkat(&target_fd, target_name, fd, name, AtFlags::empty())
         })?;
-        self.touched.insert(at, name);
+        self.made(at, name);
         Ok(Outcome::Made)
     }
 }

@@ -114,7 +114,7 @@ impl Engine<'_> {
                 io::copy(&mut &source, &mut file)
                     .map_err(|source| Problem::System { action: "copy up its target", source })?;
                 self.finish_file(at, file.as_fd(), &entry)?;
-                self.touched.insert(at, name);
+                self.made(at, name);
             }
             Some(Found::Other { entry, file: None }) => {
                 if let Some(device) = Device::of(&entry.kind)? {

@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::engine::Engine;
@@ -104,11 +105,30 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the layer itself made `name` in `at`.
-    pub(super) fn is_touched(&mut self, at: DirId, name: &[u8]) -> bool {
-        match self.tree.child(at, name) {
-            Some(id) => self.directory(id).touched,
-            None => self.touched.contains(at, name),
+    /// The layer has made `name` in `at`, which is no directory.
+    pub(super) fn made(&mut self, at: DirId, name: &[u8]) {
+        // Where the layer made the directory, there is nothing to tell it from.
+        if !self.directory(at).fresh {
+            self.touched.insert(at, name);
         }
+        self.touch(at);
+    }
+
+    /// Whether the layer itself made `name` in `at`.
+    pub(super) fn is_touched(&mut self, at: DirId, name: &[u8]) -> Result<bool, Problem> {
+        if let Some(id) = self.tree.child(at, name) {
+            return Ok(self.directory(id).touched);
+        }
+        if !self.directory(at).fresh {
+            return Ok(self.touched.contains(at, name));
+        }
+        let found = self.within(at, "look at it", |fd| {
+            match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => Ok(true),
+                Err(Errno::NOENT) => Ok(false),
+                Err(errno) => Err(errno),
+            }
+        })?;
+        Ok(found && !self.whiteouts.contains(at, name))
     }
 }

@@ -78,10 +78,13 @@ fn a_link_that_is_replaced_by_way_of_itself_leads_nowhere_any_more() {
 
 #[test]
 fn a_link_out_of_what_is_not_there_is_refused() {
-    let layer = Archive::new().symlink("link", "nowhere/../b").file("link/new", "");
-    each_way(|scratch| {
-        scratch.apply(&base()).refuse(&layer, "does not exist");
-    });
+    // Of nothing, and of a file.
+    for target in ["nowhere/../b", "c/../b"] {
+        let layer = Archive::new().symlink("link", target).file("link/new", "");
+        each_way(|scratch| {
+            scratch.apply(&base()).refuse(&layer, "does not exist");
+        });
+    }
     let there = Archive::new().symlink("link", "a/../b").file("link/new", "");
     each_way(|scratch| {
         scratch.apply(&base()).apply(&there);

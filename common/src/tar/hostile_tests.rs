@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 
+use super::BUFFER_LEN;
 use crate::tar::testing::{Raw, names, problem, raw, read_all};
 use crate::tar::{Error, Kind, Limits, Problem, Reader, Xattrs};
 use crate::time::Timestamp;
@@ -130,10 +131,11 @@ fn sparse_maps_are_bounded() {
     ]);
     assert!(read_all(&archive).is_err());
     // And so may blocks after an old GNU header.
-    let mut block = vec![0; 512];
-    block[504] = 1;
+    let mut block = vec![b'0'; 505];
+    block.resize(512, 0);
     let header = Raw::gnu(b'S', "a", b"").set(|header| {
-        header.as_gnu_mut().unwrap().isextended = [1];
+        let pad = &mut header.as_old_mut().pad;
+        pad[386 - 257..483 - 257].fill(b'0');
     });
     let endless = header.bytes().into_iter().chain(std::iter::repeat_n(block, 1 << 14).flatten());
     let error = read_all(&endless.collect::<Vec<_>>()).unwrap_err();
@@ -289,8 +291,9 @@ fn other_types_are_refused_by_name() {
 fn a_slash_makes_a_directory_of_an_old_file_only() {
     let old = raw([Raw::with_v7("dir/")]);
     assert_eq!(read_all(&old).unwrap()[0].0.kind, Kind::Directory);
-    let new = raw([Raw::ustar(b'0', "dir/", b"")]);
-    assert!(matches!(problem(&new), Problem::Ambiguous(_)));
+    for file in [Raw::ustar(b'0', "dir/", b""), Raw::gnu(b'S', "dir/", b"")] {
+        assert!(matches!(problem(&raw([file])), Problem::Ambiguous(_)));
+    }
 }
 
 #[test]
@@ -392,7 +395,8 @@ fn extended_headers_must_extend_something() {
 #[test]
 fn finish_drains_what_trails_the_archive() {
     let mut archive = raw([Raw::ustar(b'0', "a", b"x")]);
-    archive.extend_from_slice(&[0; 9000]);
+    // More than the reader takes in ahead of what it is asked for.
+    archive.resize(3 * BUFFER_LEN, 0);
     archive.extend_from_slice(b"trailing");
     let mut reader = Reader::new(crate::digest::Hashing::new(&archive[..]), Limits::default());
     while reader.next_entry().unwrap().is_some() {}

@@ -110,8 +110,8 @@ pub(super) fn assemble(
         check_text(&target, "link target", limits).map(|()| target)
     };
     let kind = match header.typeflag() {
-        b'0' | b'7' | 0 => file_or_directory(header.typeflag(), &path, size)?,
-        b'S' if header.dialect() == Dialect::Gnu => Kind::File,
+        b'0' | b'7' | 0 => file_or_directory(header, &path, size)?,
+        b'S' if header.dialect() == Dialect::Gnu => file_or_directory(header, &path, size)?,
         b'1' => Kind::HardLink { target: target()? },
         b'2' => Kind::Symlink { target: target()? },
         b'3' => device().map(|(major, minor)| Kind::CharDevice { major, minor })?,
@@ -139,8 +139,13 @@ pub(super) fn assemble(
 }
 
 /// Before there was a type for directories, a slash at the end of the name made one.
-fn file_or_directory(typeflag: u8, path: &[u8], size: u64) -> Result<Kind, Problem> {
-    match (path.ends_with(b"/"), typeflag, size) {
+fn file_or_directory(header: &Header, path: &[u8], size: u64) -> Result<Kind, Problem> {
+    let (slash, own_slash) = (path.ends_with(b"/"), header.path().ends_with(b"/"));
+    match (slash, header.typeflag(), size) {
+        // Python looks at the header's own name, all others at the one that counts.
+        (_, 0, _) if slash != own_slash => {
+            Err(Problem::Ambiguous("an old file of two names, one of which ends in a slash"))
+        }
         (false, _, _) => Ok(Kind::File),
         (true, 0, 0) => Ok(Kind::Directory),
         // GNU tar and libarchive make a directory of it, Go and Python a file.

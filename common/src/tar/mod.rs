@@ -11,12 +11,14 @@
 //!
 //! - a member that two of them would frame or name differently is refused, not
 //!   guessed at: two `x` headers in a row, an `L` name and a `path` record that
-//!   differ, a global `size`;
+//!   differ, a global `size`, a sparse map that goes on after its end;
 //! - other global (`g`) records are checked and ignored, as docker and
 //!   containerd do;
 //! - links, directories, devices and pipes have no content whatever their size
-//!   field says (Go, Python and libarchive agree). A hard link whose size is
-//!   followed by no header has content, as POSIX allows;
+//!   field says (Go, Python and libarchive agree, and so does POSIX, where a symbolic
+//!   link has size 0 and no blocks follow the others; GNU tar skips the size of all
+//!   but hard links and directories). A hard link whose size is followed by no header
+//!   has content, as POSIX allows;
 //! - `SCHILY.xattr.` names have `%3D` and `%25` for `=` and `%`, as GNU tar
 //!   writes them; `LIBARCHIVE.xattr.` records are read too. An empty value is an
 //!   attribute with an empty value. Textual ACLs (`SCHILY.acl.*`) and

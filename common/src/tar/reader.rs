@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::content::{Body, Content};
-use super::header::{Header, is_zero};
+use super::header::{Dialect, Header, is_zero};
 use super::member::{self, Extensions, Stored};
 use super::pax::{self, Extended};
 use super::source::{Filled, Source};
@@ -194,7 +194,16 @@ impl<R: BufRead> Reader<R> {
             self.source.consume(len);
             left -= len as u64;
         }
-        self.skip(padding(size))?;
+        let padding = padding(size);
+        // GNU tar and Python read a long name on to a NUL, past its length.
+        if padding > 0 && matches!(header.typeflag(), b'L' | b'K') && !body.contains(&0) {
+            let fill = self.source.fill();
+            let after = fill.map_err(|source| read_error(self.start, source))?.first().copied();
+            if after.is_some_and(|byte| byte != 0) {
+                return Err(self.fail(Problem::Ambiguous("a GNU long name without an end")));
+            }
+        }
+        self.skip(padding)?;
         Ok(body)
     }
 
@@ -234,6 +243,10 @@ impl<R: BufRead> Reader<R> {
             }
             (_, Some(_)) if !regular => {
                 return Err(self.fail(Problem::Invalid("a sparse map without a regular file")));
+            }
+            (_, Some(_)) if header.dialect() != Dialect::Ustar => {
+                let problem = "a sparse map in records before a header that is not of POSIX";
+                return Err(self.fail(Problem::Ambiguous(problem)));
             }
             (_, Some((len_bytes, PaxMap::Given(map)))) => {
                 self.check(map.finish(len_bytes, stored.size))?
@@ -278,8 +291,7 @@ impl<R: BufRead> Reader<R> {
             return Err(self.fail(Problem::Type(header.typeflag())));
         };
         let mut map = MapBuilder::new(&self.limits);
-        self.check(push_gnu(&mut map, &gnu.sparse))?;
-        let mut more = gnu.isextended != [0];
+        let mut more = self.check(push_gnu(&mut map, &gnu.sparse, gnu.isextended != [0]))?;
         while more {
             self.count_metadata(&mut metadata_len, BLOCK_LEN as u64)?;
             let block = self.whole_block()?;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::tar::testing::{archive, entry, file, member, names, read_all};
+use crate::tar::testing::{Raw, archive, entry, file, member, names, problem, raw, read_all};
 use crate::tar::{Kind, Limits, Problem, Reader};
 
 #[test]
@@ -85,4 +85,38 @@ fn seal(bytes: &mut [u8], at: usize) {
     header.as_mut_bytes().copy_from_slice(block);
     header.set_cksum();
     block.copy_from_slice(header.as_bytes());
+}
+
+// Python makes a directory of what has the slash in its header, all others of what
+// has it in the record.
+#[test]
+fn a_slash_is_in_both_names_of_an_old_file_or_in_none() {
+    for (own, record, kind) in [
+        ("a/", "b/", Some(Kind::Directory)),
+        ("a", "b", Some(Kind::File)),
+        ("a/", "b", None),
+        ("a", "b/", None),
+    ] {
+        let records: [(&str, &[u8]); 1] = [("path", record.as_bytes())];
+        let archive = raw([Raw::pax(b'x', &records), Raw::ustar(0, own, b"")]);
+        match kind {
+            Some(kind) => assert_eq!(read_all(&archive).unwrap()[0].0.kind, kind),
+            None => assert!(matches!(problem(&archive), Problem::Ambiguous(_))),
+        }
+    }
+}
+
+#[test]
+fn a_long_name_ends_with_a_nul_or_with_its_length() {
+    let member = |name: &[u8], size| {
+        raw([
+            Raw::gnu(b'L', "././@LongLink", name).set(|header| header.set_size(size)),
+            Raw::gnu(b'0', "a", b""),
+        ])
+    };
+    for name in [&b"long"[..], b"long\0", b"long\0er"] {
+        assert_eq!(names(&member(name, name.len() as u64)).unwrap(), ["long"]);
+    }
+    assert_eq!(names(&member(&[b'n'; 512], 512)).unwrap(), ["n".repeat(512)]);
+    assert!(matches!(problem(&member(b"longer", 4)), Problem::Ambiguous(_)));
 }

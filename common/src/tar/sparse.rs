@@ -134,11 +134,12 @@ impl Records {
             return Ok(None);
         }
         let size = self.size.ok_or(Problem::Invalid("a sparse file without its size"))?;
-        match (self.major, self.minor.unwrap_or(0)) {
-            (Some(1), 0) if self.map.is_none() && self.pairs.is_empty() => {
+        match (self.major, self.minor) {
+            // Go and Python know the version by both its numbers.
+            (Some(1), Some(0)) if self.map.is_none() && self.pairs.is_empty() => {
                 Ok(Some((size, PaxMap::Ahead)))
             }
-            (None | Some(0), 0 | 1) => {
+            (None | Some(0), None | Some(0 | 1)) => {
                 let numbers = match &self.map {
                     Some(map) if self.pairs.is_empty() => map,
                     Some(_) => return Err(Problem::Ambiguous("two maps of a sparse file")),
@@ -215,21 +216,33 @@ impl AheadParser {
     }
 }
 
-/// Reads segments of the old GNU format, as they are in a header or in a block
-/// after it; the first empty one ends them.
+/// Reads segments of the old GNU format, as they are in a header or in a block after
+/// it, and says whether one more block follows; empty ones end the map.
+///
+/// Where a map has gaps, or goes on after its end, readers find different segments,
+/// or, as GNU tar and libarchive do, different headers after them.
 pub(super) fn push_gnu<'a>(
     map: &mut MapBuilder,
     segments: impl IntoIterator<Item = &'a ::tar::GnuSparseHeader>,
-) -> Result<(), Problem> {
+    more: bool,
+) -> Result<bool, Problem> {
+    let mut ended = false;
     for segment in segments {
-        if segment.offset.starts_with(&[0]) || segment.numbytes.starts_with(&[0]) {
-            break;
+        let empty = [segment.offset.starts_with(&[0]), segment.numbytes.starts_with(&[0])];
+        match empty {
+            [true, true] => ended = true,
+            [false, false] if !ended => {
+                let offset = super::field::unsigned(&segment.offset, "sparse map")?;
+                let len_bytes = super::field::unsigned(&segment.numbytes, "sparse map")?;
+                map.push(offset, len_bytes)?;
+            }
+            _ => return Err(Problem::Ambiguous("a sparse map with gaps")),
         }
-        let offset = super::field::unsigned(&segment.offset, "sparse map")?;
-        let len_bytes = super::field::unsigned(&segment.numbytes, "sparse map")?;
-        map.push(offset, len_bytes)?;
     }
-    Ok(())
+    if ended && more {
+        return Err(Problem::Ambiguous("a sparse map that goes on after its end"));
+    }
+    Ok(more)
 }
 
 /// A block of further segments of the old GNU format, and whether one more follows.
@@ -237,8 +250,7 @@ pub(super) fn push_gnu_block(map: &mut MapBuilder, block: &Block) -> Result<bool
     let mut extended = ::tar::GnuExtSparseHeader::new();
     debug_assert_eq!(extended.as_bytes().len(), BLOCK_LEN);
     extended.as_mut_bytes().copy_from_slice(block);
-    push_gnu(map, extended.sparse())?;
-    Ok(extended.isextended != [0])
+    push_gnu(map, extended.sparse(), extended.isextended != [0])
 }
 
 #[cfg(test)]

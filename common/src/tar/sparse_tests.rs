@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use proptest::prelude::*;
 
 use super::{AheadParser, MapBuilder};
-use crate::tar::testing::{Raw, problem, raw, read_all};
+use crate::tar::testing::{Raw, names, problem, raw, read_all};
 use crate::tar::{Limits, Problem, Reader, Segment};
 
 /// `..ab....cd..` in a file of 12 bytes.
@@ -210,6 +210,66 @@ fn maps_before_the_data_are_strict_decimal() {
         body.resize(512, 0);
         body.extend_from_slice(b"abcd");
         assert_eq!(problem(&pax(&RECORDS_1_0, &body)), Problem::Malformed("sparse map"), "{map:?}");
+    }
+}
+
+// GNU tar finds the next header right after a map that has ended, all others after
+// the block that the header announces; of a map with gaps Python reads all.
+#[test]
+fn an_old_map_has_neither_gaps_nor_more_after_its_end() {
+    let member = |slots: [Option<u64>; 4], more: u8| {
+        let member = Raw::gnu(b'S', "sparse", b"").set(|header| {
+            let gnu = header.as_gnu_mut().unwrap();
+            for (slot, offset) in gnu.sparse.iter_mut().zip(slots) {
+                if let Some(offset) = offset {
+                    slot.set_offset(offset);
+                    slot.set_length(0);
+                }
+            }
+            gnu.isextended = [more];
+            gnu.set_real_size(12);
+        });
+        let mut bytes = member.bytes();
+        bytes.resize(bytes.len() + 512 * usize::from(more), 0);
+        [bytes, raw([Raw::ustar(b'0', "next", b"")])].concat()
+    };
+    let full = [Some(1), Some(2), Some(3), Some(4)];
+    for sound in [member([Some(1), Some(12), None, None], 0), member(full, 0), member(full, 1)] {
+        assert_eq!(names(&sound).unwrap(), ["sparse", "next"]);
+    }
+    for unsound in
+        [member([Some(12), None, None, None], 1), member([None, Some(12), None, None], 0)]
+    {
+        assert!(matches!(problem(&unsound), Problem::Ambiguous(_)));
+    }
+    let half = raw([Raw::gnu(b'S', "sparse", b"").set(|header| {
+        header.as_gnu_mut().unwrap().sparse[0].set_length(0);
+    })]);
+    assert!(matches!(problem(&half), Problem::Ambiguous(_)));
+}
+
+// Python then reads the map as content.
+#[test]
+fn version_1_0_needs_both_its_numbers() {
+    let mut body = b"0\n".to_vec();
+    body.resize(512, 0);
+    for left_out in 0..2 {
+        let mut records = RECORDS_1_0.to_vec();
+        records.remove(left_out);
+        assert!(matches!(problem(&pax(&records, &body)), Problem::Invalid(_)));
+    }
+    assert_eq!(read_all(&pax(&RECORDS_1_0, &body)).unwrap()[0].1, [0; 12]);
+}
+
+// GNU tar, which made the format, takes the length of the file for what is stored.
+#[test]
+fn a_map_in_records_needs_a_header_of_posix() {
+    let records: [(&str, &[u8]); 2] = [("GNU.sparse.size", b"12"), ("GNU.sparse.map", b"2,2,8,2")];
+    let archive = |header| raw([Raw::pax(b'x', &records), header]);
+    assert_eq!(read_all(&archive(Raw::ustar(b'0', "a", b"abcd"))).unwrap()[0].1, EXPECTED);
+    let v7 = Raw::ustar(b'0', "a", b"abcd").set(|header| header.as_old_mut().pad.fill(0));
+    for header in [v7, Raw::gnu(b'0', "a", b"abcd")] {
+        assert!(matches!(problem(&archive(header)), Problem::Ambiguous(_)));
     }
 }
 

@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use common::digest::Digest;
 use common::tar::{Entry, Kind, Limits, Reader};
 
+pub(crate) const SECOND: i128 = 1_000_000_000;
+
 /// A member as all can tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -16,7 +18,8 @@ pub(crate) struct Seen {
     pub(crate) mode: u32,
     pub(crate) uid: u64,
     pub(crate) gid: u64,
-    pub(crate) mtime: String,
+    /// Nanoseconds: as one number, no peer's rounding of negative times differs.
+    pub(crate) mtime: Option<i128>,
     pub(crate) len: u64,
     pub(crate) content: Option<Digest>,
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -101,7 +104,7 @@ impl Seen {
             mode: entry.mode,
             uid: entry.uid.into(),
             gid: entry.gid.into(),
-            mtime: plain_time(entry.mtime.seconds, entry.mtime.nanoseconds),
+            mtime: Some(nanoseconds(entry.mtime.seconds, entry.mtime.nanoseconds)),
             len: if is_file { entry.len_bytes } else { 0 },
             content: Some(Digest::of(if is_file { content } else { b"" })),
             xattrs: entry.xattrs.clone().into_iter().collect(),
@@ -119,19 +122,17 @@ pub(crate) fn without_slash(path: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn plain_time(seconds: i64, nanoseconds: u32) -> String {
-    // In nanoseconds, as one number: no peer's rounding of negative times differs.
-    (i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)).to_string()
+fn nanoseconds(seconds: impl Into<i128>, fraction: impl Into<i128>) -> i128 {
+    seconds.into() * SECOND + fraction.into()
 }
 
-/// Decimal seconds as in a PAX record, in the form of [`plain_time`].
-pub(crate) fn parse_time(text: &str) -> Option<String> {
-    let negative = text.starts_with('-');
-    let (whole, fraction) =
-        text.trim_start_matches('-').split_once('.').unwrap_or((text.trim_start_matches('-'), ""));
+/// Decimal seconds as in a PAX record, in nanoseconds.
+pub(crate) fn parse_time(text: &str) -> Option<i128> {
+    let magnitude = text.trim_start_matches('-');
+    let (whole, fraction) = magnitude.split_once('.').unwrap_or((magnitude, ""));
     let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let magnitude = whole.parse::<i128>().ok()? * 1_000_000_000 + digits.parse::<i128>().ok()?;
-    Some(if negative { -magnitude } else { magnitude }.to_string())
+    let time = nanoseconds(whole.parse::<i128>().ok()?, digits.parse::<i128>().ok()?);
+    Some(if magnitude == text { time } else { -time })
 }
 
 /// Python's tarfile, one process for many archives.
@@ -200,7 +201,7 @@ fn from_json(member: &serde_json::Value) -> Seen {
         mode: u32::try_from(number(&member["mode"])).unwrap(),
         uid: number(&member["uid"]).unsigned_abs(),
         gid: number(&member["gid"]).unsigned_abs(),
-        mtime: parse_time(text("mtime")).unwrap_or_else(|| text("mtime").to_owned()),
+        mtime: parse_time(text("mtime")),
         len: number(&member["len"]).unsigned_abs(),
         content: Some(format!("sha256:{}", text("sha256")).parse().unwrap()),
         xattrs: {
@@ -212,113 +213,23 @@ fn from_json(member: &serde_json::Value) -> Seen {
     }
 }
 
-/// GNU tar's listing: everything but content and attributes.
-pub(crate) fn gnu_tar(archive: &[u8]) -> Result<Vec<Seen>, Refusal> {
-    let mut command = Command::new("tar");
-    command.args(["--utc", "--full-time", "--numeric-owner", "--quoting-style=c", "-Ptvf", "-"]);
-    let listing = filter(&mut command, archive)?;
-    Ok(listing.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(gnu_line).collect())
-}
-
-/// The content of all files in an archive, one after the other, by GNU tar.
-pub(crate) fn gnu_content(archive: &[u8]) -> Result<Vec<u8>, Refusal> {
-    filter(Command::new("tar").args(["-xOf", "-"]), archive)
-}
-
-/// `-rw-r--r-- 0/0  5 2026-11-21 07:32:27.5 "name" -> "target"`
-fn gnu_line(line: &[u8]) -> Seen {
-    let text = std::str::from_utf8(line).unwrap();
-    let (fields, names) = text.split_at(text.find('"').unwrap());
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    let [permissions, owner, size, date, time] = fields[..] else { panic!("{text}") };
-    let (uid, gid) = owner.split_once('/').unwrap();
-    let device = size.split_once(',');
-    let mut names = quoted(names);
-    let target = if names.len() > 1 { names.pop().unwrap() } else { Vec::new() };
-    let kind = match permissions.as_bytes()[0] {
-        b'-' | b'C' => "file",
-        b'd' => "directory",
-        b'l' => "symlink",
-        b'h' => "hardlink",
-        b'c' => "char",
-        b'b' => "block",
-        b'p' => "fifo",
-        _ => "other",
-    };
-    let instant: Option<common::time::Timestamp> =
-        common::time::Timestamp::parse_rfc3339(&format!("{date}T{time}Z")).ok();
-    Seen {
-        path: without_slash(&names.pop().unwrap()),
-        kind,
-        target,
-        device: device
-            .map_or((0, 0), |(major, minor)| (major.parse().unwrap(), minor.parse().unwrap())),
-        mode: mode(permissions.as_bytes()),
-        uid: uid.parse().unwrap(),
-        gid: gid.parse().unwrap(),
-        // Its listing of a fraction of a second before 1970 is off (not so what it
-        // extracts), and it has no dates after 9999.
-        mtime: match instant {
-            Some(time) if time.seconds >= 0 || time.nanoseconds == 0 => {
-                plain_time(time.seconds, time.nanoseconds)
-            }
-            _ => String::new(),
-        },
-        len: if kind == "file" { size.parse().unwrap() } else { 0 },
-        content: None,
-        xattrs: Vec::new(),
-    }
-}
-
-fn mode(permissions: &[u8]) -> u32 {
-    let mut mode = 0;
-    for (index, &letter) in permissions[1..10].iter().enumerate() {
-        let bit = 0o400 >> index;
-        let special = [0o4000, 0o2000, 0o1000][index / 3];
-        mode |= match letter {
-            b'-' => 0,
-            b'S' | b'T' => special,
-            b's' | b't' => special | bit,
-            _ => bit,
-        };
-    }
-    mode
-}
-
-/// The strings of C that a line holds.
-fn quoted(text: &str) -> Vec<Vec<u8>> {
-    let mut strings = Vec::new();
-    let mut rest = text.bytes();
-    while rest.by_ref().any(|byte| byte == b'"') {
-        let mut string = Vec::new();
-        while let Some(byte) = rest.next() {
-            match byte {
-                b'"' => break,
-                b'\\' => string.push(match rest.next().unwrap() {
-                    b'a' => 7,
-                    b'b' => 8,
-                    b't' => 9,
-                    b'n' => 10,
-                    b'v' => 11,
-                    b'f' => 12,
-                    b'r' => 13,
-                    digit @ b'0'..=b'7' => {
-                        let octal = |digit: u8| u32::from(digit - b'0');
-                        let more = [rest.next().unwrap(), rest.next().unwrap()];
-                        let value = octal(digit) * 64 + octal(more[0]) * 8 + octal(more[1]);
-                        u8::try_from(value).unwrap()
-                    }
-                    other => other,
-                }),
-                other => string.push(other),
-            }
-        }
-        strings.push(string);
-    }
-    strings
-}
-
 /// The archive that bsdtar makes of an archive: what it saw, in its own words.
+///
+/// One fault is mended: of a file that is all hole it copies no map, though it counts
+/// the block for it, so that no reader can read on. A map of no segments is a `0`.
 pub(crate) fn bsdtar(archive: &[u8]) -> Result<Vec<u8>, Refusal> {
-    filter(Command::new("bsdtar").args(["-cf", "-", "--format=pax", "@-"]), archive)
+    let mut copy =
+        filter(Command::new("bsdtar").args(["-cf", "-", "--format=pax", "@-"]), archive)?;
+    let mut start = 0;
+    while copy[start..start + 512] != [0; 512] {
+        let (header, next) = copy[start..].split_at(512);
+        let is_sparse = header[..100].windows(16).any(|part| part == b"GNUSparseFile.0/");
+        let size = tar::Header::from_byte_slice(header).entry_size().unwrap();
+        start += 512;
+        if is_sparse && (next[257..].starts_with(b"ustar") || next.starts_with(&[0; 512])) {
+            copy.splice(start..start, b"0\n".iter().copied().chain([0; 510]));
+        }
+        start += usize::try_from(size).unwrap().next_multiple_of(512);
+    }
+    Ok(copy)
 }

@@ -69,36 +69,41 @@ const VALUES: [&[u8]; 40] = [
     b"9",
 ];
 
-/// Changes up to three things, and makes the headers' checksums right again.
-pub(crate) fn tamper(runner: &mut TestRunner, archive: &[u8]) -> Vec<u8> {
+/// All types, and one that there is not; global headers come about too seldom otherwise.
+const TYPES: &[u8] = b"01234567LKxggggXSV\0?";
+
+/// Where the headers of an archive are, and the blocks after them, which may hold
+/// records or a map: there is more to change in these than in content.
+pub(crate) fn places(archive: &[u8]) -> Vec<usize> {
+    let blocks = archive.chunks_exact(BLOCK).enumerate();
+    let headers = blocks.filter(|(_, block)| is_header(block)).map(|(index, _)| index * BLOCK);
+    headers.flat_map(|header| [header, header + BLOCK]).collect()
+}
+
+/// Changes up to three things, most of them in these places, and makes the headers'
+/// checksums right again.
+pub(crate) fn tamper(runner: &mut TestRunner, archive: &[u8], places: &[usize]) -> Vec<u8> {
     let mut bytes = archive.to_vec();
     let mut pick = |below: usize| (runner.rng().next_u64() % below as u64) as usize;
     for _ in 0..=pick(3) {
-        let block = pick(bytes.len() / BLOCK) * BLOCK;
-        match pick(8) {
+        let block = match pick(8) {
+            0 => pick(bytes.len() / BLOCK) * BLOCK,
+            _ => places[pick(places.len())].min(bytes.len() - BLOCK),
+        };
+        match pick(10) {
             // A field of a header; blocks of content are changed too, and sealed
             // only where they were headers.
             0..=4 => {
                 let (offset, len) = FIELDS[pick(FIELDS.len())];
                 let value = VALUES[pick(VALUES.len())];
                 let len = len.min(value.len());
-                let was_header = is_header(&bytes[block..block + BLOCK]);
-                bytes[block + offset..][..len].copy_from_slice(&value[..len]);
-                if was_header {
-                    seal(&mut bytes[block..block + BLOCK]);
-                }
+                overwrite(&mut bytes[block..block + BLOCK], offset, &value[..len]);
             }
+            5 => overwrite(&mut bytes[block..block + BLOCK], 156, &[TYPES[pick(TYPES.len())]]),
             // Any byte: most of these are in records and content.
-            5 => {
-                let at = block + pick(BLOCK);
-                let was_header = is_header(&bytes[block..block + BLOCK]);
-                bytes[at] = pick(256) as u8;
-                if was_header {
-                    seal(&mut bytes[block..block + BLOCK]);
-                }
-            }
+            6..=7 => overwrite(&mut bytes[block..block + BLOCK], pick(BLOCK), &[pick(256) as u8]),
             // A block twice, or not at all.
-            6 => {
+            8 => {
                 let copy = bytes[block..block + BLOCK].to_vec();
                 let to = pick(bytes.len() / BLOCK) * BLOCK;
                 bytes.splice(to..to, copy);
@@ -114,9 +119,12 @@ pub(crate) fn tamper(runner: &mut TestRunner, archive: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether a header that applies to all later members has come about.
-pub(crate) fn has_global_header(archive: &[u8]) -> bool {
-    archive.chunks_exact(BLOCK).any(|block| block[156] == b'g' && is_header(block))
+fn overwrite(block: &mut [u8], offset: usize, value: &[u8]) {
+    let was_header = is_header(block);
+    block[offset..][..value.len()].copy_from_slice(value);
+    if was_header {
+        seal(block);
+    }
 }
 
 fn is_header(block: &[u8]) -> bool {

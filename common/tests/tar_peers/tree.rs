@@ -21,15 +21,15 @@ pub(crate) fn plant(scratch: &Path) {
     std::fs::set_permissions(root.join("same"), PermissionsExt::from_mode(0o4751)).unwrap();
     nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     // A file with data at both ends and between, one that is all hole, and one
-    // with more segments than fit in a header of any format.
+    // with more segments than fit in a header or a block of any format.
     let sparse = std::fs::File::create_new(root.join("sparse")).unwrap();
-    for (offset, text) in [(0, "start"), (1 << 20, "middle"), ((3 << 20) - 3, "end")] {
+    for (offset, text) in [(0, "start"), (64 << 10, "middle"), ((192 << 10) - 3, "end")] {
         sparse.write_all_at(text.as_bytes(), offset).unwrap();
     }
-    std::fs::File::create_new(root.join("hole")).unwrap().set_len(1 << 20).unwrap();
+    std::fs::File::create_new(root.join("hole")).unwrap().set_len(64 << 10).unwrap();
     let comb = std::fs::File::create_new(root.join("comb")).unwrap();
     for tooth in 0..60 {
-        comb.write_all_at(&[b'a' + tooth as u8 % 26; 100], tooth * 65536).unwrap();
+        comb.write_all_at(&[b'a' + tooth as u8 % 26; 100], tooth * 8192).unwrap();
     }
     let time = std::time::UNIX_EPOCH + std::time::Duration::new(1_500_000_000, 123_456_789);
     std::fs::File::open(root.join("file")).unwrap().set_modified(time).unwrap();
@@ -82,6 +82,12 @@ pub(crate) fn archives(scratch: &Path) -> Vec<(String, Vec<u8>)> {
             );
             add(format, "python3", &["-c", &script]);
         }
+        // A global header, as git archive writes it, and no content to speak of.
+        let script = "import sys, tarfile\n\
+             tar = tarfile.open(fileobj=sys.stdout.buffer, mode='w|', pax_headers={'comment': '0123abc'})\n\
+             tar.add('t', filter=lambda member: member if member.size < 1024 else None)\n\
+             tar.close()\n";
+        add("comment", "python3", &["-c", script]);
     }
     archives
 }

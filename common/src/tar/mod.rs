@@ -39,7 +39,7 @@ mod records;
 mod source;
 mod sparse;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod writer;
 mod xattr;
 

@@ -6,7 +6,7 @@ use super::{Entry, Kind, Limits, Reader, Writer, Xattrs};
 use crate::time::Timestamp;
 
 /// A plain entry.
-pub(super) fn entry(path: &str, kind: Kind) -> Entry {
+pub(crate) fn entry(path: &str, kind: Kind) -> Entry {
     Entry {
         path: path.into(),
         kind,

@@ -101,21 +101,11 @@ pub(crate) fn link_target(target: &[u8]) -> Result<(Vec<&[u8]>, &[u8]), Problem>
 #[cfg(test)]
 mod tests {
     use super::{MAX_TARGET_LEN_BYTES, Place, Problem};
-    use crate::tar::{Entry, Kind, Xattrs};
-    use crate::time::Timestamp;
+    use crate::tar::Kind;
+    use crate::tar::testing::entry;
 
     fn problem(kind: Kind) -> Option<Problem> {
-        let entry = Entry {
-            path: b"x".to_vec(),
-            kind,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::EPOCH,
-            len_bytes: 0,
-            xattrs: Xattrs::new(),
-        };
-        Place::of(&entry).err()
+        Place::of(&entry("x", kind)).err()
     }
 
     // The kernel takes the numbers and keeps part of them; the tar reader refuses them,

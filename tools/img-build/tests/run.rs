@@ -160,6 +160,34 @@ fn mounts_are_there_for_one_command() {
 }
 
 #[test]
+fn sources_of_mounts_are_of_the_stage_or_the_context() {
+    // CVE-2024-1753, CVE-2024-11218: links of the image that lead to the host.
+    for bench in benches() {
+        bench.write("etc/host", "of the context");
+        bench.link("etc/link", &bench.path("").display().to_string());
+        bench.link("etc/up", "../../../../../../etc");
+        let text = |from: &str, source: &str| {
+            format!(
+                "FROM scratch AS other\nCOPY etc /etc\n{BASE}\
+                 RUN --mount={from}source={source},target=/x cat /x > /seen\n"
+            )
+        };
+        let places = [("from=other,", "other"), ("", "the context")];
+        for (from, place) in places {
+            for source in ["/etc/link/ctx/nonce", "/etc/up/passwd"] {
+                let message = bench.fail(&text(from, source));
+                let expected = format!("'{source}': no such file in {place}\n");
+                assert!(message.ends_with(&expected), "{message}");
+            }
+        }
+        for (from, _) in places {
+            let image = bench.build(&text(from, "/etc/up/host"));
+            assert_eq!(image.last(), ["f 0644 0:0 seen \"of the context\""]);
+        }
+    }
+}
+
+#[test]
 fn a_cache_mount_outlives_the_build_and_not_the_command() {
     for bench in benches() {
         let id = bench.path("").display().to_string();

@@ -45,8 +45,42 @@ fn a_file_that_changes_while_it_is_read_is_an_error() {
         fs::remove_file(path).unwrap();
         fs::write(path, "other").unwrap();
     };
-    let while_read: [Action<'_>; 3] = [&append, &truncate, &overwrite];
-    let before: [Action<'_>; 5] = [&append, &truncate, &overwrite, &remove, &replace];
+    // Each of these shows in one field of the inode alone: its time, where a new name
+    // has changed the ctime; the ctime, where the time was set back; its number.
+    let time = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    let set_time = |path: &Path, time| fs::File::open(path).unwrap().set_modified(time).unwrap();
+    let overwrite_and_link = |path: &Path| {
+        let later = time(path) + Duration::from_secs(1);
+        overwrite(path);
+        set_time(path, later);
+        fs::hard_link(path, path.with_extension("link")).unwrap();
+    };
+    let overwrite_in_secret = |path: &Path| {
+        let before = time(path);
+        // Longer than a tick of the clock.
+        thread::sleep(Duration::from_millis(30));
+        overwrite(path);
+        set_time(path, before);
+    };
+    let replace_in_secret = |path: &Path| {
+        let (before, other) = (time(path), path.with_extension("other"));
+        fs::write(&other, "three").unwrap();
+        set_time(&other, before);
+        fs::hard_link(&other, path.with_extension("link")).unwrap();
+        fs::rename(other, path).unwrap();
+    };
+    let while_read: [Action<'_>; 5] =
+        [&append, &truncate, &overwrite, &overwrite_and_link, &overwrite_in_secret];
+    let before: [Action<'_>; 8] = [
+        &append,
+        &truncate,
+        &overwrite,
+        &overwrite_and_link,
+        &overwrite_in_secret,
+        &remove,
+        &replace,
+        &replace_in_secret,
+    ];
     let cases = while_read.map(|action| (1, action)).into_iter();
     for (read_first, action) in cases.chain(before.map(|action| (0, action))) {
         let scratch = tempfile::tempdir().unwrap();
@@ -60,6 +94,13 @@ fn a_file_that_changes_while_it_is_read_is_an_error() {
         };
         assert!(is_named, "{result:?}");
     }
+    // A name more is no change.
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("f");
+    fs::write(&file, "seven").unwrap();
+    let link = |path: &Path| fs::hard_link(path, path.with_extension("link")).unwrap();
+    let mut meddler = Meddler { path: &file, read_first: 1, action: &link };
+    trees(None, scratch.path(), &Options::default(), &mut meddler).unwrap();
 }
 
 #[test]
@@ -117,8 +158,23 @@ fn files_that_are_read_ahead_come_whole_and_in_order_up_to_the_one_that_changed(
     };
     let remove = |path: &Path| fs::remove_file(path).unwrap();
     let remove_all = |path: &Path| fs::remove_dir_all(path).unwrap();
-    let cases: [(&str, Action<'_>); 4] =
-        [("10/11", &overwrite), ("31/17", &remove), ("39/20", &overwrite), ("22", &remove_all)];
+    // Another directory with the same files.
+    let exchange = |path: &Path| {
+        let away = path.with_extension("away");
+        fs::rename(path, &away).unwrap();
+        fs::create_dir(path).unwrap();
+        for entry in fs::read_dir(away).unwrap() {
+            let entry = entry.unwrap();
+            fs::hard_link(entry.path(), path.join(entry.file_name())).unwrap();
+        }
+    };
+    let cases: [(&str, Action<'_>); 5] = [
+        ("10/11", &overwrite),
+        ("31/17", &remove),
+        ("39/20", &overwrite),
+        ("22", &remove_all),
+        ("22", &exchange),
+    ];
     for (name, action) in cases {
         let (scratch, expected) = make();
         let path = scratch.path().join(name);

@@ -7,6 +7,7 @@ pub(crate) mod law;
 pub(crate) mod model;
 pub(crate) mod mounts;
 pub(crate) mod snapshot;
+pub(crate) mod trees;
 
 use std::path::Path;
 

@@ -128,8 +128,7 @@ impl Engine<'_> {
     /// Takes away what a lower layer says of a directory that this layer has but
     /// does not describe.
     pub(super) fn undescribe(&mut self, id: DirId) -> Result<(), Problem> {
-        let state = self.directory(id);
-        if state.described || state.fresh {
+        if self.directory(id).described {
             return Ok(());
         }
         let entry = self.undescribed();
@@ -178,7 +177,9 @@ impl Engine<'_> {
     /// Removes the extended attributes of a directory that is described anew.
     fn clear_xattrs(&mut self, id: DirId, fd: BorrowedFd<'_>) -> Result<(), Problem> {
         let parent = self.tree.parent(id);
-        if self.directory(id).fresh && !self.directory(parent).births.acl {
+        let state = self.directory(id);
+        // Nobody has given it any yet.
+        if state.fresh && !state.seen && !self.directory(parent).births.acl {
             return Ok(());
         }
         for name in attributes::xattr_names(fd).tried("list its extended attributes")? {

@@ -34,11 +34,12 @@ impl Engine<'_> {
 
     fn hide_within(&mut self, id: DirId) -> Result<(), Problem> {
         if self.records_deletions() {
-            return self.set_opaque(id);
+            self.set_opaque(id)?;
         }
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
-            if self.directory(id).fresh {
+            // In overlay form, too, it may be as lower layers have it.
+            if self.directory(id).fresh && !self.records_deletions() {
                 continue;
             }
             let fd = self.tree.fd(id).tried("open it")?;

@@ -1,5 +1,7 @@
 //! A layer in overlay form, and what the kernel makes of it.
 
+mod lowers;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -48,6 +50,8 @@ fn deletions_are_written_down() {
         .dir("opaque")
         .whiteout("opaque/.wh.useless")
         .whiteout("opaque/.wh..wh..opq")
+        .whiteout("late/.wh..wh..opq")
+        .whiteout("late/.wh.useless")
         .dir("first")
         .whiteout(".wh.first")
         .whiteout("only/deleted/.wh.x");
@@ -63,6 +67,7 @@ fn deletions_are_written_down() {
             "0/again/",
             "0/again/below",
             "0/first/",
+            "0/late/",
             "0/only/",
             "0/only/deleted/",
             "0/only/deleted/x",
@@ -90,6 +95,15 @@ fn marks_of_the_layer_are_escaped() {
     unpack(&scratch, &[layer], "--overlay=trusted");
     let marks = xattrs(&scratch.path("0/d"));
     assert_eq!(marks.keys().collect::<Vec<_>>(), ["trusted.overlay.overlay.opaque"]);
+    // A later entry takes back what an earlier one said, and nothing of our own.
+    let scratch = Scratch::new(Way::Tool);
+    let layer = Archive::new()
+        .whiteout(".wh..wh..opq")
+        .with(member("./", b'5').xattr("trusted.overlay.redirect", "/etc").xattr("user.a", "1"))
+        .with(member("./", b'5').xattr("user.b", "1"));
+    unpack(&scratch, &[layer], "--overlay=trusted");
+    let marks = xattrs(&scratch.path("0"));
+    assert_eq!(marks.keys().collect::<Vec<_>>(), ["trusted.overlay.opaque", "user.b"]);
 }
 
 #[test]
@@ -222,26 +236,28 @@ fn mounted(
     Some(tree(&copy))
 }
 
-#[test]
-fn a_mount_of_the_layers_shows_what_applying_them_makes() {
+/// Whether a mount of the layers shows what applying them makes, as far as there can
+/// be one.
+fn check_mount(layers: &[Archive]) -> Option<Scratch> {
     if !is_root("mounting") || !has_program("unshare") {
-        return;
+        return None;
     }
     let scratch = Scratch::new(Way::Tool);
-    let layers = stack();
-    let folders = unpack(&scratch, &layers, "--overlay");
-    let expected = applied(&scratch, &layers);
+    let folders = unpack(&scratch, layers, "--overlay");
+    let expected = applied(&scratch, layers);
     if let Some(seen) = mounted(&scratch, &folders, &["unshare", "--mount"], "") {
         assert_eq!(seen, expected);
     }
+    Some(scratch)
+}
+
+#[test]
+fn a_mount_of_the_layers_shows_what_applying_them_makes() {
+    check_mount(&stack());
 }
 
 #[test]
 fn a_whiteout_where_the_layers_below_have_nothing_shows_in_no_mount() {
-    if !is_root("mounting") || !has_program("unshare") {
-        return;
-    }
-    let scratch = Scratch::new(Way::Tool);
     let base = Archive::new().dir("./").dir("d").file("file", "");
     let upper = Archive::new()
         .whiteout("no/where/.wh.never")
@@ -250,12 +266,7 @@ fn a_whiteout_where_the_layers_below_have_nothing_shows_in_no_mount() {
         .whiteout("file/.wh.never")
         .whiteout("d/.wh.never")
         .whiteout(".wh.never");
-    let layers = [base, upper];
-    let folders = unpack(&scratch, &layers, "--overlay");
-    let expected = applied(&scratch, &layers);
-    if let Some(seen) = mounted(&scratch, &folders, &["unshare", "--mount"], "") {
-        assert_eq!(seen, expected);
-    }
+    let Some(scratch) = check_mount(&[base, upper]) else { return };
     // There it would say that the mount kept an index of links.
     assert!(!xattrs(&scratch.path("1")).contains_key("trusted.overlay.origin"));
 }

@@ -17,18 +17,31 @@ fn the_last_of_two_entries_counts() {
         .file("y", "a file now")
         .file("z", "")
         .dir("z")
+        .with(member("e", b'5').mode(0o700).xattr("user.first", "1"))
+        .file("e/below", "")
+        .dir("e")
         .hardlink("l", "later")
         .file("l", "last")
         .file("later", "")
         .file("m", "first")
-        .hardlink("m", "later");
+        .hardlink("m", "later")
+        .file("n", "first")
+        .hardlink("n", "last")
+        .dir("gone")
+        .hardlink("gone/link", "last")
+        .file("gone", "a file now")
+        .file("last", "");
     each_way(|scratch| {
         scratch.apply(&layer);
         assert_eq!((scratch.read("x"), scratch.read("other")), ("second".into(), "first".into()));
         assert_eq!(scratch.read("y"), "a file now");
         assert!(scratch.stat("z").is_dir());
+        assert_eq!(scratch.stat("e").mode() & 0o7777, 0o755);
+        assert!(xattrs(&scratch.path("e")).is_empty() && scratch.has("e/below"));
         assert_eq!(scratch.read("l"), "last");
         assert_eq!(scratch.stat("m").ino(), scratch.stat("later").ino());
+        assert_eq!(scratch.stat("n").ino(), scratch.stat("last").ino());
+        assert_eq!(scratch.read("gone"), "a file now");
     });
 }
 

@@ -79,6 +79,11 @@ fn estargz_files_are_left_out_on_demand() {
     let output = run(&["--drop-estargz".as_ref(), root.as_os_str()], &layer.bytes());
     assert!(output.status.success());
     assert_eq!(scratch.names(), ["x/", "x/stargz.index.json"]);
+    each_way(|scratch| {
+        scratch.apply(&layer);
+        let all = [".no.prefetch.landmark", "stargz.index.json", "x/", "x/stargz.index.json"];
+        assert_eq!(scratch.names(), all);
+    });
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! Owners, modes and times.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
 
 use super::{ACL_DEFAULT, default_acl};
-use crate::support::{Archive, MTIME, each_way, is_root, member, xattrs};
+use crate::support::{
+    Archive, MTIME, Scratch, Way, each_way, feed, has_program, is_root, member, tool, xattrs,
+};
 
 #[test]
 fn set_id_bits_and_capabilities_outlive_the_change_of_owner() {
@@ -19,9 +23,17 @@ fn set_id_bits_and_capabilities_outlive_the_change_of_owner() {
                 .content("content")
                 .xattr("security.capability", capability),
         )
-        .with(member("d", b'5').mode(0o3777).owner(4_000_000_000, 1));
+        .with(member("d", b'5').mode(0o3777).owner(4_000_000_000, 1))
+        .with(member("l", b'2').link("x").owner(1234, 4321))
+        .with(member("p", b'6').mode(0o6755).owner(1234, 4321))
+        .with(member("n", b'3').mode(0o6755).owner(1234, 4321).device(1, 3));
     each_way(|scratch| {
         scratch.apply(&layer);
+        for path in ["l", "p", "n"] {
+            let stat = scratch.stat(path);
+            assert_eq!((stat.uid(), stat.gid(), stat.mtime()), (1234, 4321, MTIME), "{path}");
+            assert!(stat.is_symlink() || stat.mode() & 0o7777 == 0o6755, "{path}");
+        }
         let stat = scratch.stat("x");
         assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o6755, 1234, 4321));
         assert_eq!(xattrs(&scratch.path("x"))["security.capability"], capability);
@@ -29,6 +41,36 @@ fn set_id_bits_and_capabilities_outlive_the_change_of_owner() {
         assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o3777, 4_000_000_000, 1));
         assert_eq!(scratch.stat("x").mtime(), MTIME);
     });
+}
+
+#[test]
+fn what_its_owner_may_not_write_has_its_attributes_and_content() {
+    const USER: u32 = 65534;
+    if !is_root("acting as another user") || !has_program("setpriv") {
+        return;
+    }
+    let scratch = Scratch::new(Way::Tool);
+    fs::set_permissions(scratch.beside(""), fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(scratch.root(), Some(USER), Some(USER)).unwrap();
+    let member = |path: &str, typeflag, mode| {
+        member(path, typeflag).owner(USER, USER).mode(mode).xattr("user.own", "1")
+    };
+    let layer = Archive::new()
+        .with(member("d", b'5', 0o555))
+        .with(member("d/x", b'0', 0o444).content("content"))
+        .with(member("d/shut", b'5', 0));
+    let mut command = Command::new("setpriv");
+    command
+        .args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"])
+        .arg(tool().get_program())
+        .arg(scratch.root());
+    let output = feed(&mut command, &layer.bytes());
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    for (path, mode) in [("d", 0o555), ("d/x", 0o444), ("d/shut", 0)] {
+        assert_eq!(scratch.stat(path).mode() & 0o7777, mode, "{path}");
+        assert_eq!(xattrs(&scratch.path(path))["user.own"], b"1", "{path}");
+    }
+    assert_eq!(scratch.read("d/x"), "content");
 }
 
 #[test]
@@ -105,11 +147,16 @@ fn times_are_kept_to_the_nanosecond_and_before_1970() {
 
 #[test]
 fn times_and_ids_that_cannot_be_are_refused() {
-    for time in ["nan", "inf", "1e3", "", "-", "12x", "0x10", "9999999999999999999999", "1.2.3"] {
+    for time in
+        ["nan", "inf", "1e3", "", "-", "12x", "0x10", "9999999999999999999999", "1.2.3", "1.x"]
+    {
         let layer = Archive::new().with(member("x", b'0').pax("mtime", time));
         each_way(|scratch| {
-            // An empty value takes the record back.
-            assert_eq!(scratch.try_apply(&layer).is_ok(), time.is_empty(), "{time:?}");
+            match scratch.try_apply(&layer) {
+                // An empty value takes the record back.
+                Ok(()) => assert!(time.is_empty(), "{time:?}"),
+                Err(error) => assert!(error.contains("mtime"), "{time:?}: {error}"),
+            }
         });
     }
     for key in ["uid", "gid"] {

@@ -109,6 +109,17 @@ fn a_directory_replaces_a_link_unless_links_are_kept() {
     assert!(output.status.success(), "{output:?}");
     assert!(scratch.stat("lib").is_symlink() && scratch.has("usr/lib/x"));
     assert_eq!(scratch.stat("usr/lib").mode() & 0o7777, 0o700);
+    // What leads to no directory is no link to one.
+    for target in ["nowhere", "usr/file", "lib"] {
+        let scratch = Scratch::new(Way::Tool);
+        fs::create_dir(scratch.path("usr")).unwrap();
+        fs::write(scratch.path("usr/file"), "").unwrap();
+        symlink(target, scratch.path("lib")).unwrap();
+        let root = scratch.root();
+        let output = run(&["--keep-dirlinks".as_ref(), root.as_os_str()], &layer.bytes());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(scratch.names(), ["lib/", "lib/x", "usr/", "usr/file"]);
+    }
 }
 
 #[test]

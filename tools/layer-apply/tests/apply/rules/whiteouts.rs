@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use super::base;
-use crate::support::{Archive, Member, each_way, member};
+use crate::support::{Archive, MTIME, Member, each_way, is_root, member, xattrs};
 
 #[test]
 fn whiteouts_spare_their_own_layer_in_any_order() {
@@ -152,6 +152,63 @@ fn what_is_hidden_takes_the_attributes_of_its_directories_with_it() {
             });
         }
     }
+}
+
+#[test]
+fn what_the_layer_describes_stays_as_it_describes_it() {
+    for hidden in [".wh.a", "a/.wh..wh..opq"] {
+        for first in [true, false] {
+            let whiteout = |layer: Archive, now| if now { layer.whiteout(hidden) } else { layer };
+            let layer = whiteout(Archive::new(), first)
+                .with(member("a", b'5').mode(0o750))
+                .with(member("a/sub", b'5').mode(0o711).xattr("user.own", "1"))
+                .file("a/sub/new", "");
+            let layer = whiteout(layer, !first);
+            each_way(|scratch| {
+                scratch.apply(&base()).apply(&layer);
+                for (path, mode) in [("a", 0o750), ("a/sub", 0o711)] {
+                    let stat = scratch.stat(path);
+                    assert_eq!((stat.mode() & 0o7777, stat.mtime()), (mode, MTIME), "{path}");
+                }
+                assert_eq!(xattrs(&scratch.path("a/sub"))["user.own"], b"1");
+            });
+        }
+    }
+}
+
+#[test]
+fn whiteouts_spare_their_own_layer_whatever_it_has_there() {
+    let mut kinds = vec![
+        member("x", b'0'),
+        member("x", b'5'),
+        member("x", b'2').link("target"),
+        member("x", b'1').link("anchor"),
+        member("x", b'6'),
+    ];
+    if is_root("making devices") {
+        kinds.push(member("x", b'3').device(1, 3));
+    }
+    for kind in kinds {
+        for hidden in [".wh.x", ".wh..wh..opq"] {
+            let layer = Archive::new().file("anchor", "").with(kind.clone()).whiteout(hidden);
+            each_way(|scratch| {
+                scratch.apply(&Archive::new().file("x", "lower")).apply(&layer);
+                assert!(scratch.has("x") && scratch.has("anchor"), "{kind:?}");
+                let is_directory = scratch.stat("x").is_dir();
+                assert_eq!(is_directory, kind.typeflag == b'5');
+            });
+        }
+    }
+}
+
+#[test]
+fn the_longest_names_can_be_hidden() {
+    let name = "n".repeat(255);
+    let layer = Archive::new().whiteout(format!(".wh.{name}"));
+    each_way(|scratch| {
+        scratch.apply(&Archive::new().file(&name, "")).apply(&layer);
+        assert!(scratch.names().is_empty());
+    });
 }
 
 #[test]

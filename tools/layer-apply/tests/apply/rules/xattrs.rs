@@ -26,13 +26,39 @@ fn host_bound_and_overriding_attributes_are_reported_and_left_out() {
 }
 
 #[test]
-fn user_attributes_of_links_cannot_be_kept_and_are_reported() {
-    let layer = Archive::new().with(member("l", b'2').link("x").xattr("user.a", "1"));
+fn attributes_that_cannot_be_held_are_reported() {
+    let layer = Archive::new()
+        .with(member("l", b'2').link("x").xattr("user.a", "1"))
+        // No file system knows such a namespace.
+        .with(member("x", b'0').xattr("strange.b", "1"))
+        .with(member("d", b'5').xattr("strange.b", "1"));
     let scratch = Scratch::new(Way::Tool);
     let output = run(&[scratch.root()], &layer.bytes());
-    assert!(output.status.success());
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("user.a of 1 entry not kept"), "{errors}");
+    assert!(output.status.success(), "{output:?}");
+    let why = "not kept: the file system cannot hold it there";
+    let expected = format!(
+        "layer-apply: warning: extended attribute strange.b of 2 entries {why}\n\
+         layer-apply: warning: extended attribute user.a of 1 entry {why}\n"
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+}
+
+#[test]
+fn what_a_layer_cannot_say_of_a_directory_stays() {
+    if !is_root("labelling directories") {
+        return;
+    }
+    let layer = Archive::new().with(member("d", b'5').xattr("user.new", "1"));
+    each_way(|scratch| {
+        let path = scratch.path("d");
+        std::fs::create_dir(&path).unwrap();
+        for name in ["security.SMACK64", "security.note", "user.old"] {
+            rustix::fs::lsetxattr(&path, name, b"1", rustix::fs::XattrFlags::empty()).unwrap();
+        }
+        scratch.apply(&layer);
+        let found = xattrs(&path);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["security.SMACK64", "user.new"]);
+    });
 }
 
 #[test]

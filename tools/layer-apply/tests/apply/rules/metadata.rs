@@ -23,13 +23,15 @@ fn set_id_bits_and_capabilities_outlive_the_change_of_owner() {
                 .content("content")
                 .xattr("security.capability", capability),
         )
+        .with(member("small", b'0').mode(0o6755).owner(1234, 4321).content("content"))
+        .with(member("large", b'0').mode(0o6755).owner(1234, 4321).content(vec![b'x'; 1 << 20]))
         .with(member("d", b'5').mode(0o3777).owner(4_000_000_000, 1))
         .with(member("l", b'2').link("x").owner(1234, 4321))
         .with(member("p", b'6').mode(0o6755).owner(1234, 4321))
         .with(member("n", b'3').mode(0o6755).owner(1234, 4321).device(1, 3));
     each_way(|scratch| {
         scratch.apply(&layer);
-        for path in ["l", "p", "n"] {
+        for path in ["l", "p", "n", "small", "large"] {
             let stat = scratch.stat(path);
             assert_eq!((stat.uid(), stat.gid(), stat.mtime()), (1234, 4321, MTIME), "{path}");
             assert!(stat.is_symlink() || stat.mode() & 0o7777 == 0o6755, "{path}");

@@ -220,16 +220,20 @@ fn from_json(member: &serde_json::Value) -> Seen {
 pub(crate) fn bsdtar(archive: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut copy =
         filter(Command::new("bsdtar").args(["-cf", "-", "--format=pax", "@-"]), archive)?;
-    let mut start = 0;
+    let (mut start, mut map_follows) = (0, false);
     while copy[start..start + 512] != [0; 512] {
         let (header, next) = copy[start..].split_at(512);
-        let is_sparse = header[..100].windows(16).any(|part| part == b"GNUSparseFile.0/");
         let size = tar::Header::from_byte_slice(header).entry_size().unwrap();
+        let size = usize::try_from(size).unwrap();
+        let is_map = !next[257..].starts_with(b"ustar") && !next.starts_with(&[0; 512]);
+        let version: &[u8] = b" GNU.sparse.major=1\n";
+        let is_sparse = header[156] == b'x' && next[..size].windows(20).any(|part| part == version);
         start += 512;
-        if is_sparse && (next[257..].starts_with(b"ustar") || next.starts_with(&[0; 512])) {
+        if map_follows && !is_map {
             copy.splice(start..start, b"0\n".iter().copied().chain([0; 510]));
         }
-        start += usize::try_from(size).unwrap().next_multiple_of(512);
+        map_follows = is_sparse;
+        start += size.next_multiple_of(512);
     }
     Ok(copy)
 }

@@ -116,4 +116,10 @@ fn a_link_into_what_both_trees_share_is_seen() {
     if let Some(list) = with_mounts(&trees, script, &["--list", "a", "b"]) {
         assert_eq!(list, "C /s\nC /s/f\n");
     }
+    // The other way round: one inode in `b`, and two where the layer is applied.
+    let trees = Trees::new("mkdir s; echo x >f; : >g", ":");
+    let script = script.replace("ln a/f", "ln b/f");
+    if let Some(list) = with_mounts(&trees, &script, &["--list", "a", "b"]) {
+        assert_eq!(list, "C /f\nC /s\nC /s/f\n");
+    }
 }

@@ -85,6 +85,19 @@ fn an_opaque_directory_is_what_it_lacks() {
 }
 
 #[test]
+fn an_opaque_directory_of_fuse_overlayfs_is_one() {
+    let opaque = "setfattr -n user.fuseoverlayfs.opaque -v y upper/d";
+    let layers = Layers::new(&format!("mkdir upper/d base/d; : >base/d/gone; {opaque}"));
+    assert_eq!(layers.changes(), ["C d", "D d/gone"]);
+}
+
+#[test]
+fn a_file_hides_the_directories_below_it() {
+    let layers = Layers::new("mkdir upper/d base/d; : >base/d/x; : >top/d");
+    assert_eq!(layers.changes(), ["C d type"]);
+}
+
+#[test]
 fn what_was_copied_up_is_a_change() {
     // Without the lower directories nobody knows which.
     let layers = Layers::new(
@@ -171,21 +184,31 @@ fn content_that_stayed_below_is_compared_there() {
 #[test]
 fn content_that_is_not_where_it_should_be_is_refused() {
     let copy = "truncate -s 4 upper/f; mark metacopy '' upper/f";
-    let redirected =
-        format!("mkdir -p base/p; echo low >base/p/f; {copy}; mark redirect /p/f upper/f");
-    for script in [
-        copy.to_owned(),
-        format!("{copy}; mkdir base/f"),
-        format!("{copy}; ln -s g base/f; echo low >base/g"),
-        // On the way there is a whiteout: an empty file that is marked.
-        format!(
-            "{redirected}; mkdir top/p; mark opaque x top/p; : >top/p/f; mark whiteout y top/p/f"
+    let none = "its content is in no lower directory";
+    for (script, words) in [
+        (copy.to_owned(), none),
+        (format!("{copy}; mkdir base/f"), "the content of a file is a directory"),
+        (format!("{copy}; ln -s g base/f; echo low >base/g"), "its content is no file"),
+        // There is a whiteout: an empty file that is marked.
+        (
+            format!(
+                "mkdir -p base/p top/p; echo low >base/p/f; {copy}; mark redirect /p/f upper/f
+                mark opaque x top/p; : >top/p/f; mark whiteout y top/p/f"
+            ),
+            none,
         ),
-        format!("{redirected}; mark opaque x top; : >top/p; mark whiteout y top/p"),
+        (
+            format!(
+                "echo low >base/g; {copy}; mark redirect /g upper/f
+                mark opaque x top; : >top/g; mark whiteout y top/g"
+            ),
+            none,
+        ),
     ] {
         let layers = Layers::new(&script);
         let error = layers.try_changes(&["base", "top"], &Options::default()).unwrap_err();
         assert!(matches!(error, Error::BrokenOverlay { .. }), "{script}: {error}");
+        assert!(error.to_string().contains(words), "{script}: {error}");
     }
     for len in [3, 5] {
         let layers =
@@ -233,8 +256,8 @@ fn marked_whiteouts_are_empty_and_in_marked_directories() {
 #[test]
 fn files_with_content_mark_nothing_whatever_they_are_called() {
     let layers = Layers::new(
-        "mkdir base/d upper/d; : >base/d/a; : >base/b
-        echo x >upper/.wh.b; echo x >upper/d/.wh..wh..opq",
+        "mkdir base/d upper/d; : >base/d/a; echo x >upper/d/.wh..wh..opq
+        mkdir base/e upper/e; : >base/e/a; echo x >top/.wh.e",
     );
     let options = Options { exclude: vec![Pattern::new(b".wh.*")], ..Options::default() };
     assert_eq!(layers.try_changes(&["base", "top"], &options).unwrap(), [""; 0]);
@@ -270,6 +293,16 @@ fn links_that_a_mount_kept_need_all_of_its_directories() {
     assert_eq!(layers.try_changes(&["base", "top"], &with_work()).unwrap(), ["A n"]);
     let error = layers.try_changes(&["base", "/proc"], &with_work()).unwrap_err();
     assert!(matches!(error, Error::BrokenOverlay { .. }), "{error}");
+    // Names that are counted, and not there.
+    let counted = Layers::new("echo x >base/f; echo y >upper/f; mark nlink U+1 upper/f");
+    let error = counted.try_changes(&["base", "top"], &Options::default()).unwrap_err();
+    assert!(matches!(error, Error::HiddenNames { .. }), "{error}");
+    // Of a file below, whoever had it in an upper directory counted the names there.
+    let counted = Layers::new(
+        "mkdir base/e upper/d; : >base/e/f; mark nlink U+1 base/e/f
+        mark redirect /e upper/d; : >upper/.wh.e",
+    );
+    assert_eq!(counted.changes(), ["D e", "A d", "A d/f"]);
     // Some, perhaps: who knows, without the work directory.
     sh(layers.scratch.path(), "setfattr -n user.overlay.origin -v x upper");
     let error = layers.try_changes(&[], &Options::default()).unwrap_err();

@@ -2,8 +2,11 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
+use common::layer::apply::{Options, Ownership, apply};
+use common::root::Root;
+
 use super::base;
-use crate::support::{Archive, MTIME, Member, each_way, is_root, member, xattrs};
+use crate::support::{Archive, MTIME, Member, Scratch, Way, each_way, is_root, member, xattrs};
 
 #[test]
 fn whiteouts_spare_their_own_layer_in_any_order() {
@@ -55,6 +58,14 @@ fn an_opaque_root_hides_everything_below() {
             scratch.apply(&base()).apply(&layer);
             assert_eq!(scratch.names(), ["b/", "b/new", "z"]);
         });
+    }
+    // Whoever mounts the layer is told, as an overlay's root cannot be opaque.
+    for (path, is_told) in [(".wh..wh..opq", true), ("b/.wh..wh..opq", false)] {
+        let scratch = Scratch::new(Way::Openat2);
+        let root = Root::open(&scratch.root()).unwrap();
+        let options = Options { ownership: Ownership::of_process(), ..Options::default() };
+        let layer = Archive::new().whiteout(path).bytes();
+        assert_eq!(apply(&root, &layer[..], &options).unwrap().opaque_root, is_told, "{path}");
     }
 }
 

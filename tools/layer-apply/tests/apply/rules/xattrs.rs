@@ -1,6 +1,8 @@
 //! Extended attributes: kept, left out, and reported.
 
-use crate::support::{Archive, Scratch, Way, each_way, is_root, member, run, xattrs};
+use crate::support::{
+    Archive, Scratch, Way, each_way, feed, has_program, is_root, member, run, tool, xattrs,
+};
 
 #[test]
 fn host_bound_and_overriding_attributes_are_reported_and_left_out() {
@@ -41,6 +43,34 @@ fn attributes_that_cannot_be_held_are_reported() {
          layer-apply: warning: extended attribute user.a of 1 entry {why}\n"
     );
     assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+}
+
+#[test]
+fn what_only_a_privilege_sets_is_an_error_to_root_and_a_loss_to_others() {
+    if !is_root("giving up a capability") || !has_program("setpriv") || !has_program("unshare") {
+        return;
+    }
+    let mut acl = super::default_acl().to_vec();
+    // A user that the namespace has not.
+    acl[16..20].copy_from_slice(&5_u32.to_le_bytes());
+    let layer = Archive::new()
+        .with(member("x", b'0').xattr("security.note", "1").xattr("system.posix_acl_access", acl));
+    let run = |words: &[&str]| {
+        let scratch = Scratch::new(Way::Tool);
+        let mut command = std::process::Command::new(words[0]);
+        command.args(&words[1..]).arg(tool().get_program()).arg(scratch.root());
+        let output = feed(&mut command, &layer.bytes());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
+    let (status, errors) = run(&without);
+    assert_eq!(status, Some(2), "{errors}");
+    assert!(errors.contains("security.note") && errors.contains("not permitted"), "{errors}");
+    let (status, errors) = run(&["unshare", "-Ur"]);
+    let why = "of 1 entry not kept: that takes a privilege";
+    let expected = ["security.note", "system.posix_acl_access"]
+        .map(|name| format!("layer-apply: warning: extended attribute {name} {why}\n"));
+    assert_eq!((status, errors), (Some(0), expected.concat()));
 }
 
 #[test]

@@ -81,6 +81,8 @@ fn marked_whiteouts_of_a_layer_between_hide_too() {
         between.as_os_str(),
         new.as_os_str(),
     ];
+    let output = run(&arguments, &Archive::new().hardlink("y", "x").bytes());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("does not exist"), "{output:?}");
     let output = run(&arguments, &Archive::new().file("x/y", "").bytes());
     assert!(output.status.success(), "{output:?}");
     assert_eq!(scratch.stat("new/x").mode() & 0o7777, 0o755);

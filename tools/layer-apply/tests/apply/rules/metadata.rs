@@ -59,7 +59,11 @@ fn what_its_owner_may_not_write_has_its_attributes_and_content() {
     };
     let layer = Archive::new()
         .with(member("d", b'5', 0o555))
-        .with(member("d/x", b'0', 0o444).content("content"))
+        // The list takes its owner's permission away, too.
+        .with(member("d/x", b'0', 0o444).content("content").xattr(
+            "system.posix_acl_access",
+            b"\x02\0\0\0\x01\0\x04\0\xff\xff\xff\xff\x04\0\x04\0\xff\xff\xff\xff\x20\0\x04\0\xff\xff\xff\xff",
+        ))
         .with(member("d/shut", b'5', 0));
     let mut command = Command::new("setpriv");
     command
@@ -102,6 +106,7 @@ fn an_inherited_acl_changes_no_mode() {
     let layer = Archive::new()
         .with(member("d", b'5').xattr(ACL_DEFAULT, default_acl()))
         .with(member("d/x", b'0').mode(0o666))
+        .file("d/y", "")
         .with(member("d/fifo", b'6').mode(0o666))
         .with(member("d/sub", b'5').mode(0o777))
         .file("d/sub/y", "");
@@ -111,9 +116,13 @@ fn an_inherited_acl_changes_no_mode() {
             layerutils_tests::requirement::skip("", "the file system has no ACLs");
             return;
         }
-        for (path, mode) in
-            [("d/x", 0o666), ("d/fifo", 0o666), ("d/sub", 0o777), ("d/sub/y", 0o644)]
-        {
+        for (path, mode) in [
+            ("d/x", 0o666),
+            ("d/y", 0o644),
+            ("d/fifo", 0o666),
+            ("d/sub", 0o777),
+            ("d/sub/y", 0o644),
+        ] {
             assert_eq!(scratch.stat(path).mode() & 0o7777, mode, "{path}");
             assert!(xattrs(&scratch.path(path)).is_empty(), "{path}");
         }

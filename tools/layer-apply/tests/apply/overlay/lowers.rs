@@ -99,3 +99,11 @@ fn a_hard_link_to_a_directory_below_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("which is a directory"));
 }
+
+#[test]
+fn a_link_that_waits_for_its_target_is_spared_by_a_whiteout_of_its_layer() {
+    let base = Archive::new().dir("./").dir("d").file("d/y", "lower");
+    let layer =
+        Archive::new().dir("d").hardlink("d/y", "later").whiteout("d/.wh.y").file("later", "upper");
+    check_mount(&[base, layer]);
+}

@@ -6,7 +6,7 @@
 //! guard is taken out of a copy of the sources and its test is run there, as a user
 //! who may do all that the test needs. That takes about half a minute a guard.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod table;
 
@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use layerutils_tests::require;
 use layerutils_tests::requirement::Requirement;
 use table::{Edit, Guard, Target, Test};
 
@@ -86,20 +87,16 @@ fn without(name: &str, text: &str, edit: &Edit) -> String {
 
 #[test]
 fn without_its_guard_each_test_fails() {
-    let wanted = std::env::var("LAYERUTILS_TEST_GUARDS").unwrap_or_default();
-    if wanted.is_empty() {
-        return;
-    }
+    require!(Variable("LAYERUTILS_TEST_GUARDS"));
     // What is skipped for want of it would pass without its guard.
     Requirement::Root.check().unwrap();
+    let wanted = std::env::var("LAYERUTILS_TEST_GUARDS").unwrap();
     let bench = Bench::new();
     let guards = table::read();
+    let named = |name| guards.iter().find(|guard| guard.name == name);
     let chosen: Vec<&Guard> = match &*wanted {
         "all" => guards.iter().collect(),
-        names => names
-            .split(',')
-            .map(|name| guards.iter().find(|guard| guard.name == name).unwrap())
-            .collect(),
+        names => names.split(',').map(|name| named(name).expect(name)).collect(),
     };
     let mut idle = Vec::new();
     for guard in chosen {

@@ -195,12 +195,18 @@ impl<R: BufRead> Reader<R> {
             left -= len as u64;
         }
         let padding = padding(size);
-        // GNU tar and Python read a long name on to a NUL, past its length.
-        if padding > 0 && matches!(header.typeflag(), b'L' | b'K') && !body.contains(&0) {
+        if padding > 0 {
             let fill = self.source.fill();
             let after = fill.map_err(|source| read_error(self.start, source))?.first().copied();
-            if after.is_some_and(|byte| byte != 0) {
-                return Err(self.fail(Problem::Ambiguous("a GNU long name without an end")));
+            let goes_on = match header.typeflag() {
+                // GNU tar and Python read a long name on to a NUL.
+                b'L' | b'K' => !body.contains(&0) && after.is_some_and(|byte| byte != 0),
+                // Python reads records on as long as there are some.
+                _ => after.is_some_and(|byte| byte.is_ascii_digit()),
+            };
+            if goes_on {
+                let problem = "an extended header that goes on after its end";
+                return Err(self.fail(Problem::Ambiguous(problem)));
             }
         }
         self.skip(padding)?;

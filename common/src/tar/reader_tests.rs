@@ -107,6 +107,17 @@ fn a_slash_is_in_both_names_of_an_old_file_or_in_none() {
 }
 
 #[test]
+fn records_end_with_the_length_of_them_all() {
+    let records: [(&str, &[u8]); 2] = [("path", b"one"), ("path", b"two")];
+    let first = "12 path=one\n".len() as u64;
+    for typeflag in [b'x', b'g'] {
+        let header = Raw::pax(typeflag, &records).set(|header| header.set_size(first));
+        let archive = raw([header, Raw::ustar(b'0', "a", b"")]);
+        assert!(matches!(problem(&archive), Problem::Ambiguous(_)));
+    }
+}
+
+#[test]
 fn a_long_name_ends_with_a_nul_or_with_its_length() {
     let member = |name: &[u8], size| {
         raw([

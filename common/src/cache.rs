@@ -26,16 +26,18 @@ pub fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Writes a file of the cache that appears whole or not at all, its folder made where
-/// it is missing. A crash may leave it empty: who reads it checks it.
+/// Writes a file of the cache, part after part, that appears whole or not at all; its
+/// folder is made where it is missing. A crash may leave it empty: who reads it checks it.
 ///
 /// # Errors
 /// A place that cannot be written.
-pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     make(folder)?;
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(content)?;
+    for part in parts {
+        new.write_all(part)?;
+    }
     new.persist(path)?;
     Ok(())
 }

@@ -60,7 +60,7 @@ impl Sizes {
     /// Remembers a size that was come by. A cache that cannot be written is none.
     pub fn put(&self, layer: &DiffId, size: u64) {
         if let Some(path) = self.path(layer) {
-            let _ = cache::write(&path, format!("{size}\n").as_bytes());
+            let _ = cache::write(&path, &[format!("{size}\n").as_bytes()]);
         }
     }
 

@@ -11,7 +11,7 @@
 //!
 //! - a member that two of them would frame or name differently is refused, not
 //!   guessed at: two `x` headers in a row, an `L` name and a `path` record that
-//!   differ, a global `size`, a sparse map that goes on after its end;
+//!   differ, a global `size`, a sparse map or records that go on after their end;
 //! - other global (`g`) records are checked and ignored, as docker and
 //!   containerd do;
 //! - links, directories, devices and pipes have no content whatever their size

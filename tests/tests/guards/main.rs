@@ -4,7 +4,7 @@
 //! That the table is true of the sources is checked always. With
 //! `LAYERUTILS_TEST_GUARDS=all`, or the names of some with commas between them, each
 //! guard is taken out of a copy of the sources and its test is run there, as a user
-//! who may do all that the test needs. That takes about half a minute a guard.
+//! who may do all that the test needs. All of them take a quarter of an hour.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 

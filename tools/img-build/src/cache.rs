@@ -116,7 +116,7 @@ impl Cache {
             let kept = Kept { record: record.clone(), outcome: outcome.clone() };
             let json =
                 serde_json::to_vec(&kept).map_err(|error| Error::Other(error.to_string()))?;
-            let _ = cache::write(&path, &json);
+            let _ = cache::write(&path, &[&json]);
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Cache {
         let path = dir.join("steps").join(Digest::of(step.as_bytes()).hex());
         let before = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
         let json = serde_json::to_vec(record).map_err(|error| Error::Other(error.to_string()))?;
-        let _ = cache::write(&path, &json);
+        let _ = cache::write(&path, &[&json]);
         Ok(before)
     }
 

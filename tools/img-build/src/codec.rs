@@ -42,7 +42,7 @@ impl Cursor<'_> {
 
 /// Writes a file that appears whole or not at all.
 pub(crate) fn write_summed(path: &Path, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
-    cache::write(path, &[magic, body, Digest::of(body).hex().as_bytes()].concat())
+    cache::write(path, &[magic, body, Digest::of(body).hex().as_bytes()])
 }
 
 /// The body of a file that [`write_summed`] wrote.

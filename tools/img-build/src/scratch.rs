@@ -23,7 +23,9 @@ impl Scratch {
     /// A place that cannot be written.
     pub(crate) fn new(cache: Option<&Path>) -> Result<Self, Error> {
         let place = cache.map_or_else(std::env::temp_dir, |cache| cache.join("build"));
-        cache::make(&place).map_err(Error::file(&place))?;
+        if cache.is_some() {
+            cache::make(&place).map_err(Error::file(&place))?;
+        }
         let made = tempfile::Builder::new().prefix(".step-").tempdir_in(&place);
         let path = made.map_err(Error::file(&place))?.keep();
         let leftover = path.clone();

@@ -38,7 +38,7 @@ impl Remembered {
     /// A cache that cannot be written is none.
     pub(crate) fn put(&self, digest: &Digest, len_bytes: u64) {
         if let Some(path) = &self.0 {
-            let _ = cache::write(path, format!("{digest} {len_bytes}\n").as_bytes());
+            let _ = cache::write(path, &[format!("{digest} {len_bytes}\n").as_bytes()]);
         }
     }
 }

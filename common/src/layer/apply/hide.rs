@@ -33,9 +33,14 @@ impl Engine<'_> {
     }
 
     fn hide_within(&mut self, id: DirId) -> Result<(), Problem> {
+        // Once is enough: what comes into it from then on is the layer's own.
+        if self.directory(id).opaque {
+            return Ok(());
+        }
         if self.records_deletions() {
             self.set_opaque(id)?;
         }
+        self.directory(id).opaque = true;
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
             // In overlay form, too, it may be as lower layers have it.
@@ -44,7 +49,7 @@ impl Engine<'_> {
             }
             let fd = self.tree.fd(id).tried("open it")?;
             for name in root::names(fd.as_fd()).tried("list it")? {
-                if !self.is_touched(id, &name)? {
+                if !self.is_own(id, &name) {
                     self.clear(id, &name)?;
                 } else if let Some(below) = self.tree.child(id, &name) {
                     self.undescribe(below)?;

@@ -109,7 +109,11 @@ impl Engine<'_> {
             }
         };
         let missing = || Ok(Outcome::Missing((target_at, target_name.to_vec())));
-        if !self.is_touched(target_at, target_name)? {
+        let target_fd = self.tree.fd(target_at).tried("open the directory of its target")?;
+        // Looked at first, since what is in the way of the link is removed only for
+        // a target that will do.
+        let stat = rustix::fs::statat(&target_fd, target_name, AtFlags::SYMLINK_NOFOLLOW);
+        if stat.is_err() || !self.is_own(target_at, target_name) {
             if self.left_out.contains(target_at, target_name) {
                 self.leave_out(at, name)?;
                 return Ok(Outcome::Made);
@@ -118,10 +122,6 @@ impl Engine<'_> {
                 return missing();
             }
         }
-        let target_fd = self.tree.fd(target_at).tried("open the directory of its target")?;
-        // Looked at first, since what is in the way of the link is removed only for
-        // a target that will do.
-        let stat = rustix::fs::statat(&target_fd, target_name, AtFlags::SYMLINK_NOFOLLOW);
         let mut is_whiteout = self.whiteouts.contains(target_at, target_name);
         match stat {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {

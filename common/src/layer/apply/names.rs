@@ -116,19 +116,25 @@ impl Engine<'_> {
 
     /// Whether the layer itself made `name` in `at`.
     pub(super) fn is_touched(&mut self, at: DirId, name: &[u8]) -> Result<bool, Problem> {
-        if let Some(id) = self.tree.child(at, name) {
-            return Ok(self.directory(id).touched);
+        if !self.directory(at).fresh || self.tree.child(at, name).is_some() {
+            return Ok(self.is_own(at, name));
         }
-        if !self.directory(at).fresh {
-            return Ok(self.touched.contains(at, name));
-        }
-        let found = self.within(at, "look at it", |fd| {
+        let is_there = self.within(at, "look at it", |fd| {
             match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => Ok(true),
                 Err(Errno::NOENT) => Ok(false),
                 Err(errno) => Err(errno),
             }
         })?;
-        Ok(found && !self.whiteouts.contains(at, name))
+        Ok(is_there && self.is_own(at, name))
+    }
+
+    /// The same of a `name` that is there.
+    pub(super) fn is_own(&mut self, at: DirId, name: &[u8]) -> bool {
+        match self.tree.child(at, name) {
+            Some(id) => self.directory(id).touched,
+            None if self.directory(at).fresh => !self.whiteouts.contains(at, name),
+            None => self.touched.contains(at, name),
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Directory {
     pub(super) mode: Option<u32>,
     /// What a new file here gets by itself.
     pub(super) births: Births,
-    /// In overlay form: lower content is hidden.
+    /// Lower content is hidden.
     pub(super) opaque: bool,
     /// In overlay form: it is marked as one that holds whiteouts.
     pub(super) holds_whiteouts: bool,

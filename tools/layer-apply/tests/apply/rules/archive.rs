@@ -102,17 +102,6 @@ fn global_headers_change_nothing() {
 }
 
 #[test]
-fn what_trails_the_archive_is_read_however_long_it_is() {
-    let mut layer = Archive::new().file("x", "").bytes();
-    layer.resize(16 << 20, b'?');
-    let scratch = Scratch::new(Way::Tool);
-    let output = run(&[scratch.root()], &layer);
-    assert!(output.status.success(), "{output:?}");
-    let diff_id = common::digest::Digest::of(&layer);
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{diff_id}\n"));
-}
-
-#[test]
 fn types_that_no_layer_has_are_refused() {
     // Solaris's sockets and doors, multi-volume archives, dumps, what is yet to come.
     for typeflag in *b"sDMNVAZ8" {

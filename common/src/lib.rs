@@ -21,6 +21,7 @@
 //! | [`compression`] | gzip, zstd, xz and bzip2 streams |
 //! | [`tar`] | archive entries, their reader and writer |
 //! | [`root`] | a directory that nothing reached through it can leave |
+//! | [`document`] | small files that others wrote, read whole and bounded |
 //! | [`layer`] | whiteouts, overlay forms, a changeset applied or computed |
 //! | [`cache`] | the folder of what can be made again |
 //! | [`oci`] | descriptor, manifest, index, config |
@@ -38,6 +39,7 @@ pub mod compression;
 pub mod containerfile;
 pub mod descriptors;
 pub mod digest;
+pub mod document;
 pub mod human;
 pub mod image;
 pub mod json;

@@ -27,6 +27,7 @@ pub use source::Origin;
 use source::Source;
 
 use crate::digest::{DiffId, Digest};
+use crate::human::count;
 use crate::oci::{self, Descriptor, ImageConfig, Manifest};
 use crate::store::{self, BlobReader, Store};
 
@@ -67,7 +68,7 @@ pub enum Error {
         media_type: String,
     },
     /// A manifest and a config that do not belong together.
-    #[error("{digest}: the manifest has {layers} layers, the config {diff_ids}")]
+    #[error("{digest}: the manifest has {}, the config {}", count(*.layers as u64, "layer", "layers"), count(*.diff_ids as u64, "DiffID", "DiffIDs"))]
     LayerCount {
         /// The manifest.
         digest: Digest,

@@ -12,6 +12,7 @@ mod descriptor;
 mod document;
 mod format;
 mod json;
+mod layout;
 pub mod media_type;
 mod platform;
 
@@ -20,6 +21,7 @@ pub use descriptor::{Annotations, Descriptor};
 pub use document::{Document, Index, Manifest};
 pub use format::ManifestFormat;
 pub use json::{Extra, MAX_DOCUMENT_LEN_BYTES, from_json, to_json};
+pub use layout::{LAYOUT, check_layout};
 pub use platform::{InvalidPlatform, Platform};
 
 /// The annotation that names an image in a layout's index.
@@ -52,6 +54,9 @@ pub enum Error {
     /// A media type that has no counterpart in docker's format.
     #[error("'{}' has no counterpart in docker's format", crate::name::show(.0))]
     NotDockers(String),
+    /// A layout of a later specification.
+    #[error("image layout version '{}' is not supported", crate::name::show(.0))]
+    LayoutVersion(String),
     /// A schema version other than 2.
     #[error("schema version {0} is not supported, only 2")]
     SchemaVersion(u64),

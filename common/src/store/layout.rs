@@ -8,15 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use nix::fcntl::Flock;
-use serde::Deserialize;
 
 use super::blob::{BlobReader, BlobWriter};
 use super::{Error, lock};
 use crate::digest::{Algorithm, Digest};
-use crate::oci::{self, Descriptor, Document, Index, MAX_DOCUMENT_LEN_BYTES};
+use crate::oci::{self, Descriptor, Document, Index, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
 
 const LAYOUT_FILE: &str = "oci-layout";
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX_FILE: &str = "index.json";
 /// Only ever written under the index lock, so one name does for all.
 const NEW_INDEX_FILE: &str = ".layerutils-index.json";
@@ -45,7 +43,9 @@ impl Store {
             }
             Err(error) => return Err(Error::io(path)(error)),
         };
-        check_version(dir, &path, &text)?;
+        let malformed =
+            |source| Error::Document { name: crate::name::show_path(&path).to_string(), source };
+        oci::check_layout(&text).map_err(malformed)?;
         Ok(Self { dir: dir.into(), adding: OnceLock::new() })
     }
 
@@ -295,21 +295,6 @@ pub(crate) fn read_checked(mut reader: BlobReader, blob: &Descriptor) -> Result<
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(|source| Error::Io { path: name().into(), source })?;
     Ok(bytes)
-}
-
-fn check_version(dir: &Path, path: &Path, text: &[u8]) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Layout {
-        #[serde(rename = "imageLayoutVersion")]
-        version: String,
-    }
-    let document =
-        |source| Error::Document { name: crate::name::show_path(path).to_string(), source };
-    let layout: Layout = oci::from_json(text, "oci-layout").map_err(document)?;
-    match layout.version.split('.').next() {
-        Some("1") => Ok(()),
-        _ => Err(Error::Version { path: dir.into(), version: layout.version }),
-    }
 }
 
 /// A folder in which an earlier [`Store::create`] was cut short, or an empty one.

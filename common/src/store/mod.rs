@@ -40,6 +40,7 @@ pub use names::Removed;
 pub use reach::{Pruned, Pruning};
 
 use crate::digest::{DiffId, Digest};
+use crate::human::count;
 use crate::oci;
 
 /// Why the store cannot do what was asked.
@@ -56,14 +57,6 @@ pub enum Error {
     /// A folder that is something else.
     #[error("{}: not an OCI image layout", crate::name::show_path(.0))]
     NotALayout(PathBuf),
-    /// A layout of a later specification.
-    #[error("{}: image layout version '{}' is not supported", crate::name::show_path(.path), crate::name::show(.version))]
-    Version {
-        /// The layout.
-        path: PathBuf,
-        /// What its `oci-layout` says.
-        version: String,
-    },
     /// A file or folder of the store that cannot be used.
     #[error("{}", crate::name::show_path(.path))]
     Io {
@@ -123,7 +116,7 @@ pub enum Error {
         actual: Digest,
     },
     /// A manifest and a config that do not belong together.
-    #[error("{digest}: the manifest has {layers} layers, the config {diff_ids}")]
+    #[error("{digest}: the manifest has {}, the config {}", count(*.layers as u64, "layer", "layers"), count(*.diff_ids as u64, "DiffID", "DiffIDs"))]
     LayerCount {
         /// The manifest.
         digest: Digest,

@@ -49,7 +49,7 @@ fn a_new_store_is_a_layout_and_only_an_empty_folder_becomes_one() {
     assert!(matches!(Store::create(&full), Err(Error::NotALayout(_))));
     assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
-    assert!(matches!(Store::open(&dir), Err(Error::Version { .. })));
+    assert!(matches!(Store::open(&dir), Err(Error::Document { .. })));
 }
 
 #[test]

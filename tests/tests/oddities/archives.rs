@@ -138,6 +138,16 @@ fn compressed(sandbox: &Sandbox, by: &str) -> String {
 const TABLE: &[Oddity] = &[
     Oddity { name: "docker's old form", make: |s| docker(s, |_| {}), expected: all(Read) },
     Oddity { name: "a layout", make: |s| layout(s, |_| {}), expected: all(Read) },
+    Oddity {
+        name: "a layout of another minor version",
+        make: |s| layout(s, |m| m[0] = file("oci-layout", r#"{"imageLayoutVersion":"1.1.0"}"#)),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layout of a later version",
+        make: |s| layout(s, |m| m[0] = file("oci-layout", r#"{"imageLayoutVersion":"9.9"}"#)),
+        expected: all(Refuse("image layout version '9.9' is not supported")),
+    },
     Oddity { name: "digests of SHA-512", make: sha512, expected: all(Read) },
     Oddity {
         name: "docker's new form, which is a layout too",

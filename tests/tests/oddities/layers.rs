@@ -136,7 +136,7 @@ const TABLE: &[Oddity] = &[
     Oddity {
         name: "fewer DiffIDs than layers",
         make: |s| changed(s, |m| m.config["rootfs"]["diff_ids"] = json!([])),
-        expected: all(Refuse("the manifest has 1 layers, the config 0")),
+        expected: all(Refuse("the manifest has 1 layer, the config 0 DiffIDs")),
     },
     Oddity {
         name: "one layer twice",

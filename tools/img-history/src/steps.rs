@@ -2,6 +2,7 @@
 //! image that it completed.
 
 use common::digest::{ChainId, Digest};
+use common::human::count;
 use common::image::{Error, Image, Layer, Sizes};
 use common::oci::History;
 
@@ -45,9 +46,8 @@ pub(crate) fn of(image: &Image, sizes: Option<&Sizes>) -> Result<Vec<Step>, Erro
         let layer = if entry.empty_layer { None } else { layers.next() };
         if layer.is_none() && !entry.empty_layer {
             let (mentioned, there) = (mentioned(image), image.manifest.layers.len());
-            return Err(Error::Choice(format!(
-                "the history has {mentioned} layers, the image {there}"
-            )));
+            let mentioned = count(mentioned as u64, "layer", "layers");
+            return Err(Error::Choice(format!("the history has {mentioned}, the image {there}")));
         }
         steps.push(Step { image: None, entry: entry.clone(), layer: take(layer)? });
     }

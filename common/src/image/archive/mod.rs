@@ -89,10 +89,15 @@ impl Archive {
     }
 
     fn find_contents(&self, kind: Kind) -> Result<Contents, Error> {
-        let has_layout = self.members.get(b"oci-layout").is_some();
+        let layout = self.members.get(b"oci-layout");
         if let (Some(index), true) =
-            (self.members.get(b"index.json"), has_layout || kind == Kind::Oci)
+            (self.members.get(b"index.json"), layout.is_some() || kind == Kind::Oci)
         {
+            if let Some(layout) = layout {
+                let text = self.member_document(b"oci-layout", layout)?;
+                crate::oci::check_layout(&text)
+                    .map_err(|source| Error::Document { name: "oci-layout".into(), source })?;
+            }
             let bytes = self.member_document(b"index.json", index)?;
             let error = |source| Error::Document { name: "index.json".into(), source };
             return match Document::parse(&bytes, media_type::INDEX).map_err(error)? {

@@ -53,7 +53,7 @@ pub fn write(
     let mut archive = Archive { writer: tar::Writer::new(out), written: HashSet::new() };
     let index = index(&selection.root, names).to_bytes();
     let index = index.map_err(|source| Error::Document { name: "index.json".into(), source })?;
-    archive.document("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    archive.document("oci-layout", crate::oci::LAYOUT)?;
     archive.document("index.json", &index)?;
     if let Some(image) = selection.listed {
         archive.document("manifest.json", &list(image, names)?)?;

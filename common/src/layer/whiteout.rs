@@ -6,6 +6,10 @@ pub const PREFIX: &[u8] = b".wh.";
 /// Basename of an opaque whiteout: all lower children of its directory are hidden.
 pub const OPAQUE: &[u8] = b".wh..wh..opq";
 
+/// The directory in which AUFS keeps the files that have several names. Hard links
+/// may name the files in it; the directory itself is never part of the tree.
+pub const LINK_STORE: &[u8] = b".wh..wh.plnk";
+
 /// Prefix of AUFS's own metadata, which is no deletion and is skipped.
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
 

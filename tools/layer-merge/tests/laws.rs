@@ -111,18 +111,21 @@ fn member() -> BoxedStrategy<(Entry, Vec<u8>)> {
         let name = path.rsplit('/').next().unwrap();
         beside(&path, &format!(".wh.{name}"))
     };
+    let stored = prop::sample::select(vec![".wh..wh.plnk/1", ".wh..wh.plnk/2"]);
     let kind = prop_oneof![
         4 => (path(), prop::sample::select(vec!["one", "two"]))
             .prop_map(|(path, text)| (path, Kind::File, text.as_bytes().to_vec())),
         3 => path().prop_map(|path| (path, Kind::Directory, Vec::new())),
         2 => (path(), target)
             .prop_map(|(p, t)| (p, Kind::Symlink { target: t.into_bytes() }, Vec::new())),
+        1 => (path(), stored.clone())
+            .prop_map(|(p, t)| (p, Kind::HardLink { target: t.into() }, Vec::new())),
         3 => (path(), path())
             .prop_map(|(p, t)| (p, Kind::HardLink { target: t.into_bytes() }, Vec::new())),
         3 => path().prop_map(move |path| (whiteout(path), Kind::File, Vec::new())),
         1 => path().prop_map(move |path| (beside(&path, ".wh..wh..opq"), Kind::File, Vec::new())),
         1 => Just(("./".to_owned(), Kind::Directory, Vec::new())),
-        1 => Just((".wh..wh.plnk/1".to_owned(), Kind::File, Vec::new())),
+        1 => stored.prop_map(|path| (path.into(), Kind::File, b"stored".to_vec())),
     ];
     (kind, 1..5_i64, prop::sample::select(vec![0o700, 0o751, 0o4711]))
         .prop_map(|((path, kind, content), seconds, mode)| {

@@ -52,6 +52,8 @@ fn what_no_tree_takes_is_refused_in_the_words_of_layer_apply() {
         &[("a", Kind::CharDevice { major: 0, minor: 0 })],
         &[("a", link("../b"))],
         &[("a", link(".wh..wh.plnk/1"))],
+        &[(".wh..wh.plnk/1", file()), ("a", link(".wh..wh.plnk/2"))],
+        &[("a", link(".wh..wh.plnk/1/2"))],
         &[("a", link(".wh.b"))],
         &[("a", link("/"))],
         &[("d", directory()), ("a", link("d"))],

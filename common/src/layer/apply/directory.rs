@@ -56,7 +56,12 @@ impl Engine<'_> {
     }
 
     /// A directory called `name` in `at`: the one that is there, or a new one.
-    fn make_directory(&mut self, at: DirId, name: &[u8], mode: u32) -> Result<DirId, Problem> {
+    pub(super) fn make_directory(
+        &mut self,
+        at: DirId,
+        name: &[u8],
+        mode: u32,
+    ) -> Result<DirId, Problem> {
         if let Some(known) = self.tree.child(at, name) {
             return Ok(known);
         }

@@ -9,6 +9,7 @@ use super::options::{Form, Options, Ownership};
 use super::place::{Place, What};
 use super::small::SmallFiles;
 use super::state::{Directory, Names};
+use super::store::LinkStore;
 use super::summary::Summary;
 use crate::mount;
 use crate::root::{DirId, Root, Tree};
@@ -21,6 +22,7 @@ const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.
 #[derive(Debug)]
 pub(super) struct Engine<'a> {
     pub(super) options: &'a Options,
+    pub(super) root: &'a Root,
     pub(super) tree: Tree<'a>,
     pub(super) directories: Vec<Directory>,
     /// What the layer made that is no directory, in directories that it did not make.
@@ -32,6 +34,7 @@ pub(super) struct Engine<'a> {
     /// Devices for whiteouts were refused: files with marks stand in for them.
     pub(super) marks_whiteouts: bool,
     pub(super) links: link::Links,
+    pub(super) link_store: Option<LinkStore<'a>>,
     /// Files that have their names, and wait for the rest.
     pub(super) small_files: SmallFiles,
     pub(super) summary: Summary,
@@ -48,6 +51,7 @@ impl<'a> Engine<'a> {
     pub(super) fn new(root: &'a Root, options: &'a Options) -> Self {
         Self {
             options,
+            root,
             tree: Tree::new(root),
             directories: Vec::new(),
             touched: Names::default(),
@@ -55,6 +59,7 @@ impl<'a> Engine<'a> {
             whiteouts: Names::default(),
             marks_whiteouts: false,
             links: link::Links::default(),
+            link_store: None,
             small_files: SmallFiles::default(),
             summary: Summary::default(),
             last_parent: None,
@@ -91,6 +96,7 @@ impl<'a> Engine<'a> {
         match what {
             What::Root => self.describe(DirId::ROOT, entry)?,
             What::Nothing => {}
+            What::Store(name) => self.store(name, entry, content)?,
             What::Put(name) => {
                 let is_estargz = parents.is_empty() && ESTARGZ.contains(&name);
                 if !(is_estargz && self.options.drop_estargz) {

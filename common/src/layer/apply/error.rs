@@ -115,8 +115,8 @@ pub enum Problem {
     /// A hard link to a directory.
     #[error("hard link to '{}', which is a directory", show(.0))]
     LinkToDirectory(Vec<u8>),
-    /// A hard link into AUFS's store of link targets.
-    #[error("hard link to '{}': AUFS's link store is not supported", show(.0))]
+    /// A hard link to metadata of AUFS, other than a file in its link store.
+    #[error("hard link to '{}', which is metadata of AUFS", show(.0))]
     LinkToAufs(Vec<u8>),
     /// The content.
     #[error("cannot read its content")]

@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use super::engine::Engine;
 use super::error::{Error, Tried as _};
 use super::summary::Summary;
+use crate::layer::whiteout::LINK_STORE;
 use crate::root::attributes::{self, Target};
 
 impl Engine<'_> {
@@ -13,6 +14,7 @@ impl Engine<'_> {
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
         self.small_files.finish()?;
         self.finish_links()?;
+        self.finish_store().map_err(|problem| problem.at(LINK_STORE))?;
         self.finish_root().map_err(|problem| problem.at(b"."))?;
         for id in self.tree.innermost_first() {
             let before = self.tree.take_mode_before(id);

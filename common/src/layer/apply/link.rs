@@ -11,7 +11,8 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Error, Problem, Tried as _};
-use super::place::link_target;
+use super::place::{LinkTarget, link_target};
+use crate::layer::whiteout::LINK_STORE;
 use crate::root::{DirId, Walk};
 use crate::tar::Entry;
 
@@ -101,12 +102,17 @@ impl Engine<'_> {
         target: &[u8],
         targets: Targets,
     ) -> Result<Outcome, Problem> {
-        let (parents, target_name) = link_target(target)?;
-        let target_at = match self.find_directory(&parents)? {
-            Walk::Found(id) => id,
-            Walk::Missing { at, name } | Walk::Blocked { at, name } => {
-                return Ok(Outcome::Missing((at, name)));
-            }
+        let (target_at, target_name) = match link_target(target)? {
+            LinkTarget::Path(parents, name) => match self.find_directory(&parents)? {
+                Walk::Found(id) => (id, name),
+                Walk::Missing { at, name } | Walk::Blocked { at, name } => {
+                    return Ok(Outcome::Missing((at, name)));
+                }
+            },
+            LinkTarget::Store(name) => match &self.link_store {
+                Some(store) => (store.id, name),
+                None => return Ok(Outcome::Missing((DirId::ROOT, LINK_STORE.to_vec()))),
+            },
         };
         let missing = || Ok(Outcome::Missing((target_at, target_name.to_vec())));
         let target_fd = self.tree.fd(target_at).tried("open the directory of its target")?;

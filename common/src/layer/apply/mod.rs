@@ -19,8 +19,9 @@
 //! - Directory times are restored once, at the end: those of the layer, and those
 //!   of lower directories in which something changed.
 //! - Of two entries for one path the last counts.
-//! - AUFS's own metadata (`.wh..wh.plnk` and its kin) is skipped; a directory
-//!   called `.wh.x` is refused, since no layer could ever hold it again.
+//! - AUFS's own metadata (`.wh..wh.plnk` and its kin) is skipped, but hard links may
+//!   name the files in its link store; a directory called `.wh.x` is refused, since no
+//!   layer could ever hold it again.
 //! - Extended attributes that belong to one host, and those by which overlay file
 //!   systems and rootless tools keep their books, are not taken from a layer: see
 //!   the list in `xattrs.rs`. In overlay form the latter are escaped instead.
@@ -48,6 +49,7 @@ mod pipeline;
 mod place;
 mod small;
 mod state;
+mod store;
 mod stream;
 mod summary;
 mod xattrs;
@@ -63,7 +65,7 @@ use crate::tar;
 pub use below::Lowers;
 pub use error::{Error, Problem};
 pub use options::{Form, Namespace, Options, Ownership};
-pub(crate) use place::{Place, What, link_target};
+pub(crate) use place::{LinkTarget, Place, What, link_target};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};
 

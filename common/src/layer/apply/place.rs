@@ -30,8 +30,19 @@ pub(crate) enum What<'a> {
     Hide(&'a [u8]),
     /// Hides all that lower layers have.
     HideAll,
+    /// Keeps a file for hard links of this layer, under this name in AUFS's link store.
+    Store(&'a [u8]),
     /// Nothing: it is metadata of AUFS.
     Nothing,
+}
+
+/// The file that a hard link names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LinkTarget<'a> {
+    /// The name in the directory that these names lead to.
+    Path(Vec<&'a [u8]>, &'a [u8]),
+    /// The file of this name in AUFS's link store.
+    Store(&'a [u8]),
 }
 
 impl<'a> Place<'a> {
@@ -50,7 +61,13 @@ impl<'a> Place<'a> {
         for parent in &parents {
             match whiteout::classify(parent) {
                 Basename::Plain => {}
-                Basename::Aufs => return Ok(Self { parents, what: What::Nothing }),
+                Basename::Aufs => {
+                    let what = match (stored(&parents, name), &entry.kind) {
+                        (true, Kind::File) => What::Store(name),
+                        _ => What::Nothing,
+                    };
+                    return Ok(Self { parents, what });
+                }
                 _ => return Err(Problem::WhiteoutComponent(parent.to_vec())),
             }
         }
@@ -78,24 +95,32 @@ fn check_kind(kind: &Kind) -> Result<(), Problem> {
     }
 }
 
-/// The directory and the name that a hard link leads to.
+/// Whether a name is that of a file in the link store: as in docker, one directly in it.
+fn stored(parents: &[&[u8]], name: &[u8]) -> bool {
+    parents == [whiteout::LINK_STORE] && whiteout::classify(name) == Basename::Plain
+}
+
+/// Where a hard link leads.
 ///
 /// # Errors
 /// A target that no hard link can have.
-pub(crate) fn link_target(target: &[u8]) -> Result<(Vec<&[u8]>, &[u8]), Problem> {
+pub(crate) fn link_target(target: &[u8]) -> Result<LinkTarget<'_>, Problem> {
     let invalid = |source| Problem::TargetPath { target: target.to_vec(), source };
     let mut parents = root::split(target).map_err(invalid)?;
-    for component in &parents {
+    let Some(name) = parents.pop() else {
+        return Err(Problem::LinkToDirectory(target.to_vec()));
+    };
+    if stored(&parents, name) {
+        return Ok(LinkTarget::Store(name));
+    }
+    for component in parents.iter().chain([&name]) {
         match whiteout::classify(component) {
             Basename::Plain => {}
             Basename::Aufs => return Err(Problem::LinkToAufs(target.to_vec())),
             _ => return Err(Problem::WhiteoutComponent(component.to_vec())),
         }
     }
-    match parents.pop() {
-        Some(name) => Ok((parents, name)),
-        None => Err(Problem::LinkToDirectory(target.to_vec())),
-    }
+    Ok(LinkTarget::Path(parents, name))
 }
 
 #[cfg(test)]

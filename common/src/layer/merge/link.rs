@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::member::{Layer, bare};
 use super::tree::{NodeId, Own, Parents, Path, Walk};
-use crate::layer::apply::{Problem, link_target};
+use crate::layer::apply::{LinkTarget, Problem, link_target};
 use crate::tar::Entry;
 
 /// A name in a directory.
@@ -115,10 +115,12 @@ impl Layer<'_> {
 
     /// What the target of a link is.
     fn target(&mut self, target: &[u8], targets: Targets) -> Result<Target, Problem> {
-        let (parents, name) = link_target(target)?;
-        let (at, mut path) = match self.tree.walk(&parents, Parents::Find)? {
-            Walk::Found(at, path) => (at, path),
-            Walk::Missing(at, name) => return Ok(Target::Missing((at, name))),
+        let (at, mut path, name) = match link_target(target)? {
+            LinkTarget::Path(parents, name) => match self.tree.walk(&parents, Parents::Find)? {
+                Walk::Found(at, path) => (at, path, name),
+                Walk::Missing(at, name) => return Ok(Target::Missing((at, name))),
+            },
+            LinkTarget::Store(name) => (self.link_store(), Path::new(), name),
         };
         let missing = Ok(Target::Missing((at, name.to_vec())));
         let Some(known) = self.tree.known(at, name) else {

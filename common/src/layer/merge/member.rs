@@ -13,13 +13,14 @@ use crate::tar::{Entry, Kind, Xattrs};
 pub(super) struct Layer<'a> {
     pub(super) tree: &'a mut Tree,
     pub(super) links: Links,
+    link_store: Option<NodeId>,
 }
 
 impl<'a> Layer<'a> {
     /// Begins the next layer.
     pub(super) fn begin(tree: &'a mut Tree) -> Self {
         tree.layer += 1;
-        Self { tree, links: Links::default() }
+        Self { tree, links: Links::default(), link_store: None }
     }
 
     /// Applies one member, whose headers are at `position`.
@@ -27,6 +28,12 @@ impl<'a> Layer<'a> {
         let Place { parents, what } = Place::of(entry)?;
         match what {
             What::Nothing => {}
+            What::Store(name) => {
+                let at = self.link_store();
+                let id = self.tree.child(at, name);
+                let inode = self.tree.add_inode(self.described(entry, position));
+                self.tree.put(id, Own::Inode(inode));
+            }
             What::Root => self.tree.put_directory(Tree::ROOT, self.described(entry, position)),
             What::Hide(name) => self.hide_name(&parents, name)?,
             What::HideAll => {
@@ -49,6 +56,19 @@ impl<'a> Layer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The directory of the files that hard links of this layer may name without the
+    /// tree having them: it is beside the tree, where no path leads.
+    pub(super) fn link_store(&mut self) -> NodeId {
+        match self.link_store {
+            Some(id) => id,
+            None => {
+                let id = self.tree.add(Tree::ROOT);
+                self.tree.put(id, Own::Made);
+                *self.link_store.insert(id)
+            }
+        }
     }
 
     fn described(&self, entry: &Entry, position: u64) -> Described {

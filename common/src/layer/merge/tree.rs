@@ -131,7 +131,7 @@ impl Tree {
         self.inodes.len() - 1
     }
 
-    fn add(&mut self, parent: NodeId) -> NodeId {
+    pub(super) fn add(&mut self, parent: NodeId) -> NodeId {
         self.nodes.push(Node {
             parent,
             own: Own::Unknown,

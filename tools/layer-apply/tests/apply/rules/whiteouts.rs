@@ -233,7 +233,63 @@ fn the_metadata_of_aufs_is_skipped() {
     each_way(|scratch| {
         scratch.apply(&layer);
         assert_eq!(scratch.names(), ["file"]);
+        for target in [".wh..wh.aufs", ".wh..wh.orph/1", ".wh..wh.plnk", "d/.wh..wh.plnk/1"] {
+            let link = Archive::new().hardlink("b", target);
+            scratch.refuse(&link, "which is metadata of AUFS");
+        }
+        // It was of another layer.
         let link = Archive::new().hardlink("b", ".wh..wh.plnk/1.2");
-        scratch.refuse(&link, "AUFS's link store is not supported");
+        scratch.refuse(&link, "which does not exist");
+        assert_eq!(scratch.names(), ["file"]);
     });
+}
+
+#[test]
+fn hard_links_may_name_files_in_the_link_store_of_aufs() {
+    let stored = member(".wh..wh.plnk/1.2", b'0').content("content").mode(0o640);
+    let links = [
+        Archive::new()
+            .dir(".wh..wh.plnk")
+            .with(stored.clone())
+            .hardlink("d/one", ".wh..wh.plnk/1.2")
+            .whiteout(".wh..wh..opq")
+            .hardlink("two", "/.wh..wh.plnk/1.2")
+            .hardlink("three", "two"),
+        // docker wants the store first; an order means nothing else either.
+        Archive::new()
+            .hardlink("three", "two")
+            .hardlink("two", ".wh..wh.plnk/1.2")
+            .hardlink("d/one", ".wh..wh.plnk/1.2")
+            .whiteout(".wh..wh..opq")
+            .with(stored),
+    ];
+    for layer in &links {
+        each_way(|scratch| {
+            scratch.apply(&Archive::new().file("lower", "")).apply(layer);
+            assert_eq!(scratch.names(), ["d/", "d/one", "three", "two"]);
+            let found = scratch.stat("d/one");
+            assert_eq!(
+                (found.len(), found.mode() & 0o7777, found.nlink(), found.mtime()),
+                (7, 0o640, 3, MTIME)
+            );
+            assert_eq!(scratch.stat("three").ino(), found.ino());
+            assert_eq!(scratch.read("two"), "content");
+        });
+    }
+}
+
+#[test]
+fn the_link_store_is_no_place_and_does_not_stay() {
+    let store = || Archive::new().file(".wh..wh.plnk/1", "");
+    for (layer, expected) in [
+        (store().symlink("s", ".wh..wh.plnk").file("s/x", ""), "name of a whiteout"),
+        (store().hardlink("x", ".wh..wh.plnk/2"), "which does not exist"),
+        (store().hardlink("x", ".wh..wh.plnk/1").file("../x", ""), "holds '..'"),
+    ] {
+        each_way(|scratch| {
+            scratch.refuse(&layer, expected);
+            let left = scratch.names();
+            assert!(left.iter().all(|name| ["s", "x"].contains(&name.as_str())), "{left:?}");
+        });
+    }
 }

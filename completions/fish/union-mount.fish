@@ -3,6 +3,8 @@ complete -c union-mount -l platform -d 'The platform to take from an image for s
 complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
 complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F
 complete -c union-mount -l work -d 'Let overlayfs work in DIR, on the file system of the upper directory' -r -F
+complete -c union-mount -l cap-add -d 'Let the command have a capability; repeatable' -r
+complete -c union-mount -l cap-drop -d 'Take a capability away; repeatable' -r
 complete -c union-mount -l driver -d 'Show the layers in this way, and try no other' -r -f -a "overlay\t'The kernel\'s overlay, as root'
 userxattr\t'The kernel\'s overlay with marks that an ordinary user can read, in a user namespace'
 fuse\t'fuse-overlayfs'

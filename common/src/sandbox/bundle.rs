@@ -63,7 +63,7 @@ pub(super) fn config(
     let mut linux =
         json!({"namespaces": namespaces, "maskedPaths": hidden, "readonlyPaths": read_only});
     if settings.takes(Measure::SystemCalls) {
-        linux["seccomp"] = seccomp(settings.capabilities);
+        linux["seccomp"] = seccomp(settings.capabilities());
     }
     Ok(json!({
         "ociVersion": "1.0.2",
@@ -89,8 +89,10 @@ fn process(plan: &Plan, user: &User) -> Result<Value, Error> {
     let env = variables.map(|variable| text(&variable)).collect::<Result<Vec<_>, _>>()?;
     // Runtimes rely on a device controller that we cannot ask for everywhere: without
     // this one no new device can be made in their /dev.
-    let mut kept = settings.capabilities;
+    let mut kept = settings.capabilities();
     let _ = kept.remove("MKNOD");
+    // Nor can they give what they do not have.
+    kept = kept.held()?;
     let names = kept.names();
     let mut user_json = json!({"uid": user.uid, "gid": user.gid, "umask": 0o022});
     if plan.ids == Ids::Host {

@@ -3,6 +3,10 @@
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
+use super::Error;
+use super::error::Trying as _;
+use super::surroundings::Network;
+
 /// Every capability, in the order of its number (capability.h).
 const NAMES: [&str; 41] = [
     "CHOWN",
@@ -66,6 +70,14 @@ const DEFAULT: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
+const ALL: u64 = (1 << NAMES.len()) - 1;
+
+/// The version of a `security.capability` attribute of 32 capabilities.
+const VERSION_1: u64 = 1;
+
+/// The bit of a `security.capability` attribute that makes its capabilities effective.
+const EFFECTIVE: u64 = 1;
+
 /// A set of capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities(u64);
@@ -75,13 +87,77 @@ pub struct Capabilities(u64);
 #[error("no such capability: '{}'", crate::name::show(.0))]
 pub struct UnknownCapability(pub String);
 
-impl Default for Capabilities {
-    fn default() -> Self {
-        Self(DEFAULT.into_iter().filter_map(bit).fold(0, |all, one| all | one))
+/// The options `--cap-add` and `--cap-drop`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct CapabilityOptions {
+    /// Let the command have a capability; repeatable
+    #[arg(long, value_name = "NAME", value_parser = parse)]
+    cap_add: Vec<Capabilities>,
+
+    /// Take a capability away; repeatable
+    #[arg(long, value_name = "NAME", value_parser = parse)]
+    cap_drop: Vec<Capabilities>,
+}
+
+impl CapabilityOptions {
+    /// Whether neither is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cap_add.is_empty() && self.cap_drop.is_empty()
+    }
+
+    /// The capabilities of a command on `network`. As in docker, a capability that
+    /// `--cap-add` names wins over `--cap-drop`.
+    #[must_use]
+    pub fn on(&self, network: Network) -> Capabilities {
+        let union = |sets: &[Capabilities], all: bool| {
+            let sets = sets.iter().filter(|set| (set.0 == ALL) == all);
+            sets.fold(0, |union, set| union | set.0)
+        };
+        let default = Capabilities::on(network).0;
+        let first = (default | union(&self.cap_add, true)) & !union(&self.cap_drop, true);
+        Capabilities(first & !union(&self.cap_drop, false) | union(&self.cap_add, false))
     }
 }
 
+/// The capability that a name stands for, or all.
+fn parse(name: &str) -> Result<Capabilities, UnknownCapability> {
+    named(name).map(Capabilities)
+}
+
 impl Capabilities {
+    /// Docker's default set. On the host's network it is without `NET_RAW`, with which
+    /// the command could read and forge whatever other processes send there.
+    #[must_use]
+    pub fn on(network: Network) -> Self {
+        let all = DEFAULT.into_iter().filter_map(bit).fold(0, |all, one| all | one);
+        match network {
+            Network::Host => Self(all & !bit("NET_RAW").unwrap_or_default()),
+            Network::None => Self(all),
+        }
+    }
+
+    /// The capabilities that a program's `security.capability` attribute makes effective
+    /// (`struct vfs_cap_data`). The kernel executes the program only if it can have all
+    /// of them. None if the attribute is for another user namespace than this one.
+    pub(super) fn of_program(attribute: &[u8]) -> Self {
+        let word = |at: usize| {
+            let bytes = attribute.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            u64::from(bytes.map_or(0, u32::from_le_bytes))
+        };
+        let (magic, low) = (word(0), word(4));
+        let high = if magic >> 24 == VERSION_1 { 0 } else { word(12) };
+        // Programs without the bit take what they can get. The last word is the user that
+        // is root in the attribute's namespace.
+        let insists = magic & EFFECTIVE != 0 && word(20) == 0;
+        Self(if insists { high << 32 | low } else { 0 })
+    }
+
+    /// Those of `self` that `other` has not.
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Adds one by its name, with or without `CAP_`, in any case; `ALL` are all.
     ///
     /// # Errors
@@ -105,6 +181,13 @@ impl Capabilities {
         bit(name).is_some_and(|bit| self.0 & bit != 0)
     }
 
+    /// Those that this process has itself.
+    pub(super) fn held(self) -> Result<Self, Error> {
+        let held = rustix::thread::capabilities(None);
+        let held = held.trying(|| "cannot read the capabilities".into())?;
+        Ok(Self(self.0 & held.permitted.bits()))
+    }
+
     /// The names, as an OCI runtime takes them.
     pub(super) fn names(self) -> Vec<String> {
         let names = NAMES.into_iter().filter(|name| self.contains(name));
@@ -123,23 +206,60 @@ fn bit(name: &str) -> Option<u64> {
 fn named(name: &str) -> Result<u64, UnknownCapability> {
     let upper = name.to_ascii_uppercase();
     if upper == "ALL" {
-        return Ok((1 << NAMES.len()) - 1);
+        return Ok(ALL);
     }
     bit(upper.strip_prefix("CAP_").unwrap_or(&upper)).ok_or_else(|| UnknownCapability(name.into()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Capabilities, UnknownCapability};
+    use clap::Args as _;
+
+    use super::{Capabilities, CapabilityOptions, Network, UnknownCapability};
 
     #[test]
-    fn the_default_set_is_dockers() {
-        assert_eq!(Capabilities::default().0, 0xa804_25fb);
+    fn the_default_set_is_dockers_but_for_the_hosts_network() {
+        assert_eq!(Capabilities::on(Network::None).0, 0xa804_25fb);
+        assert_eq!(Capabilities::on(Network::Host).0, 0xa804_05fb);
+    }
+
+    #[test]
+    fn what_is_added_wins_over_what_is_dropped() {
+        let set = |words: &[&str]| {
+            let command = CapabilityOptions::augment_args(clap::Command::new("x"));
+            let matches = command.no_binary_name(true).try_get_matches_from(words).unwrap();
+            let options = <CapabilityOptions as clap::FromArgMatches>::from_arg_matches(&matches);
+            options.unwrap().on(Network::Host).0
+        };
+        assert_eq!(set(&[]), 0xa804_05fb);
+        assert_eq!(set(&["--cap-add=net_raw"]), 0xa804_25fb);
+        assert_eq!(set(&["--cap-add=ALL"]), (1 << 41) - 1);
+        assert_eq!(set(&["--cap-add=ALL", "--cap-drop=CHOWN"]), (1 << 41) - 2);
+        assert_eq!(set(&["--cap-drop=all", "--cap-add=NET_RAW"]), 1 << 13);
+        assert_eq!(set(&["--cap-add=NET_RAW", "--cap-drop=NET_RAW"]), 0xa804_25fb);
+    }
+
+    #[test]
+    fn a_programs_capabilities_are_those_that_it_insists_on() {
+        let attribute = |words: [u32; 5]| words.map(u32::to_le_bytes).concat();
+        let of = |bytes: &[u8]| Capabilities::of_program(bytes).names();
+        let names = ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_BPF"];
+        let version_2 = attribute([0x0200_0001, 1 << 13 | 1 << 12, 0, 1 << 7, 0]);
+        assert_eq!(of(&version_2), names);
+        assert_eq!(
+            of(&[&attribute([0x0300_0001, 1 << 13, 0, 0, 0])[..], &[0; 4]].concat()),
+            ["CAP_NET_RAW"]
+        );
+        let foreign = [&attribute([0x0300_0001, 1 << 13, 0, 0, 0])[..], &[1, 0, 0, 0]].concat();
+        assert_eq!(of(&foreign), [""; 0]);
+        assert_eq!(of(&attribute([0x0100_0001, 1 << 13, 0, 1 << 7, 0])[..12]), ["CAP_NET_RAW"]);
+        assert_eq!(of(&attribute([0x0200_0000, 1 << 13, 0, 0, 0])), [""; 0]);
+        assert_eq!(of(b"\x01"), [""; 0]);
     }
 
     #[test]
     fn capabilities_are_added_and_taken_away_by_name() {
-        let mut set = Capabilities::default();
+        let mut set = Capabilities::on(Network::None);
         set.remove("all").unwrap();
         set.add("CAP_SYS_ADMIN").unwrap();
         set.add("net_raw").unwrap();

@@ -43,8 +43,9 @@ pub(super) enum Report {
     },
     /// The command is not there.
     NotFound(String),
-    /// The command is there and exec(2) refuses it with this error number.
-    NotExecutable(String, i32),
+    /// The command is there and exec(2) refuses it with this error number, for want of
+    /// these capabilities if there are any.
+    NotExecutable(String, i32, Vec<String>),
     /// The command's terminal, which comes along as a descriptor.
     Terminal,
     /// The command ended with this status.
@@ -169,7 +170,7 @@ impl Channel {
 
     /// Reports a failure.
     pub(super) fn fail(&self, failure: super::Error) {
-        let hint = failure.hint().map(str::to_owned);
+        let hint = failure.hint().map(std::borrow::Cow::into_owned);
         let refused = failure.is_refused_mount();
         let what = crate::cli::Failure::from(failure).line();
         self.report(&match refused {

@@ -82,10 +82,10 @@ impl Command {
         self
     }
 
-    /// The capabilities that it may have; docker's default set if it is never said.
+    /// The capabilities that it may have; [`Capabilities::on`] its network otherwise.
     #[must_use]
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
-        self.settings.capabilities = capabilities;
+        self.settings.capabilities = Some(capabilities);
         self
     }
 

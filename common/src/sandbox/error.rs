@@ -1,5 +1,6 @@
 //! Why a sandbox cannot be had, and what the user can do about it.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::cli::{Failure, Status};
@@ -33,6 +34,9 @@ pub enum Error {
         program: String,
         /// What the system says.
         source: io::Error,
+        /// The capabilities that the program insists on and the command may not have, if
+        /// they are the reason.
+        lacks: Vec<String>,
     },
     /// The root cannot be mounted in this way; another may do.
     #[error("{what}")]
@@ -97,11 +101,16 @@ impl Error {
 
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&str> {
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Inside { hint, .. } | Self::Unmountable { hint, .. } => hint.as_deref(),
-            Self::System { hint, .. } => *hint,
-            Self::Mount(error) => error.hint(),
+            Self::Inside { hint, .. } | Self::Unmountable { hint, .. } => {
+                hint.as_deref().map(Cow::from)
+            }
+            Self::System { hint, .. } => hint.map(Cow::from),
+            Self::Mount(error) => error.hint().map(Cow::from),
+            Self::NotExecutable { lacks, .. } if !lacks.is_empty() => {
+                Some(format!("use --cap-add {}", lacks.join(" --cap-add ")).into())
+            }
             Self::NotFound { .. } | Self::NotExecutable { .. } => None,
         }
     }
@@ -110,7 +119,7 @@ impl Error {
     #[must_use]
     pub fn into_failure(self) -> Failure {
         let status = self.status();
-        let hint = self.hint().map(str::to_owned);
+        let hint = self.hint().map(Cow::into_owned);
         let failure = Failure::from(self).with_status(status);
         match hint {
             Some(hint) => failure.hint(hint),

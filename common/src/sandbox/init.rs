@@ -135,6 +135,7 @@ fn run_runtime(
         return Ok(());
     };
     let terminal = terminal.map(|pair| hand_over(pair, 0, channel)).transpose()?;
+    let lacks = process::lacking_in(root.as_fd(), plan)?;
     drop((descriptors, work, life, root));
 
     match thread.fork().trying(|| "cannot start the runtime".into())? {
@@ -153,6 +154,8 @@ fn run_runtime(
             let status = wait(command, signals)?;
             match runtime::failure(&staging) {
                 Some(failure) => channel.report(&failure),
+                // Then no exec(2) succeeds, and the runtime's status is not a program's.
+                None if !lacks.is_empty() => channel.report(&process::refused_for(lacks, plan)),
                 None => process::report(status, channel),
             }
             Ok(())

@@ -44,7 +44,7 @@ mod tree;
 mod user;
 mod users;
 
-pub use capabilities::{Capabilities, UnknownCapability};
+pub use capabilities::{Capabilities, CapabilityOptions, UnknownCapability};
 pub use child::{child_main, is_child};
 pub use command::Command;
 pub use error::Error;

@@ -119,9 +119,9 @@ fn listen(channel: &Channel) -> Result<Option<Exit>, Error> {
                 failure = failure.or(Some(Error::Unmountable { what, hint }));
             }
             Report::NotFound(program) => failure = Some(Error::NotFound { program }),
-            Report::NotExecutable(program, errno) => {
+            Report::NotExecutable(program, errno, lacks) => {
                 let source = io::Error::from_raw_os_error(errno);
-                failure = Some(Error::NotExecutable { program, source });
+                failure = Some(Error::NotExecutable { program, source, lacks });
             }
             Report::Exited(code) => exit = Some(Exit::Code(code)),
             Report::Killed(number) => exit = Some(Exit::Signal(number)),

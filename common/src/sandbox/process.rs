@@ -1,7 +1,7 @@
 //! The command itself: from a fresh process to exec(2), and how it ended.
 
-use std::ffi::{CString, OsStr};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
@@ -12,6 +12,7 @@ use nix::unistd::{Pid, execve, setsid};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::set_parent_process_death_signal;
 
+use super::capabilities::Capabilities;
 use super::channel::{Channel, Report};
 use super::error::Trying as _;
 use super::init::Handed;
@@ -56,7 +57,7 @@ pub(super) fn main(
     }
     // Before the privilege goes that it takes, unless privileges are fixed.
     if settings.takes(Measure::SystemCalls) {
-        if let Err(error) = seccomp::confine(settings.capabilities) {
+        if let Err(error) = seccomp::confine(settings.capabilities()) {
             let line = crate::cli::Failure::from(error).line();
             let text = format!(
                 "{line} (it takes CAP_SYS_ADMIN, or no_new_privs): the command can make any \
@@ -65,7 +66,7 @@ pub(super) fn main(
             channel.report(&Report::Warning(text));
         }
     }
-    privileges::become_user(user, plan.ids, settings.capabilities)?;
+    privileges::become_user(user, plan.ids, settings.capabilities())?;
     // After the change of user, which clears it.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .trying(|| "cannot tie the command to its init".into())?;
@@ -131,15 +132,19 @@ fn execute(plan: &Plan, env: &[CString], channel: &Channel) -> Result<Status, Er
     let argv = plan.argv.iter().map(|bytes| c_string(bytes.0.clone()));
     let argv: Vec<CString> = argv.collect::<Result<_, _>>()?;
     let program = plan.argv.first().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
-    let mut refusal = Errno::ENOENT;
+    let (mut refusal, mut lacks) = (Errno::ENOENT, Vec::new());
     for candidate in candidates(program, plan) {
-        let Err(errno) = execve(&c_string(candidate)?, &argv, env);
+        let path = c_string(candidate)?;
+        let Err(errno) = execve(&path, &argv, env);
         match errno {
             Errno::ENOENT | Errno::ENOTDIR => {}
             // As execvp(3): go on looking, and remember that there was one.
             Errno::EACCES => refusal = errno,
             _ => {
                 refusal = errno;
+                if errno == Errno::EPERM {
+                    lacks = lacking(&path, plan);
+                }
                 break;
             }
         }
@@ -149,8 +154,33 @@ fn execute(plan: &Plan, env: &[CString], channel: &Channel) -> Result<Status, Er
         channel.report(&Report::NotFound(name));
         return Ok(Status::NOT_FOUND);
     }
-    channel.report(&Report::NotExecutable(name, refusal as i32));
+    channel.report(&Report::NotExecutable(name, refusal as i32, lacks));
     Ok(Status::NOT_EXECUTABLE)
+}
+
+/// The capabilities that the program at `path` insists on and the command may not have:
+/// exec(2) then fails with `EPERM` (capabilities(7), "Safety checking").
+fn lacking(path: &CStr, plan: &Plan) -> Vec<String> {
+    // The longest version has 24 bytes.
+    let mut attribute = [0; 24];
+    let len_bytes = rustix::fs::getxattr(path, "security.capability", &mut attribute[..]);
+    let wanted = Capabilities::of_program(attribute.get(..len_bytes.unwrap_or(0)).unwrap_or(&[]));
+    let lacking = wanted.without(plan.settings.capabilities()).names();
+    lacking.iter().map(|name| name.trim_start_matches("CAP_").to_owned()).collect()
+}
+
+/// The report of a program that nobody can execute for want of capabilities.
+pub(super) fn refused_for(lacks: Vec<String>, plan: &Plan) -> Report {
+    let program = plan.argv.first().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+    let name = OsStr::from_bytes(program).to_string_lossy().into_owned();
+    Report::NotExecutable(name, Errno::EPERM as i32, lacks)
+}
+
+/// As [`lacking`], of the program that an OCI runtime starts in `root`.
+pub(super) fn lacking_in(root: BorrowedFd<'_>, plan: &Plan) -> Result<Vec<String>, Error> {
+    let Ok(program) = find(root, plan)? else { return Ok(Vec::new()) };
+    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+    Ok(lacking(&c_string(path.into_bytes())?, plan))
 }
 
 fn candidates(program: &[u8], plan: &Plan) -> Vec<Vec<u8>> {
@@ -174,28 +204,36 @@ pub(super) fn is_there(
     plan: &Plan,
     channel: &Channel,
 ) -> Result<bool, Error> {
-    let root = Root::from_fd(root.try_clone_to_owned().trying(|| "the root".into())?);
     let program = plan.argv.first().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
     let name = OsStr::from_bytes(program).to_string_lossy().into_owned();
-    let mut refused = false;
+    channel.report(&match find(root, plan)? {
+        Ok(_) => return Ok(true),
+        Err(Errno::ENOENT) => Report::NotFound(name),
+        Err(errno) => Report::NotExecutable(name, errno as i32, Vec::new()),
+    });
+    Ok(false)
+}
+
+/// The program in `root`, or why it cannot be executed.
+fn find(root: BorrowedFd<'_>, plan: &Plan) -> Result<Result<OwnedFd, Errno>, Error> {
+    let root = Root::from_fd(root.try_clone_to_owned().trying(|| "the root".into())?);
+    let program = plan.argv.first().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+    let mut refusal = Errno::ENOENT;
     for candidate in candidates(program, plan) {
         let path = match candidate.first() {
             Some(b'/') => candidate,
             _ => [&plan.cwd.0, &b"/"[..], &candidate].concat(),
         };
         if let Ok(found) = root.open_path(&path, OFlags::PATH) {
-            let mode = rustix::fs::fstat(&found).trying(|| name.clone())?.st_mode;
+            let mode = rustix::fs::fstat(&found).trying(|| crate::name::show(&path).to_string());
+            let mode = mode?.st_mode;
             if FileType::from_raw_mode(mode) == FileType::RegularFile && mode & 0o111 != 0 {
-                return Ok(true);
+                return Ok(Ok(found));
             }
-            refused = true;
+            refusal = Errno::EACCES;
         }
     }
-    channel.report(&match refused {
-        true => Report::NotExecutable(name, Errno::EACCES as i32),
-        false => Report::NotFound(name),
-    });
-    Ok(false)
+    Ok(Err(refusal))
 }
 
 /// Tells the caller how the command ended.

@@ -142,16 +142,17 @@ mod tests {
         }
     }
 
+    use super::super::surroundings::Network;
     use super::super::syscalls::{AARCH64, ARM, I386, X86_64};
     use super::Capabilities;
 
     #[test]
     fn each_call_gets_dockers_answer_on_each_machine() {
         let tables = [X86_64, I386, AARCH64, ARM];
-        let program = program(&tables, Capabilities::default());
+        let program = program(&tables, Capabilities::on(Network::Host));
         for table in &tables {
             let ask = |number, argument| verdict(&program, table.arch, number, argument);
-            for number in table.numbers(Capabilities::default()) {
+            for number in table.numbers(Capabilities::on(Network::Host)) {
                 assert_eq!(ask(number, 0), errno(EPERM).k, "{number}");
             }
             assert_eq!(ask(430, 0), errno(EPERM).k, "fsopen");
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn capabilities_open_the_calls_that_take_them() {
-        let mut capabilities = Capabilities::default();
+        let mut capabilities = Capabilities::on(Network::Host);
         capabilities.add("SYS_ADMIN").unwrap();
         let program = program(&[X86_64, AARCH64], capabilities);
         for table in [X86_64, AARCH64] {

@@ -24,7 +24,8 @@ pub(super) struct Settings {
     /// A directory that is to be removed.
     pub(super) passing: Option<Bytes>,
     pub(super) privileges: Privileges,
-    pub(super) capabilities: Capabilities,
+    /// Other than the default of the network.
+    pub(super) capabilities: Option<Capabilities>,
     pub(super) terminal: Terminal,
     pub(super) limits: Limits,
     pub(super) without: Vec<Measure>,
@@ -34,6 +35,11 @@ impl Settings {
     /// Whether this measure is taken.
     pub(super) fn takes(&self, measure: Measure) -> bool {
         !self.without.contains(&measure)
+    }
+
+    /// The capabilities that the command may have.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        self.capabilities.unwrap_or_else(|| Capabilities::on(self.network))
     }
 }
 
@@ -48,7 +54,7 @@ impl Default for Settings {
             make_cwd: false,
             passing: None,
             privileges: Privileges::MayGain,
-            capabilities: Capabilities::default(),
+            capabilities: None,
             terminal: Terminal::None,
             limits: Limits::default(),
             without: Vec::new(),

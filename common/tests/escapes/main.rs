@@ -80,6 +80,7 @@ const CASES: &[Case] = &[
     case("init-root", Who::Everybody, &[Without(Measure::HiddenInit)]),
     case("program", Who::Everybody, &[Without(Measure::OwnProgram)]),
     Case { refused: &[FixedPrivileges], ..case("set-id", Who::Root, &[]) },
+    case("raw-socket", Who::Root, &[With("NET_RAW")]),
     Case {
         refused: &[Drop("NET_RAW"), NoNetwork],
         ..case("raw-socket", Who::Everybody, &[NoNetwork])
@@ -200,23 +201,32 @@ fn run(image: &Image, attempt: &str, changes: &[Change]) -> Result<Exit, String>
     if attempt == "set-id" {
         command = command.user("7:7");
     }
-    let mut capabilities = Capabilities::default();
+    let network = match changes.iter().any(|change| matches!(change, NoNetwork)) {
+        true => Network::None,
+        false => Network::Host,
+    };
+    command = command.network(network);
+    // Only where they change: the default is tried, too.
+    let mut capabilities = None::<Capabilities>;
     for change in changes {
         command = match change {
             Without(measure) => command.without(*measure),
-            NoNetwork => command.network(Network::None),
+            NoNetwork => command,
             FixedPrivileges => command.privileges(Privileges::Fixed),
             With(name) => {
-                capabilities.add(name).unwrap();
+                capabilities.get_or_insert(Capabilities::on(network)).add(name).unwrap();
                 command
             }
             Drop(name) => {
-                capabilities.remove(name).unwrap();
+                capabilities.get_or_insert(Capabilities::on(network)).remove(name).unwrap();
                 command
             }
         };
     }
-    command.capabilities(capabilities).run().map_err(|error| error.to_string())
+    if let Some(capabilities) = capabilities {
+        command = command.capabilities(capabilities);
+    }
+    command.run().map_err(|error| error.to_string())
 }
 
 /// A directory that the caller has open, and one that we have, as the working directory

@@ -16,6 +16,7 @@ mod state;
 mod step;
 mod tree;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use common::cli::{Failure, Status, message};
 use common::containerfile::Containerfile;
 use common::image::Destination;
 use common::oci::Platform;
-use common::sandbox::again_with_many_ids;
+use common::sandbox::{self, again_with_many_ids};
 use common::stream::{self, Output, Payload};
 use common::time;
 
@@ -157,7 +158,12 @@ fn secret(text: &str) -> Result<(String, PathBuf), Failure> {
 fn failure(error: Error) -> Failure {
     let hint = match &error {
         Error::At { source, .. } => match source.as_ref() {
-            Error::Sandbox(error) => error.hint().map(str::to_owned),
+            // RUN takes no --cap-add, as in docker.
+            Error::Sandbox(sandbox::Error::NotExecutable { lacks, .. }) if !lacks.is_empty() => {
+                let names = lacks.join(", ");
+                Some(format!("RUN has no {names}: remove the file's capabilities (setcap -r)"))
+            }
+            Error::Sandbox(error) => error.hint().map(Cow::into_owned),
             _ => None,
         },
         _ => None,

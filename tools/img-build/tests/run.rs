@@ -112,6 +112,38 @@ fn failures_are_named_and_leave_nothing() {
     }
 }
 
+#[test]
+fn on_the_hosts_network_run_has_no_net_raw() {
+    for bench in benches() {
+        let held = |network: &str| {
+            let file = format!("{BASE}RUN {network} grep CapBnd /proc/self/status > /held\n");
+            bench.build(&file).last().last().unwrap().clone()
+        };
+        assert_eq!(held(""), "f 0644 0:0 held \"CapBnd:\\t00000000a80405fb\\n\"");
+        assert_eq!(held("--network=none"), "f 0644 0:0 held \"CapBnd:\\t00000000a80425fb\\n\"");
+        if bench.is_user() || !nix::unistd::geteuid().is_root() {
+            continue;
+        }
+        // As setcap(8) writes it: NET_RAW, permitted and effective.
+        let words = [0x0200_0001_u32, 1 << 13, 0, 0, 0].map(u32::to_le_bytes).concat();
+        std::fs::copy(bench.path("ctx/busybox"), bench.path("ctx/ping")).unwrap();
+        let flags = rustix::fs::XattrFlags::empty();
+        let name = "security.capability";
+        rustix::fs::setxattr(bench.path("ctx/ping"), name, &words, flags).unwrap();
+        let archive = ["--xattrs", "--xattrs-include=*", "-cf", "ping.tar", "ping"];
+        let mut tar = std::process::Command::new("tar");
+        assert!(tar.args(archive).current_dir(bench.path("ctx")).status().unwrap().success());
+        bench.write("Containerfile", &format!("{BASE}ADD ping.tar /\nRUN [\"/ping\"]"));
+        let built = bench.run(&["-q", "ctx"], b"");
+        assert_eq!(built.status, 2);
+        assert_eq!(
+            built.stderr,
+            "img-build: Containerfile:6: RUN: /ping: Operation not permitted\n\
+             img-build: hint: RUN has no NET_RAW: remove the file's capabilities (setcap -r)\n"
+        );
+    }
+}
+
 /// What steps leave in the cache while they run.
 fn cache_scratch(bench: &Bench) -> Vec<String> {
     let entries = std::fs::read_dir(bench.path("cache/layerutils/build"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use common::cli::OutputOptions;
 use common::oci::Platform;
-use common::sandbox::{self, Capabilities, UnknownCapability};
+use common::sandbox::{self, CapabilityOptions};
 use common::store::Location;
 
 use crate::limits;
@@ -85,13 +85,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", value_parser = limits::milli_cpus)]
     pub(crate) cpus: Option<u64>,
 
-    /// Let the command have a capability; repeatable
-    #[arg(long, value_name = "NAME", value_parser = capability)]
-    pub(crate) cap_add: Vec<String>,
-
-    /// Take a capability away; repeatable
-    #[arg(long, value_name = "NAME", value_parser = capability)]
-    pub(crate) cap_drop: Vec<String>,
+    #[command(flatten)]
+    pub(crate) capabilities: CapabilityOptions,
 
     /// Leave a measure out, or add one; repeatable
     #[arg(long, value_name = "OPTION")]
@@ -150,11 +145,6 @@ pub(crate) enum SecurityOption {
     /// Hide nothing of /proc and /sys, and let it be written to
     #[value(name = "systempaths=unconfined")]
     AnySystemPath,
-}
-
-/// A capability's name, which must be one.
-fn capability(name: &str) -> Result<String, UnknownCapability> {
-    Capabilities::default().add(name).map(|()| name.to_owned())
 }
 
 /// Why a host name is none.

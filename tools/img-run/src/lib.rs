@@ -13,7 +13,7 @@ use common::image::{self, Image, Reference};
 use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{
-    self, Capabilities, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
+    self, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
     again_with_many_ids,
 };
 use common::unpacked::{self, Cache, Copy};
@@ -90,7 +90,7 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     if let Some(limits::Pids(Some(count))) = cli.pids_limit {
         limits.pids = Some(count);
     }
-    command = confine(command.limits(limits), &cli)?;
+    command = confine(command.limits(limits), &cli);
     let tmpfs = cli.tmpfs.into_iter().map(mount::Tmpfs::mount);
     for mount in tmpfs.chain(cli.volumes.into_iter().map(mount::Volume::mount)) {
         command = command.mount(mount);
@@ -99,17 +99,8 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
 }
 
 /// The measures that are asked for.
-fn confine(mut command: Command, cli: &Cli) -> Result<Command, Failure> {
-    let mut capabilities = Capabilities::default();
-    // As docker: what is named is had, whatever ALL takes away.
-    for all in [true, false] {
-        let of = |names: &[String]| -> Vec<String> {
-            names.iter().filter(|name| name.eq_ignore_ascii_case("all") == all).cloned().collect()
-        };
-        of(&cli.cap_add).iter().try_for_each(|name| capabilities.add(name))?;
-        of(&cli.cap_drop).iter().try_for_each(|name| capabilities.remove(name))?;
-    }
-    command = command.capabilities(capabilities);
+fn confine(mut command: Command, cli: &Cli) -> Command {
+    command = command.capabilities(cli.capabilities.on(cli.network.into()));
     if cli.no_new_privs {
         command = command.privileges(Privileges::Fixed);
     }
@@ -120,7 +111,7 @@ fn confine(mut command: Command, cli: &Cli) -> Result<Command, Failure> {
             SecurityOption::AnySystemPath => command.without(Measure::SystemPaths),
         };
     }
-    Ok(command)
+    command
 }
 
 /// The tree to run in, whether it can be written to, and what to remove afterwards.

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use common::cli::{Failure, OutputOptions};
 use common::mount::{Driver, Drivers};
 use common::oci::Platform;
-use common::sandbox;
+use common::sandbox::{self, CapabilityOptions};
 use common::store::Location;
 
 /// Mount layers or an image as one file system, or run a command in it
@@ -59,6 +59,9 @@ pub(crate) struct Cli {
     /// As an ordinary user, have the command's users and groups as subordinate ids
     #[arg(long, conflicts_with = "unmount")]
     pub(crate) map_users: bool,
+
+    #[command(flatten)]
+    pub(crate) capabilities: CapabilityOptions,
 
     #[command(flatten)]
     drivers: Drivers,
@@ -168,6 +171,10 @@ impl Cli {
     /// # Errors
     /// Operands that make none of them.
     pub(crate) fn action(self) -> Result<Action, Failure> {
+        if !self.capabilities.is_empty() && self.command.is_empty() {
+            let text = "--cap-add and --cap-drop are for a command: see '-- COMMAND'";
+            return Err(Failure::usage(text));
+        }
         let mut operands = self.operands;
         if self.unmount {
             let [point] = <[PathBuf; 1]>::try_from(operands)

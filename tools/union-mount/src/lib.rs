@@ -27,6 +27,7 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let map_users = cli.map_users;
+    let capabilities = cli.capabilities.on(sandbox::Network::Host);
     let (drivers, isolation) = (cli.drivers()?, cli.isolation.into());
     let action = cli.action()?;
     if map_users {
@@ -45,7 +46,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
         // A tool that runs a command leaves the low statuses to it.
         Action::Show(layers, Goal::Command(argv)) => Stack::find(layers)
-            .and_then(|stack| run::run(&stack, drivers, isolation, &argv))
+            .and_then(|stack| run::run(&stack, drivers, isolation, capabilities, &argv))
             .map_err(|failure| match failure.status() {
                 Status::FAILED => failure.with_status(Status::RUNNER_FAILED),
                 _ => failure,

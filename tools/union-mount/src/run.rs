@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 
 use common::cli::{Failure, Status};
 use common::mount::{Audience, Driver, Drivers, Trial};
-use common::sandbox::{self, Command, Error, Isolation, Root, Terminal, Writable};
+use common::sandbox::{self, Capabilities, Command, Error, Isolation, Root, Terminal, Writable};
 use common::unpacked::Cache;
 
 use crate::layers::Stack;
@@ -22,6 +22,7 @@ pub(crate) fn run(
     stack: &Stack,
     drivers: Drivers,
     isolation: Isolation,
+    capabilities: Capabilities,
     argv: &[OsString],
 ) -> Result<Status, Failure> {
     sandbox::check()?;
@@ -30,9 +31,9 @@ pub(crate) fn run(
             if let Some(refusal) = stack.refuses_copy() {
                 return Ok(Trial::Refused(refusal));
             }
-            in_copy(stack, isolation, argv)?
+            in_copy(stack, isolation, capabilities, argv)?
         } else {
-            command(Root::Overlay(stack.overlay(driver)?), argv).run()
+            command(Root::Overlay(stack.overlay(driver)?), capabilities, argv).run()
         };
         match ran {
             Ok(exit) => Ok(Trial::Done(exit.status())),
@@ -45,6 +46,7 @@ pub(crate) fn run(
 fn in_copy(
     stack: &Stack,
     isolation: Isolation,
+    capabilities: Capabilities,
     argv: &[OsString],
 ) -> Result<Result<common::sandbox::Exit, Error>, Failure> {
     let copy = Cache::copy()?;
@@ -55,15 +57,15 @@ fn in_copy(
         // Nothing can be protected, but all of it is thrown away.
         Isolation::Chroot => Writable::AsMounted,
     };
-    let command = command(Root::Directory(copy.dir().to_owned()), argv);
+    let command = command(Root::Directory(copy.dir().to_owned()), capabilities, argv);
     Ok(command.isolation(isolation).writable(writable).passing(copy.dir()).run())
 }
 
-fn command(root: Root, argv: &[OsString]) -> Command {
+fn command(root: Root, capabilities: Capabilities, argv: &[OsString]) -> Command {
     let (program, arguments) = argv
         .split_first()
         .map_or((OsString::new(), argv), |(program, rest)| (program.clone(), rest));
-    let mut command = Command::new(root, program).args(arguments);
+    let mut command = Command::new(root, program).args(arguments).capabilities(capabilities);
     for (name, value) in std::env::vars_os() {
         let locale = name.to_str().is_some_and(|name| name.starts_with("LC_"));
         if locale || KEPT.iter().any(|kept| name == *kept) {

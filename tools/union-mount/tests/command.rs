@@ -55,6 +55,46 @@ fn the_status_is_the_commands_own() {
 }
 
 #[test]
+fn on_the_hosts_network_there_is_no_net_raw_unless_it_is_added() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        symlink("busybox", base.join("bin/grep")).unwrap();
+        let bounding =
+            |options: &[&str]| scratch.sh(options, &[&base], "grep CapBnd /proc/self/status").ok();
+        assert_eq!(bounding(&[]), "CapBnd:\t00000000a80405fb\n");
+        assert_eq!(bounding(&["--cap-add", "net_raw"]), "CapBnd:\t00000000a80425fb\n");
+        assert_eq!(bounding(&["--cap-drop", "all"]), "CapBnd:\t0000000000000000\n");
+        let ran = Ran::of(scratch.tool().args(["--cap-add=ALL", "base", "mnt"]).output().unwrap());
+        let text = "union-mount: --cap-add and --cap-drop are for a command: see '-- COMMAND'\n";
+        assert_eq!((ran.status, ran.stderr.starts_with(text)), (Some(2), true), "{ran:?}");
+    });
+}
+
+#[test]
+fn a_program_that_insists_on_a_dropped_capability_is_told_to_add_it() {
+    as_root(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        // NET_RAW, permitted and effective, as setcap(8) writes it.
+        let words = [0x0200_0001_u32, 1 << 13, 0, 0, 0].map(u32::to_le_bytes).concat();
+        support::copy(base.join("bin/busybox"), base.join("bin/ping"));
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(base.join("bin/ping"), "security.capability", &words, flags).unwrap();
+        for isolation in ["full", "chroot"] {
+            let run = |options: &[&str]| {
+                let mut tool = scratch.tool();
+                tool.args(["--isolation", isolation]).args(options).arg(&base);
+                Ran::of(tool.args(["--", "ping", "true"]).output().unwrap())
+            };
+            let refused = run(&[]);
+            let text = "union-mount: ping: Operation not permitted\nunion-mount: hint: use --cap-add NET_RAW\n";
+            assert_eq!((refused.status, refused.stderr.as_str()), (Some(126), text));
+            // Then busybox runs, and has no such command.
+            assert_ne!(run(&["--cap-add", "NET_RAW"]).status, Some(126), "{isolation}");
+        }
+    });
+}
+
+#[test]
 fn nothing_of_the_host_is_seen() {
     in_each_role(|scratch| {
         let Some(base) = scratch.base() else { return };

@@ -3,17 +3,27 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Role, in_each_role, text};
+use layerutils_tests::requirement::{is_root, skip};
+
+use crate::runtime::has_runtime;
+use crate::support::{Role, in_each_role, insist, text};
 
 #[test]
 fn capabilities_are_dockers() {
     in_each_role(|scratch| {
         let script = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status";
-        let docker = "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\n\
-                      CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n\
-                      CapAmb:\t0000000000000000\nNoNewPrivs:\t";
-        assert_eq!(scratch.sh(&[], script), format!("{docker}0\n"));
-        assert_eq!(scratch.sh(&["--no-new-privs"], script), format!("{docker}1\n"));
+        let held = |set: &str| {
+            format!(
+                "CapInh:\t0000000000000000\nCapPrm:\t{set}\nCapEff:\t{set}\nCapBnd:\t{set}\n\
+                 CapAmb:\t0000000000000000\nNoNewPrivs:\t"
+            )
+        };
+        // On the host's network, without NET_RAW.
+        let (host, docker) = (held("00000000a80405fb"), held("00000000a80425fb"));
+        assert_eq!(scratch.sh(&[], script), format!("{host}0\n"));
+        assert_eq!(scratch.sh(&["--no-new-privs"], script), format!("{host}1\n"));
+        assert_eq!(scratch.sh(&["--network", "none"], script), format!("{docker}0\n"));
+        assert_eq!(scratch.sh(&["--cap-add", "NET_RAW"], script), format!("{docker}0\n"));
         let tried = "mount -t tmpfs t /srv 2>/dev/null || echo no mount; \
                      echo 1 2>/dev/null > /proc/sys/kernel/panic || echo no sysctl; \
                      echo x 2>/dev/null > /sys/power/state || echo no sysfs";
@@ -40,6 +50,93 @@ fn capabilities_and_measures_by_dockers_names() {
         assert_eq!(scratch.sh(&fixed, "grep NoNew /proc/self/status"), "NoNewPrivs:\t1\n");
         let paths = ["--security-opt", "systempaths=unconfined"];
         assert_eq!(scratch.sh(&paths, "grep -c ' /proc/' /proc/mounts || true"), "0\n");
+    });
+}
+
+#[test]
+fn on_the_hosts_network_no_isolation_gives_net_raw() {
+    in_each_role(|scratch| {
+        let mut isolations = vec!["full"];
+        if has_runtime("crun") || has_runtime("runc") {
+            isolations.push("oci");
+        }
+        for isolation in isolations {
+            let bounding = |options: &[&str]| {
+                let options = [&["--isolation", isolation], options].concat();
+                let set = scratch.sh(&options, "grep CapBnd /proc/self/status");
+                let set = set.trim_start_matches("CapBnd:\t").trim_end();
+                u64::from_str_radix(set, 16).unwrap()
+            };
+            // An OCI runtime never gives MKNOD.
+            let mknod = if isolation == "oci" { 1 << 27 } else { 0 };
+            assert_eq!(bounding(&[]), 0xa804_05fb & !mknod, "{isolation}");
+            assert_eq!(bounding(&["--cap-add=NET_RAW"]), 0xa804_25fb & !mknod, "{isolation}");
+            let both = ["--cap-add=NET_RAW", "--cap-drop=NET_RAW"];
+            assert_eq!(bounding(&both), 0xa804_25fb & !mknod, "{isolation}");
+            let all = bounding(&["--cap-add=ALL"]);
+            assert_eq!(all & (1 << 13 | 1 << 21), 1 << 13 | 1 << 21, "{isolation}: {all:x}");
+            assert_eq!(bounding(&["--network=none"]), 0xa804_25fb & !mknod, "{isolation}");
+        }
+    });
+}
+
+#[test]
+fn a_program_that_insists_on_a_dropped_capability_is_told_to_add_it() {
+    in_each_role(|scratch| {
+        if !is_root() {
+            return skip("", "only root gives files capabilities");
+        }
+        let programs = scratch.path("programs");
+        std::fs::create_dir(&programs).unwrap();
+        insist(&programs.join("ping"), 1 << 13);
+        insist(&programs.join("both"), 1 << 13 | 1 << 12);
+        let volume = format!("{}:/programs:ro", programs.display());
+        let run = |options: &[&str], program: &str| {
+            let words = ["--entrypoint", "", "-v", &volume, "app", program, "true"];
+            let output = scratch.run(&[options, &words].concat());
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let refused = |program: &str, hint: &str| {
+            let text =
+                format!("img-run: {program}: Operation not permitted\nimg-run: hint: {hint}\n");
+            (Some(126), text)
+        };
+        let ping = refused("/programs/ping", "use --cap-add NET_RAW");
+        assert_eq!(run(&[], "/programs/ping"), ping);
+        let both = refused("/programs/both", "use --cap-add NET_ADMIN --cap-add NET_RAW");
+        assert_eq!(run(&[], "/programs/both"), both);
+        let admin = refused("/programs/both", "use --cap-add NET_ADMIN");
+        assert_eq!(run(&["--network=none"], "/programs/both"), admin);
+        // busybox then says that it knows no command "ping".
+        for options in [["--cap-add=NET_RAW"], ["--network=none"], ["--cap-add=ALL"]] {
+            assert_ne!(run(&options, "/programs/ping").0, Some(126), "{options:?}");
+        }
+        if scratch.role == Role::User {
+            return;
+        }
+        insist(&scratch.path("base/bin/ping"), 1 << 13);
+        scratch.store(&scratch.path("base"));
+        // runc is looked for in the system's own folders, crun only in PATH.
+        for (isolation, runtime, path) in
+            [("chroot", "", ""), ("oci", "crun", "/usr/bin"), ("oci", "runc", "/none")]
+        {
+            if !runtime.is_empty() && !has_runtime(runtime) {
+                continue;
+            }
+            let run = |options: &[&str]| {
+                let mut tool = scratch.as_role(scratch.path("img-run"));
+                tool.env("PATH", path).args(["--isolation", isolation]).args(options);
+                tool.args(["--entrypoint", "", "app", "ping", "true"]).stdin(Stdio::null());
+                let output = tool.output().unwrap();
+                (output.status.code(), String::from_utf8(output.stderr).unwrap())
+            };
+            let (status, stderr) = run(&[]);
+            // A runtime writes to the command's standard error, too.
+            let expected = refused("ping", "use --cap-add NET_RAW");
+            assert!(stderr.ends_with(&expected.1), "{isolation} {runtime}: {stderr}");
+            assert_eq!(status, expected.0, "{isolation} {runtime}");
+            assert_ne!(run(&["--cap-add=NET_RAW"]).0, Some(126), "{isolation} {runtime}");
+        }
     });
 }
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::support::{in_each_role, text};
 
 /// Whether an OCI runtime is where the tool looks for one.
-fn has_runtime(name: &str) -> bool {
+pub(crate) fn has_runtime(name: &str) -> bool {
     let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
     let found = folders.iter().any(|folder| Path::new(folder).join(name).is_file());
     if !found {

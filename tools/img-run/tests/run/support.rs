@@ -103,7 +103,8 @@ impl Scratch {
 
     pub(crate) fn store(&self, base: &Path) {
         let tar = Command::new("tar")
-            .args(["--owner=0", "--group=0", "--numeric-owner", "-C"])
+            .args(["--owner=0", "--group=0", "--numeric-owner"])
+            .args(["--xattrs", "--xattrs-include=security.capability", "-C"])
             .arg(base)
             .args(["-cf", "-", "."])
             .output()
@@ -159,6 +160,14 @@ impl Scratch {
         assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{script}");
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// Makes a copy of busybox insist on capabilities of the first 32, as setcap(8) would.
+pub(crate) fn insist(program: &Path, capabilities: u32) {
+    copy(busybox().unwrap(), program);
+    let words = [0x0200_0001, capabilities, 0, 0, 0].map(u32::to_le_bytes).concat();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(program, "security.capability", &words, flags).unwrap();
 }
 
 pub(crate) fn text(bytes: &[u8]) -> &str {

@@ -1,6 +1,6 @@
 //! Sizes, ages and columns in docker's words (github.com/docker/go-units, docker/cli's
-//! formatter, Go's text/tabwriter), so that a table reads as people know it; and how
-//! many there are of something.
+//! formatter, Go's text/tabwriter), so that a table reads as people know it; how many
+//! there are of something; and sizes read back from options.
 
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthChar as _;
@@ -35,6 +35,21 @@ pub fn size(len_bytes: u64) -> String {
         false => &digits,
     };
     format!("{digits}{unit}")
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024, as options have it.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (digits, shift) = match text.as_bytes().last()? {
+        b'K' | b'k' => (text.get(..text.len() - 1)?, 10),
+        b'M' | b'm' => (text.get(..text.len() - 1)?, 20),
+        b'G' | b'g' => (text.get(..text.len() - 1)?, 30),
+        b'T' | b't' => (text.get(..text.len() - 1)?, 40),
+        _ => (text, 0),
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<u64> = is_number.then(|| digits.parse().ok())?;
+    number?.checked_mul(1 << shift)
 }
 
 /// A number of things: `1 entry`, `2 entries`.
@@ -149,7 +164,7 @@ pub fn columns(lines: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{age, columns, ellipsis, size};
+    use super::{age, columns, ellipsis, parse_size, size};
     use crate::time::Timestamp;
 
     #[test]
@@ -170,6 +185,16 @@ mod tests {
             (u64::MAX, "18.4EB"),
         ] {
             assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_binary_suffixes() {
+        assert_eq!(parse_size("512"), Some(512));
+        assert_eq!(parse_size("4k"), Some(4096));
+        assert_eq!(parse_size("2G"), Some(2 << 30));
+        for bad in ["", "K", "-1", "+1", "1.5M", "99999999999T", "1é"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
         }
     }
 

@@ -16,12 +16,14 @@ complete -c img-commit -l level -d 'How hard to compress: 1 to 9 for gzip, 1 to 
 complete -c img-commit -l format -d 'With -o: write the manifest as OCI or docker (schema 2) defines it' -r -f -a "oci\t'OCI\'s'
 docker\t'Docker\'s schema 2'"
 complete -c img-commit -l annotation -d 'Note something in the manifest; repeatable' -r
+complete -c img-commit -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-commit -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-commit -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c img-commit -l config-only -d 'Add no layer, only configuration'
 complete -c img-commit -l squash -d 'Make one layer of the parent\'s and the new one'
+complete -c img-commit -l allow-missing-end -d 'Accept a layer that stops without its end-of-archive marker'
 complete -c img-commit -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-commit -s v -l verbose -d 'Say what is being done'
 complete -c img-commit -s h -l help -d 'Print help'

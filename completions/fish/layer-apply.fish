@@ -7,7 +7,7 @@ trusted\t'For mounts made by root'
 user\t'For mounts with `userxattr`'"
 complete -c layer-apply -l lower -d 'With --overlay: look links up in the layer directory DIR; base first' -r -F
 complete -c layer-apply -l max-entries -d 'Refuse a layer with more entries than N' -r
-complete -c layer-apply -l max-size -d 'Refuse a layer with more than SIZE bytes of content [default: no limit]' -r
+complete -c layer-apply -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c layer-apply -l max-metadata -d 'Refuse an entry with more than SIZE bytes of headers' -r
 complete -c layer-apply -l max-segments -d 'Refuse a sparse file with more than N segments' -r
 complete -c layer-apply -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
@@ -19,6 +19,7 @@ complete -c layer-apply -l no-same-owner -d 'Keep all files for ourselves [defau
 complete -c layer-apply -l map-users -d 'As an ordinary user, have the layers\' users and groups as subordinate ids'
 complete -c layer-apply -l keep-dirlinks -d 'Keep a link to a directory where a layer has a directory'
 complete -c layer-apply -l drop-estargz -d 'Leave out the index files that eStargz puts into a layer'
+complete -c layer-apply -l allow-missing-end -d 'Accept a layer that stops without its end-of-archive marker'
 complete -c layer-apply -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c layer-apply -s v -l verbose -d 'Say what is being done'
 complete -c layer-apply -s h -l help -d 'Print help'

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
+use common::compression::MaxSize;
 use common::layer::apply::{Form, Namespace, Options, Ownership, apply_stream};
 use common::root::Root;
 use common::tar::Limits;
@@ -39,7 +40,7 @@ pub(crate) fn run(input: &[u8]) {
         ownership: Ownership::of_process(),
         form,
         limits,
-        max_len_bytes: 1 << 20,
+        max_size: MaxSize::Bytes(1 << 20),
         keep_dirlinks: choice & 16 != 0,
         ..Options::default()
     };

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write as _};
 
-use common::compression::{Decoder, Encoder, Format};
+use common::compression::{Decoder, Encoder, Format, MaxSize};
 
 use crate::tar_reader::Dribble;
 
@@ -27,7 +27,8 @@ pub(crate) fn run(input: &[u8]) {
 
 fn decode(stream: impl Read) -> (Vec<u8>, bool) {
     let mut output = Vec::new();
-    let Ok(mut decoder) = Decoder::new(stream) else { return (output, false) };
+    let growth = MaxSize::default().growth(None);
+    let Ok(mut decoder) = Decoder::new(stream, growth) else { return (output, false) };
     let outcome = decoder.by_ref().take(MAX_OUTPUT).read_to_end(&mut output);
     let is_all = (output.len() as u64) < MAX_OUTPUT;
     (output, outcome.is_ok() && is_all && decoder.finish().is_ok())

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use common::tar::{Entry, Kind, Limits, Reader, Writer};
+use common::tar::{Entry, Kind, Limits, Reader, Whole, Writer};
 
 use crate::mend::mend;
 
@@ -59,7 +59,7 @@ pub(crate) fn check(archive: &[u8]) {
 
 /// The members up to the end or the first error, and whether it was the end.
 fn read(stream: impl Read) -> (Vec<(Entry, Vec<u8>)>, bool) {
-    let mut reader = Reader::new(stream, LIMITS);
+    let mut reader = Reader::new(stream, LIMITS, Whole::ByMarker);
     let (mut members, mut left) = (Vec::new(), MAX_CONTENT);
     loop {
         match reader.next_entry() {

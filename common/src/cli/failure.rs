@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use super::hint;
 use super::status::Status;
 
 /// An error on its way to the user. Any error becomes one with `?`.
@@ -26,8 +27,9 @@ impl Failure {
     }
 
     /// An error about `subject`, which begins the line.
-    pub fn about(subject: impl std::fmt::Display, error: impl Error) -> Self {
-        Self::new(format!("{subject}: {}", chain(&error)))
+    pub fn about(subject: impl std::fmt::Display, error: impl Error + 'static) -> Self {
+        let hint = hint::of(&error).map(str::to_owned);
+        Self { hint, ..Self::new(format!("{subject}: {}", chain(&error))) }
     }
 
     /// Adds what the user can do about it.
@@ -65,7 +67,8 @@ impl Failure {
 
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { error: Box::new(error), hint: None, status: Status::FAILED }
+        let hint = hint::of(&error).map(str::to_owned);
+        Self { error: Box::new(error), hint, status: Status::FAILED }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod cleanup;
 mod failure;
+mod hint;
 pub mod message;
 mod options;
 pub mod signal;
@@ -20,7 +21,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use failure::Failure;
-pub use options::{ColorChoice, Compress, CompressOptions, OutputFile, OutputOptions};
+pub use options::{
+    BareLayers, ColorChoice, Compress, CompressOptions, OutputFile, OutputOptions, SizeLimit,
+};
 pub use status::Status;
 
 use crate::{sandbox, stream};
@@ -38,6 +41,7 @@ pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Fai
     }
     let mut command = with_one_help(command());
     message::set_tool(command.get_name());
+    hint::set_options(&command);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) => return finish(answer(&mut command, &error)),

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
-use super::Format;
 use super::format::read_magic;
 use super::gzip::GzipReader;
+use super::{Format, Growth};
 
 /// How much compressed data is read at once.
 const BUFFER_LEN: usize = 128 << 10;
@@ -17,11 +17,12 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// What an xz stream may make us allocate; `xz -9` needs about 65 MiB.
 const XZ_MEMORY_BYTES: u64 = 128 << 20;
 
-type Stream<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
+type Stream<R> = BufReader<Chain<Cursor<Vec<u8>>, Counted<R>>>;
 
 /// A stream decompressed as it is read.
 pub struct Decoder<R> {
     state: State<R>,
+    growth: Growth,
 }
 
 enum State<R> {
@@ -53,25 +54,27 @@ impl<R> Decoder<R> {
 }
 
 impl<R: Read> Decoder<R> {
-    /// Reads the beginning of `stream` and decompresses the rest as that tells.
+    /// Reads the beginning of `stream` and decompresses the rest as that tells, as far
+    /// as `growth` allows.
     ///
     /// # Errors
     /// A stream that fails.
-    pub fn new(mut stream: R) -> io::Result<Self> {
+    pub fn new(mut stream: R, growth: Growth) -> io::Result<Self> {
         let start = read_magic(&mut stream)?;
         let format = Format::detect(&start);
-        Self::with_start(start, stream, format)
+        Self::with_start(start, stream, format, growth)
     }
 
     /// Decompresses a stream whose format is known.
     ///
     /// # Errors
     /// A decompressor that cannot be made, for want of memory.
-    pub fn with_format(stream: R, format: Format) -> io::Result<Self> {
-        Self::with_start(Vec::new(), stream, format)
+    pub fn with_format(stream: R, format: Format, growth: Growth) -> io::Result<Self> {
+        Self::with_start(Vec::new(), stream, format, growth)
     }
 
-    fn with_start(start: Vec<u8>, stream: R, format: Format) -> io::Result<Self> {
+    fn with_start(start: Vec<u8>, stream: R, format: Format, growth: Growth) -> io::Result<Self> {
+        let stream = Counted { inner: stream, len_bytes: start.len() as u64 };
         let stream = BufReader::with_capacity(BUFFER_LEN, Cursor::new(start).chain(stream));
         let state = match format {
             Format::None => State::None(stream),
@@ -90,7 +93,7 @@ impl<R: Read> Decoder<R> {
             }
             Format::Bzip2 => State::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(stream))),
         };
-        Ok(Self { state })
+        Ok(Self { state, growth })
     }
 
     /// Reads what is left, so that every byte of the stream has been checked, and
@@ -108,7 +111,25 @@ impl<R: Read> Decoder<R> {
             State::Bzip2(decoder) => decoder.into_inner(),
         };
         debug_assert!(stream.buffer().is_empty(), "every decoder reads to the end");
-        Ok(stream.into_inner().into_inner().1)
+        Ok(stream.into_inner().into_inner().1.inner)
+    }
+
+    /// How far the stream has grown, and from what.
+    #[must_use]
+    pub fn growth(&self) -> &Growth {
+        &self.growth
+    }
+
+    /// How much of the stream has been read.
+    fn read_bytes(&self) -> u64 {
+        let stream = match &self.state {
+            State::None(stream) => stream,
+            State::Gzip(decoder) => decoder.get_ref(),
+            State::Zstd(decoder) => decoder.get_ref(),
+            State::Xz(decoder) => decoder.get_ref(),
+            State::Bzip2(decoder) => decoder.get_ref(),
+        };
+        stream.get_ref().get_ref().1.len_bytes
     }
 
     fn read_raw(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -125,7 +146,24 @@ impl<R: Read> Decoder<R> {
 impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let format = self.format();
-        self.read_raw(buffer).map_err(|error| describe(format, error))
+        let len = self.read_raw(buffer).map_err(|error| describe(format, error))?;
+        self.growth.has_read(self.read_bytes());
+        self.growth.add(len as u64).map_err(io::Error::other)?;
+        Ok(len)
+    }
+}
+
+/// A stream that counts what is read of it.
+struct Counted<R> {
+    inner: R,
+    len_bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.inner.read(buffer)?;
+        self.len_bytes += len as u64;
+        Ok(len)
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::io::{self, Read, Write};
 
-use super::super::{Encoder, Format};
+use super::super::{Encoder, Format, Growth, MaxSize, TooLarge};
 use super::Decoder;
 
+fn unlimited() -> Growth {
+    MaxSize::default().growth(None)
+}
+
 fn decode(compressed: &[u8]) -> io::Result<Vec<u8>> {
-    let mut decoder = Decoder::new(compressed)?;
+    let mut decoder = Decoder::new(compressed, unlimited())?;
     let mut plain = Vec::new();
     decoder.read_to_end(&mut plain)?;
     decoder.finish()?;
@@ -45,10 +49,28 @@ fn each_format_is_detected_and_read() {
         for plain in [&b""[..], b"x", &sample()] {
             let compressed = encode(plain, format);
             if format != Format::None {
-                assert_eq!(Decoder::new(&compressed[..]).unwrap().format(), format);
+                assert_eq!(Decoder::new(&compressed[..], unlimited()).unwrap().format(), format);
             }
             assert_eq!(decode(&compressed).unwrap(), plain, "{format}");
         }
+    }
+}
+
+#[test]
+fn a_stream_grows_to_its_limit_and_no_further() {
+    let plain = sample();
+    for format in [Format::None].into_iter().chain(COMPRESSED) {
+        let compressed = encode(&plain, format);
+        let read = |limit: u64| {
+            let growth = MaxSize::Bytes(limit).growth(None);
+            let mut bytes = Vec::new();
+            Decoder::new(&compressed[..], growth).unwrap().read_to_end(&mut bytes)
+        };
+        assert_eq!(read(plain.len() as u64).unwrap(), plain.len());
+        let error = read(plain.len() as u64 - 1).unwrap_err();
+        let limit = plain.len() as u64 - 1;
+        let told = error.get_ref().and_then(|error| error.downcast_ref::<TooLarge>());
+        assert_eq!(told, Some(&TooLarge { limit }), "{format}: {error}");
     }
 }
 
@@ -176,7 +198,7 @@ fn errors_of_the_stream_are_not_blamed_on_the_format() {
         }
     }
     let whole = encode(&sample(), Format::Gzip);
-    let mut decoder = Decoder::new((&whole[..100]).chain(Failing)).unwrap();
+    let mut decoder = Decoder::new((&whole[..100]).chain(Failing), unlimited()).unwrap();
     let error = decoder.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EIO));
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::{Error, Image, Layer};
 use crate::cache;
-use crate::compression::{Decoder, Format};
+use crate::compression::{Decoder, Format, MaxSize};
 use crate::digest::{DiffId, Hashing};
 use crate::oci::media_type;
 use crate::store;
@@ -21,15 +21,22 @@ use crate::tar::{self, Entry, Kind};
 #[derive(Debug)]
 pub struct Sizes {
     folder: Option<PathBuf>,
+    max_size: MaxSize,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { folder: cache::dir().map(|cache| cache.join("sizes")) }
+        Self::new(MaxSize::default())
     }
 }
 
 impl Sizes {
+    /// The sizes in the cache; a layer that is measured may grow to `max_size`.
+    #[must_use]
+    pub fn new(max_size: MaxSize) -> Self {
+        Self { folder: cache::dir().map(|cache| cache.join("sizes")), max_size }
+    }
+
     /// The size of a layer's content in bytes, measured if it is not known yet; `None`
     /// for a foreign layer that is not there.
     ///
@@ -47,7 +54,7 @@ impl Sizes {
             }
             opened => opened?,
         };
-        let size = measure(blob, layer)?;
+        let size = measure(blob, layer, self.max_size)?;
         self.put(&layer.diff_id, size);
         Ok(Some(size))
     }
@@ -84,9 +91,11 @@ pub fn size_of(entry: &Entry) -> u64 {
 }
 
 /// Reads a layer to its end, checks its DiffID, and adds up what its files hold.
-fn measure(blob: impl Read, layer: &Layer) -> Result<u64, Error> {
+fn measure(blob: impl Read, layer: &Layer, max_size: MaxSize) -> Result<u64, Error> {
     let what = || format!("layer {}", layer.descriptor.digest);
-    let decoder = Decoder::new(blob).map_err(|source| Error::Io { what: what(), source })?;
+    let growth = max_size.growth(Some(layer.descriptor.len_bytes));
+    let decoder = Decoder::new(blob, growth);
+    let decoder = decoder.map_err(|source| Error::Io { what: what(), source })?;
     let malformed = |source| Error::Layer { digest: layer.descriptor.digest.clone(), source };
     // The blob's own digest is checked by its reader.
     if decoder.format() == Format::None && layer.descriptor.digest == layer.diff_id.0 {
@@ -101,9 +110,10 @@ fn measure(blob: impl Read, layer: &Layer) -> Result<u64, Error> {
     Ok(size)
 }
 
-/// The sum of the sizes of an archive's files, read to the end of the stream, and the stream.
+/// The sum of the sizes of an archive's files, read to the end of the stream, and the
+/// stream, whose digest the caller checks.
 fn content_size<R: Read>(stream: R) -> Result<(u64, R), tar::Error> {
-    let mut reader = tar::Reader::new(stream, tar::Limits::default());
+    let mut reader = tar::Reader::new(stream, tar::Limits::default(), tar::Whole::ByDigest);
     let mut size: u64 = 0;
     while let Some(entry) = reader.next_entry()? {
         size = size.saturating_add(size_of(&entry));

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use super::{Error, Store, lock};
-use crate::compression::Decoder;
+use crate::compression::{Decoder, MaxSize};
 use crate::digest::{DiffId, Digest, Hashing};
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Document, ImageConfig, Manifest};
@@ -149,7 +149,8 @@ impl<F: FnMut(Finding)> Check<'_, F> {
     /// Checks what a layer inflates to.
     fn diff_id(&self, layer: &Descriptor, expected: &DiffId) -> Result<(), Error> {
         let path = || self.store.blob_path(&layer.digest);
-        let decoder = Decoder::new(self.store.blob(layer)?).map_err(Error::io(path()))?;
+        let growth = MaxSize::default().growth(Some(layer.len_bytes));
+        let decoder = Decoder::new(self.store.blob(layer)?, growth).map_err(Error::io(path()))?;
         let mut hashing = Hashing::with_algorithm(decoder, expected.0.algorithm());
         io::copy(&mut hashing, &mut io::sink()).map_err(Error::io(path()))?;
         let (_, actual, _) = hashing.finish();

@@ -17,6 +17,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The stream is something else.
+    #[error("not a tar archive: it is {0}")]
+    NotAnArchive(&'static str),
     /// A member, or the place where one should be, is not as it must be.
     #[error("{}{problem} (archive member at byte {offset})", prefix(path))]
     Member {

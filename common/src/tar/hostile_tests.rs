@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::BUFFER_LEN;
 use crate::tar::testing::{Raw, names, problem, raw, read_all};
-use crate::tar::{Error, Kind, Limits, Problem, Reader, Xattrs};
+use crate::tar::{Error, Kind, Limits, Problem, Reader, Whole, Xattrs};
 use crate::time::Timestamp;
 
 /// The member that must not be seen, as content.
@@ -114,7 +114,7 @@ fn sparse_maps_are_bounded() {
         ),
         Raw::ustar(b'0', "a", &[1; 101]),
     ]);
-    let error = Reader::new(&archive[..], limits).next_entry().unwrap_err();
+    let error = Reader::new(&archive[..], limits, Whole::ByMarker).next_entry().unwrap_err();
     assert!(error.to_string().contains("limit of 100"), "{error}");
     // A map before the data may say that it goes on for ever.
     let endless = "9223372036854775807\n".to_owned() + &"1\n0\n".repeat(1 << 20);
@@ -156,7 +156,8 @@ fn metadata_is_bounded_before_it_is_read() {
         for size in [(1 << 20) + 1, 1 << 40, i64::MAX as u64] {
             let header = Raw::gnu(typeflag, "x", b"").set(|header| header.set_size(size));
             let stream = io::Cursor::new(header.bytes()).chain(Endless);
-            let error = Reader::new(stream, Limits::default()).next_entry().unwrap_err();
+            let error =
+                Reader::new(stream, Limits::default(), Whole::ByMarker).next_entry().unwrap_err();
             assert!(error.to_string().contains("limit of 1048576"), "{error}");
         }
     }
@@ -170,7 +171,7 @@ fn metadata_is_bounded_before_it_is_read() {
 fn members_and_names_are_bounded() {
     let limits = Limits { entries: 2, path_bytes: 20, ..Limits::default() };
     let read = |archive: &[u8]| {
-        let mut reader = Reader::new(archive, limits);
+        let mut reader = Reader::new(archive, limits, Whole::ByMarker);
         while reader.next_entry()?.is_some() {}
         Ok::<_, Error>(())
     };
@@ -398,7 +399,8 @@ fn finish_drains_what_trails_the_archive() {
     // More than the reader takes in ahead of what it is asked for.
     archive.resize(3 * BUFFER_LEN, 0);
     archive.extend_from_slice(b"trailing");
-    let mut reader = Reader::new(crate::digest::Hashing::new(&archive[..]), Limits::default());
+    let mut reader =
+        Reader::new(crate::digest::Hashing::new(&archive[..]), Limits::default(), Whole::ByMarker);
     while reader.next_entry().unwrap().is_some() {}
     let (_, digest, len_bytes) = reader.finish().unwrap().into_inner().finish();
     assert_eq!((digest, len_bytes), (crate::digest::Digest::of(&archive), archive.len() as u64));

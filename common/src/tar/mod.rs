@@ -30,6 +30,7 @@ mod content;
 mod entry;
 mod error;
 mod field;
+mod foreign;
 mod header;
 mod limits;
 mod member;
@@ -47,7 +48,7 @@ pub use content::Content;
 pub use entry::{Entry, Kind, Xattrs};
 pub use error::{Error, Problem};
 pub use limits::Limits;
-pub use reader::Reader;
+pub use reader::{Reader, Whole};
 pub use sparse::Segment;
 pub use writer::Writer;
 

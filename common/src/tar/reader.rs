@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::content::{Body, Content};
+use super::foreign;
 use super::header::{Dialect, Header, is_zero};
 use super::member::{self, Extensions, Stored};
 use super::pax::{self, Extended};
@@ -21,7 +22,7 @@ const BUFFER_LEN: usize = 256 << 10;
 pub struct Reader<R> {
     source: Source<R>,
     limits: Limits,
-    end: End,
+    whole: Whole,
     state: State,
     entries: u64,
     /// The name of the current member, for messages.
@@ -31,11 +32,18 @@ pub struct Reader<R> {
     body: Body,
 }
 
-/// Whether an archive may stop without the zero blocks that end one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Required,
-    Optional,
+/// The evidence that an archive is whole, and nothing was cut off its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whole {
+    /// The end-of-archive marker alone: in a pipe, it is all that tells a complete layer
+    /// from one whose writer died. An archive without it is an error.
+    #[default]
+    ByMarker,
+    /// A digest that the caller verifies. umoci leaves the marker out, and the padding
+    /// before it; docker, podman and skopeo read such layers.
+    ByDigest,
+    /// None: the user says so.
+    Assumed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,35 +55,24 @@ enum State {
 
 impl<R: Read> Reader<BufReader<R>> {
     /// Reads an archive from a stream without a buffer of its own.
-    pub fn new(stream: R, limits: Limits) -> Self {
-        Self::buffered(BufReader::with_capacity(BUFFER_LEN, stream), limits)
+    pub fn new(stream: R, limits: Limits, whole: Whole) -> Self {
+        Self::buffered(BufReader::with_capacity(BUFFER_LEN, stream), limits, whole)
     }
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads an archive from a buffered stream, without a second buffer.
-    pub fn buffered(stream: R, limits: Limits) -> Self {
+    pub fn buffered(stream: R, limits: Limits, whole: Whole) -> Self {
         Self {
             source: Source::new(stream),
             limits,
-            end: End::Required,
+            whole,
             state: State::Members,
             entries: 0,
             path: Vec::new(),
             start: 0,
             body: Body::default(),
         }
-    }
-
-    /// Accepts an archive that stops after a member's content, without an
-    /// end-of-archive marker, as docker does; umoci writes such layers.
-    ///
-    /// By default that is an error: in a pipe, it is all that tells a complete
-    /// layer from one whose writer died. Whoever verifies a digest needs no marker.
-    #[must_use]
-    pub fn without_end_marker(mut self) -> Self {
-        self.end = End::Optional;
-        self
     }
 
     /// The next member, or `None` at the end of the archive.
@@ -164,15 +161,33 @@ impl<R: BufRead> Reader<R> {
 
     /// The next header; `None` at the end of the archive.
     fn header(&mut self, extensions: &Extensions) -> Result<Option<Header>, Error> {
+        let is_first = self.source.offset() == 0;
         let mut block = [0; BLOCK_LEN];
         match self.block(&mut block)? {
-            Filled::Whole if !is_zero(&block) => self.check(Header::new(&block)).map(Some),
-            Filled::Part => Err(self.fail(Problem::Truncated)),
-            // One zero block ends an archive, as it does for GNU tar; POSIX wants two.
+            Filled::Whole if !is_zero(&block) => match Header::new(&block) {
+                Err(problem) if is_first => Err(self.no_archive(&block, problem)),
+                header => self.check(header).map(Some),
+            },
+            Filled::Part if !is_zero(&block) && is_first => {
+                Err(self.no_archive(&block, Problem::Truncated))
+            }
+            Filled::Part if !is_zero(&block) => Err(self.fail(Problem::Truncated)),
+            Filled::Nothing if is_first && self.whole == Whole::ByMarker => {
+                Err(Error::NotAnArchive("empty"))
+            }
             _ if extensions.any() => Err(self.fail(Problem::Dangling)),
-            Filled::Nothing if self.end == End::Required => Err(self.fail(Problem::NoEnd)),
-            Filled::Whole | Filled::Nothing => Ok(None),
+            // One zero block ends an archive, as it does for GNU tar; POSIX wants two.
+            Filled::Whole => Ok(None),
+            Filled::Part | Filled::Nothing if self.whole == Whole::ByMarker => {
+                Err(self.fail(Problem::NoEnd))
+            }
+            Filled::Part | Filled::Nothing => Ok(None),
         }
+    }
+
+    /// The error for an input that does not begin with a header.
+    fn no_archive(&self, block: &Block, otherwise: Problem) -> Error {
+        foreign::kind_of(block).map_or_else(|| self.fail(otherwise), Error::NotAnArchive)
     }
 
     /// The body of an extended header. No record applies to its size.
@@ -332,13 +347,10 @@ impl<R: BufRead> Reader<R> {
         let (stored, padding) = self.body.left_in_archive();
         self.body = Body::default();
         self.skip(stored)?;
-        let skipped = self.source.skip(padding).map_err(|source| self.read_error(source))?;
-        // Who does not close a Go writer leaves out the last padding with the marker.
-        if skipped == padding || (skipped == 0 && self.end == End::Optional) {
-            Ok(())
-        } else {
-            Err(self.fail(Problem::Truncated))
-        }
+        // A Go writer that was not closed leaves the last padding out with the marker:
+        // whether the archive may end here is decided where its next header should be.
+        let skipped = self.source.skip(padding);
+        skipped.map(drop).map_err(|source| self.read_error(source))
     }
 
     fn skip(&mut self, len: u64) -> Result<(), Error> {

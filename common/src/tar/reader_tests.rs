@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::tar::testing::{Raw, archive, entry, file, member, names, problem, raw, read_all};
-use crate::tar::{Kind, Limits, Problem, Reader};
+use crate::tar::{Kind, Limits, Problem, Reader, Whole};
 
 #[test]
 fn one_zero_block_ends_an_archive() {
@@ -15,22 +15,37 @@ fn one_zero_block_ends_an_archive() {
 
 #[test]
 fn an_archive_without_a_marker_is_truncated_unless_a_digest_vouches_for_it() {
-    let whole = archive(&[file("a", b"x")]);
-    let vouched = |len: usize| {
-        let mut reader = Reader::new(&whole[..len], Limits::default()).without_end_marker();
-        while reader.next_entry()?.is_some() {}
-        Ok::<_, crate::tar::Error>(())
+    let bytes = archive(&[file("a", b"x")]);
+    let read = |len: usize, whole: Whole| {
+        let mut reader = Reader::new(&bytes[..len], Limits::default(), whole);
+        while reader.next_entry().map_err(|error| error.to_string())?.is_some() {}
+        Ok::<_, String>(())
     };
-    // Nothing at all, all but the marker, and, as umoci leaves it, not even padding.
-    for len in [0, 1024, 513] {
-        let error = read_all(&whole[..len]).unwrap_err().to_string();
-        let expected = if len == 513 { "truncated" } else { "end-of-archive marker" };
-        assert!(error.contains(expected), "{error}");
-        vouched(len).unwrap();
+    // Nothing at all; all but the marker; as umoci leaves it, not even padding; padding or
+    // the marker in part.
+    for len in [0, 1024, 513, 514, 1023, 1025, 1535] {
+        let error = read(len, Whole::ByMarker).unwrap_err();
+        assert!(error.contains("end-of-archive marker"), "{len}: {error}");
+        read(len, Whole::ByDigest).unwrap();
+        read(len, Whole::Assumed).unwrap();
     }
-    // A header, content, or padding in part is never the end.
-    for len in [1, 511, 512, 514, 1023, 1025] {
-        assert!(vouched(len).is_err(), "{len}");
+    // Half a marker is one.
+    read(1536, Whole::ByMarker).unwrap();
+    // A header or content in part is never the end.
+    for len in [1, 511, 512] {
+        for whole in [Whole::ByMarker, Whole::ByDigest, Whole::Assumed] {
+            assert!(read(len, whole).unwrap_err().contains("truncated"), "{len}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_vouches_for_no_part_of_a_header() {
+    let bytes = archive(&[file("a", b"x"), file("b", b"y")]);
+    for len in [1025, 1500, 1535] {
+        let mut reader = Reader::new(&bytes[..len], Limits::default(), Whole::ByDigest);
+        reader.next_entry().unwrap();
+        assert!(reader.next_entry().unwrap_err().to_string().contains("truncated"), "{len}");
     }
 }
 
@@ -38,7 +53,7 @@ fn an_archive_without_a_marker_is_truncated_unless_a_digest_vouches_for_it() {
 fn a_failed_archive_stays_failed() {
     let mut bytes = archive(&[file("a", b"x"), file("b", b"y")]);
     bytes[0] ^= 1;
-    let mut reader = Reader::new(&bytes[..], Limits::default());
+    let mut reader = Reader::new(&bytes[..], Limits::default(), Whole::ByMarker);
     let first = reader.next_entry().unwrap_err();
     assert!(matches!(first, crate::tar::Error::Member { problem: Problem::Checksum, .. }));
     assert!(reader.next_entry().is_err());

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{AheadParser, MapBuilder};
 use crate::tar::testing::{Raw, names, problem, raw, read_all};
-use crate::tar::{Limits, Problem, Reader, Segment};
+use crate::tar::{Limits, Problem, Reader, Segment, Whole};
 
 /// `..ab....cd..` in a file of 12 bytes.
 const EXPECTED: &[u8] = b"\0\0ab\0\0\0\0cd\0\0";
@@ -87,7 +87,7 @@ fn all_four_formats_read_as_the_file_they_were() {
 fn segments_are_told_and_what_is_not_read_of_them_is_skipped() {
     for archive in all() {
         for take in 0..3 {
-            let mut reader = Reader::new(&archive[..], Limits::default());
+            let mut reader = Reader::new(&archive[..], Limits::default(), Whole::ByMarker);
             reader.next_entry().unwrap().unwrap();
             let mut content = reader.content();
             assert!(content.is_sparse());
@@ -109,7 +109,7 @@ fn segments_are_told_and_what_is_not_read_of_them_is_skipped() {
 #[test]
 fn a_plain_file_is_one_segment_and_an_empty_one_none() {
     let archive = raw([Raw::ustar(b'0', "a", b"abc"), Raw::ustar(b'0', "b", b"")]);
-    let mut reader = Reader::new(&archive[..], Limits::default());
+    let mut reader = Reader::new(&archive[..], Limits::default(), Whole::ByMarker);
     reader.next_entry().unwrap();
     let mut content = reader.content();
     assert!(!content.is_sparse());
@@ -131,7 +131,7 @@ fn a_file_may_be_nothing_but_a_hole() {
         ],
         b"",
     );
-    let mut reader = Reader::new(&archive[..], Limits::default());
+    let mut reader = Reader::new(&archive[..], Limits::default(), Whole::ByMarker);
     assert_eq!(reader.next_entry().unwrap().unwrap().len_bytes, i64::MAX as u64);
     let mut content = reader.content();
     assert_eq!(content.read(&mut [1; 16]).unwrap(), 16);
@@ -143,11 +143,11 @@ fn a_file_may_be_nothing_but_a_hole() {
 fn a_truncated_sparse_file_is_an_error() {
     for archive in all() {
         let data = archive.windows(4).position(|bytes| bytes == b"abcd").unwrap();
-        let mut reader = Reader::new(&archive[..data + 3], Limits::default());
+        let mut reader = Reader::new(&archive[..data + 3], Limits::default(), Whole::ByMarker);
         reader.next_entry().unwrap();
         let error = reader.content().read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
-        let mut reader = Reader::new(&archive[..data + 3], Limits::default());
+        let mut reader = Reader::new(&archive[..data + 3], Limits::default(), Whole::ByMarker);
         reader.next_entry().unwrap();
         assert!(reader.next_entry().is_err());
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Entry, Kind, Limits, Reader, Writer, Xattrs};
+use super::{Entry, Kind, Limits, Reader, Whole, Writer, Xattrs};
 use crate::time::Timestamp;
 
 /// A plain entry.
@@ -36,7 +36,7 @@ pub(super) fn archive(members: &[(Entry, Vec<u8>)]) -> Vec<u8> {
 
 /// Everything in an archive.
 pub(super) fn read_all(archive: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, super::Error> {
-    let mut reader = Reader::buffered(archive, Limits::default());
+    let mut reader = Reader::buffered(archive, Limits::default(), Whole::ByMarker);
     let mut members = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         let mut content = Vec::new();

@@ -21,7 +21,7 @@ use super::Error;
 use super::stack::Stack;
 use crate::cli::{cleanup, message};
 use crate::digest::{DiffId, Digest};
-use crate::layer::apply::{self, Namespace, Ownership, apply_stream};
+use crate::layer::apply::{self, Expected, Namespace, Ownership, apply_verified};
 use crate::mount::upper::{copy_attributes, copy_xattrs};
 use crate::root::{self, Root};
 
@@ -129,12 +129,12 @@ impl Entry {
         };
         let root = open(&tree)?;
         set_time(root.as_fd(), UNDESCRIBED).map_err(Error::file(&tree, about))?;
-        let applied = apply_stream(&root, stream, &options)
-            .map_err(|error| Error::Layer { diff_id: diff_id.clone(), source: Box::new(error) })?;
-        if applied.diff_id != *diff_id {
-            let expected = diff_id.clone();
-            return Err(Error::OtherLayer { expected, found: applied.diff_id });
-        }
+        let expected = Expected { diff_id: Some(diff_id.clone()), ..Expected::default() };
+        let applied = apply_verified(&root, stream, &options, &expected);
+        let applied = applied.map_err(|error| match error {
+            apply::Error::DiffId { expected, found } => Error::OtherLayer { expected, found },
+            error => Error::Layer { diff_id: diff_id.clone(), source: Box::new(error) },
+        })?;
         let below = stack.wait(below).map_err(Error::file(&dir, about))?;
         let lower = below.last().map(open).transpose()?;
         inherit_root(root.as_fd(), lower.as_ref()).map_err(Error::file(&tree, about))?;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use common::tar::{Entry, Limits, Reader};
+use common::tar::{Entry, Limits, Reader, Whole};
 
 const BLOCK: usize = 512;
 
@@ -28,7 +28,7 @@ struct Member {
 impl Frames {
     pub(crate) fn of(archive: &[u8]) -> Self {
         let mut frames = Self { members: Vec::new(), globals: Vec::new() };
-        let mut reader = Reader::new(archive, Limits::default());
+        let mut reader = Reader::new(archive, Limits::default(), Whole::ByMarker);
         while reader.next_entry().unwrap().is_some() {
             frames.member(archive, reader.position());
             frames.members.last_mut().unwrap().sparse = reader.content().is_sparse();

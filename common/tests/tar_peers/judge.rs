@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use common::digest::Digest;
-use common::tar::{Entry, Kind, Limits, Reader};
+use common::tar::{Entry, Kind, Limits, Reader, Whole};
 
 pub(crate) const SECOND: i128 = 1_000_000_000;
 
@@ -64,7 +64,7 @@ pub(crate) fn filter(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Ref
 /// What our reader sees.
 pub(crate) fn ours(archive: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, Refusal> {
     let text = |error: &dyn std::error::Error| error.to_string();
-    let mut reader = Reader::new(archive, Limits::default());
+    let mut reader = Reader::new(archive, Limits::default(), Whole::ByMarker);
     let mut members = Vec::new();
     while let Some(entry) = reader.next_entry().map_err(|error| text(&error))? {
         let mut content = Vec::new();

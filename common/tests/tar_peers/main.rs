@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
-use common::compression::{Decoder, Format};
+use common::compression::{Decoder, Format, MaxSize};
 use common::tar::{Kind, Writer};
 use common::time::Timestamp;
 use proptest::prelude::*;
@@ -150,7 +150,8 @@ fn go_writes_the_bytes_that_we_write() {
     umoci(&["insert", "--rootless", "--image", "image:a", "t", "/"]);
     let blobs = std::fs::read_dir(scratch.path().join("image/blobs/sha256")).unwrap();
     let layers: Vec<Vec<u8>> = blobs
-        .map(|blob| Decoder::new(std::fs::File::open(blob.unwrap().path()).unwrap()).unwrap())
+        .map(|blob| std::fs::File::open(blob.unwrap().path()).unwrap())
+        .map(|blob| Decoder::new(blob, MaxSize::default().growth(None)).unwrap())
         .filter(|decoder| decoder.format() == Format::Gzip)
         .map(|mut decoder| {
             let mut layer = Vec::new();

@@ -115,13 +115,69 @@ const TABLE: &[Oddity] = &[
     },
     Oddity {
         name: "a tar archive that is cut short",
-        make: |s| with_layer(s, LAYER, &plain()[..600], &plain()[..600]),
+        make: |s| with_layer(s, LAYER, &plain()[..516], &plain()[..516]),
         expected: but_for_copies("the archive is truncated"),
     },
     Oddity {
         name: "no tar archive",
-        make: |s| with_layer(s, LAYER, &[b'x'; 2048], &[b'x'; 2048]),
+        make: |s| with_layer(s, LAYER, &[b'\x01'; 2048], &[b'\x01'; 2048]),
         expected: but_for_copies("archive member at byte 0"),
+    },
+    Oddity {
+        name: "text",
+        make: |s| with_layer(s, LAYER, &[b'x'; 2048], &[b'x'; 2048]),
+        expected: but_for_copies("not a tar archive: it is text"),
+    },
+    // The content takes 7 bytes of its block. umoci writes such layers, and the others
+    // read them.
+    Oddity {
+        name: "a layer without its marker",
+        make: |s| with_layer(s, LAYER, &plain()[..1024], &plain()[..1024]),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer without its marker and the padding before it",
+        make: |s| {
+            let cut = &plain()[..519];
+            with_layer(s, LAYER_GZIP, &compressed(Format::Gzip, cut), cut)
+        },
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer with padding in part",
+        make: |s| with_layer(s, LAYER, &plain()[..600], &plain()[..600]),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer with one zero block",
+        make: |s| with_layer(s, LAYER, &plain()[..1536], &plain()[..1536]),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer with half a zero block",
+        make: |s| with_layer(s, LAYER, &plain()[..1280], &plain()[..1280]),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer of no bytes",
+        make: |s| with_layer(s, LAYER, b"", b""),
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer with something behind its marker",
+        make: |s| {
+            let trailed = [&plain()[..], b"behind"].concat();
+            with_layer(s, LAYER, &trailed, &trailed)
+        },
+        expected: all(Read),
+    },
+    Oddity {
+        name: "a layer with a header in part behind it",
+        make: |s| {
+            let trailed = [&plain()[..1024], &plain()[..100]].concat();
+            with_layer(s, LAYER, &trailed, &trailed)
+        },
+        expected: but_for_copies("the archive is truncated"),
     },
     Oddity {
         name: "an archive of nothing",
@@ -215,4 +271,33 @@ const TABLE: &[Oddity] = &[
 #[test]
 fn odd_layers_are_read_or_refused_with_one_line() {
     check(TABLE);
+}
+
+#[test]
+fn a_layer_without_its_marker_is_mounted_run_built_on_and_squashed() {
+    let sandbox = Sandbox::new();
+    for cut in [&plain()[..1024], &plain()[..519], b""] {
+        let reference = with_layer(&sandbox, LAYER, cut, cut);
+        sandbox.run(&["img-copy", &reference, "odd"]).succeeds();
+        fs::write(sandbox.path("Containerfile"), "FROM odd\nCOPY --from=odd / /copied/\n").unwrap();
+        for argv in [
+            &["union-mount", "--driver", "copy", "--image", "odd", "seen"][..],
+            &["layer-apply", "--image", "odd", "applied"],
+            &["img-build", "-q", "-t", "built", "."],
+            &["img-commit", "--squash", "--config-only", "-t", "squashed", "odd"],
+            &["img-ls"],
+            &["img-ls", "--check"],
+        ] {
+            for name in ["seen", "applied"] {
+                let _ = fs::remove_dir_all(sandbox.path(name));
+                fs::create_dir(sandbox.path(name)).unwrap();
+                sandbox.own(&sandbox.path(name));
+            }
+            sandbox.run(argv).succeeds();
+            let content = fs::read(sandbox.path(argv[argv.len() - 1]).join("file"));
+            if ["seen", "applied"].contains(&argv[argv.len() - 1]) && !cut.is_empty() {
+                assert_eq!(content.unwrap(), b"content", "{argv:?}");
+            }
+        }
+    }
 }

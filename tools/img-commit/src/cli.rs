@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
-use common::cli::{CompressOptions, OutputOptions};
+use common::cli::{BareLayers, CompressOptions, OutputOptions};
 use common::oci::{ManifestFormat, Platform};
 use common::store::{Location, Name};
 
@@ -87,6 +87,9 @@ pub(crate) struct Cli {
     /// Note something in the manifest; repeatable
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
     pub(crate) annotations: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub(crate) bare: BareLayers,
 
     #[command(flatten)]
     pub(crate) location: Location,

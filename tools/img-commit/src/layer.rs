@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use common::cli::{Compress, Failure, message};
+use common::cli::{BareLayers, Compress, Failure, message};
 use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
 use common::image::{Sizes, size_of};
@@ -61,12 +61,13 @@ impl<'c> Source<'c> {
 /// layer then either.
 pub(crate) fn store(
     source: Source<'_>,
+    bare: BareLayers,
     compress: Compress,
     store: &Store,
 ) -> Result<Option<Layer>, Failure> {
     match source {
         Source::Nothing => Ok(None),
-        Source::Stream(input) => from_stream(input, compress, store),
+        Source::Stream(input) => from_stream(input, bare, compress, store),
         Source::Upper(upper, lowers) => from_upper(upper, &lowers, compress, store),
     }
 }
@@ -119,13 +120,19 @@ impl<W: Write> Sink for Counting<W> {
 }
 
 /// The layer that a stream holds.
-fn from_stream(input: Input, compress: Compress, store: &Store) -> Result<Option<Layer>, Failure> {
+fn from_stream(
+    input: Input,
+    bare: BareLayers,
+    compress: Compress,
+    store: &Store,
+) -> Result<Option<Layer>, Failure> {
     let label = input.label();
     let progress = Progress::bytes(&label, input.len_bytes());
-    let plain =
-        Decoder::new(progress.reading(input)).map_err(|error| Failure::about(&label, error))?;
+    let growth = bare.max_size().growth(input.len_bytes());
+    let plain = Decoder::new(progress.reading(input), growth)
+        .map_err(|error| Failure::about(&label, error))?;
     let mut tee = Tee { from: plain, to: Stored::new(compress, store)?, failed: None };
-    match content_size(&mut tee) {
+    match content_size(&mut tee, bare.whole()) {
         Ok(Some(size)) => tee.to.finish(Some(size)).map(Some),
         Ok(None) => Ok(None),
         Err(error) => Err(refusal(&label, tee, error)),
@@ -206,8 +213,8 @@ impl Write for Stored<'_> {
 
 /// Reads a whole archive and adds up what its files hold, in bytes; none if there is
 /// nothing in it.
-fn content_size(stream: &mut impl Read) -> Result<Option<u64>, tar::Error> {
-    let mut reader = tar::Reader::new(stream, tar::Limits::default());
+fn content_size(stream: &mut impl Read, whole: tar::Whole) -> Result<Option<u64>, tar::Error> {
+    let mut reader = tar::Reader::new(stream, tar::Limits::default(), whole);
     let mut size = None;
     while let Some(entry) = reader.next_entry()? {
         size = Some(size.unwrap_or(0_u64).saturating_add(size_of(&entry)));

@@ -141,7 +141,7 @@ impl<'c> Plan<'c> {
         let source = std::mem::replace(&mut self.layer, Source::Nothing);
         let new = match self.cli.squash {
             true => self.squash(source, kept, store)?,
-            false => layer::store(source, self.compress, store)?,
+            false => layer::store(source, self.cli.bare, self.compress, store)?,
         };
         let added = match (&new, self.cli.squash) {
             (Some(_), true) => Added::Squashed(kept),
@@ -183,11 +183,13 @@ impl<'c> Plan<'c> {
         store: &Store,
     ) -> Result<Option<Layer>, Failure> {
         let scratch = Scratch::new()?;
-        let new = layer::store(new, Compress::NONE, &scratch.store)?;
+        let max_size = self.cli.bare.max_size();
+        let new = layer::store(new, self.cli.bare, Compress::NONE, &scratch.store)?;
         let old = self.start.layers.get(kept..).unwrap_or_default().iter();
-        let mut sources = old.map(squash::source).collect::<Result<Vec<_>, _>>()?;
+        let mut sources =
+            old.map(|placed| squash::source(placed, max_size)).collect::<Result<Vec<_>, _>>()?;
         if let Some(Layer { descriptor, .. }) = new {
-            sources.push(squash::in_place(&scratch.store, &descriptor)?);
+            sources.push(squash::in_place(&scratch.store, &descriptor, max_size)?);
         }
         let below = if kept == 0 { Below::Nothing } else { Below::Layers };
         squash::squash(&sources, below, self.compress, store)

@@ -3,7 +3,7 @@
 use std::io;
 
 use common::cli::{Compress, Failure};
-use common::compression::Decoder;
+use common::compression::{Decoder, MaxSize};
 use common::digest::Hashing;
 use common::image::Error;
 use common::layer::merge;
@@ -51,14 +51,19 @@ pub(crate) fn squash(
     stored.finish(None).map(Some)
 }
 
-/// A layer that lies in `store` uncompressed.
-pub(crate) fn in_place(store: &Store, layer: &Descriptor) -> Result<merge::Source, Failure> {
+/// A layer that lies in `store` uncompressed, and was checked.
+pub(crate) fn in_place(
+    store: &Store,
+    layer: &Descriptor,
+    max_size: MaxSize,
+) -> Result<merge::Source, Failure> {
     let path = store.blob_path(&layer.digest);
-    Ok(merge::Source::new(Input::open(path.as_os_str(), Payload::Binary)?)?)
+    let input = Input::open(path.as_os_str(), Payload::Binary)?;
+    Ok(merge::Source::new(input, max_size, tar::Whole::ByDigest)?)
 }
 
 /// A layer that can be read at any place, known to be what its DiffID says.
-pub(crate) fn source(placed: &Placed) -> Result<merge::Source, Failure> {
+pub(crate) fn source(placed: &Placed, max_size: MaxSize) -> Result<merge::Source, Failure> {
     let Placed { layer, image } = placed;
     let label = format!("layer {}", layer.descriptor.digest);
     let reading = |error| Failure::about(&label, error);
@@ -66,11 +71,12 @@ pub(crate) fn source(placed: &Placed) -> Result<merge::Source, Failure> {
     if let (Some(store), true) = (image.store(), layer.descriptor.digest == layer.diff_id.0) {
         // It lies there as it is wanted: it is checked, and then read in place.
         io::copy(&mut blob, &mut io::sink()).map_err(reading)?;
-        return in_place(store, &layer.descriptor);
+        return in_place(store, &layer.descriptor, max_size);
     }
-    let plain = Decoder::new(blob).map_err(reading)?;
+    let growth = max_size.growth(Some(layer.descriptor.len_bytes));
+    let plain = Decoder::new(blob, growth.clone()).map_err(reading)?;
     let mut hashing = Hashing::with_algorithm(plain, layer.diff_id.0.algorithm());
-    let source = merge::Source::of_stream(label.clone(), &mut hashing)?;
+    let source = merge::Source::of_stream(label.clone(), &mut hashing, growth)?;
     let (_, actual, _) = hashing.finish();
     if actual != layer.diff_id.0 {
         let error = Error::DiffId { expected: layer.diff_id.clone(), actual };

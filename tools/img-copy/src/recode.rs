@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use common::compression::{Decoder, Encoder, Format};
+use common::compression::{Decoder, Encoder, Format, MaxSize};
 use common::digest::{Algorithm, Hashing};
 use common::image::{Error, Found};
 use common::oci::Descriptor;
@@ -31,10 +31,11 @@ pub(crate) fn recode<W: Write>(
     let io = |source| Error::Io { what: format!("layer {}", layer.digest), source };
     let blob = progress.reading(from.blob(layer)?);
     let algorithm = recode.diff_id.as_ref().map_or(Algorithm::Sha256, |id| id.0.algorithm());
+    let growth = MaxSize::default().growth(Some(layer.len_bytes));
     // What is said to be plain is not looked at: a tar archive may begin with anything.
     let decoder = match layer.media_type.ends_with("tar") {
-        true => Decoder::with_format(blob, Format::None),
-        false => Decoder::new(blob),
+        true => Decoder::with_format(blob, Format::None, growth),
+        false => Decoder::new(blob, growth),
     };
     let mut plain = Hashing::with_algorithm(decoder.map_err(io)?, algorithm);
     let level = level.or((recode.format == Format::Gzip).then_some(GZIP_LEVEL));

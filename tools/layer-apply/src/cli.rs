@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, ValueEnum};
-use common::cli::{Failure, OutputOptions};
+use common::cli::{BareLayers, Failure, OutputOptions};
+use common::compression::InvalidSize;
 use common::digest::{DiffId, Digest};
+use common::human::parse_size;
 use common::layer::apply::Expected;
 use common::oci::Platform;
 use common::store::Location;
@@ -13,7 +15,7 @@ use common::tar::Limits;
 
 /// What an image brings with it, or has no use for. Options that need `--image` say
 /// so, too: clap does not miss what it could not allow.
-const NOT_WITH_IMAGE: [&str; 4] = ["layers", "digest", "diff_id", "overlay"];
+const NOT_WITH_IMAGE: [&str; 5] = ["layers", "digest", "diff_id", "overlay", "allow_missing_end"];
 
 /// Apply layers to a directory
 #[derive(Debug, Parser)]
@@ -89,9 +91,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = Limits::default().entries)]
     pub(crate) max_entries: u64,
 
-    /// Refuse a layer with more than SIZE bytes of content [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) max_size: Option<u64>,
+    #[command(flatten)]
+    pub(crate) bare: BareLayers,
 
     /// Refuse an entry with more than SIZE bytes of headers
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1M")]
@@ -140,8 +141,8 @@ impl Cli {
         }
         let expected = |index| Expected {
             digest: self.digest.get(index).cloned(),
-            len_bytes: None,
             diff_id: self.diff_id.get(index).cloned().map(DiffId),
+            ..Expected::default()
         };
         Ok((0..count).map(expected).collect())
     }
@@ -157,31 +158,6 @@ impl Cli {
     }
 }
 
-/// A number of bytes, with K, M, G or T for powers of 1024.
-fn size(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (text.get(..text.len() - 1), 10),
-        Some(b'M' | b'm') => (text.get(..text.len() - 1), 20),
-        Some(b'G' | b'g') => (text.get(..text.len() - 1), 30),
-        Some(b'T' | b't') => (text.get(..text.len() - 1), 40),
-        _ => (Some(text), 0),
-    };
-    let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "not a number of bytes (K, M, G and T are understood)".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_have_binary_suffixes() {
-        assert_eq!(size("512"), Ok(512));
-        assert_eq!(size("4k"), Ok(4096));
-        assert_eq!(size("2G"), Ok(2 << 30));
-        for bad in ["", "K", "-1", "1.5M", "99999999999T", "1é"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-    }
+fn size(text: &str) -> Result<u64, InvalidSize> {
+    parse_size(text).ok_or(InvalidSize)
 }

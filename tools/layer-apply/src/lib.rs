@@ -123,7 +123,8 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
         keep_dirlinks: cli.keep_dirlinks,
         drop_estargz: cli.drop_estargz,
         limits: cli.limits(),
-        max_len_bytes: cli.max_size.unwrap_or(u64::MAX),
+        max_size: cli.bare.max_size(),
+        whole: cli.bare.whole(),
     })
 }
 

@@ -57,6 +57,7 @@ impl Source {
     }
 
     fn of_input(input: Input, expected: Expected) -> Self {
+        let expected = Expected { stored_bytes: input.len_bytes(), ..expected };
         Self { label: input.label(), kind: Kind::Input(input), expected }
     }
 
@@ -65,7 +66,11 @@ impl Source {
         let of_layer = |layer: Layer| Self {
             label: layer.descriptor.digest.to_string(),
             // The blob's own digest is checked as it is read.
-            expected: Expected { diff_id: Some(layer.diff_id.clone()), ..Expected::default() },
+            expected: Expected {
+                diff_id: Some(layer.diff_id.clone()),
+                stored_bytes: Some(layer.descriptor.len_bytes),
+                ..Expected::default()
+            },
             kind: Kind::Layer(Arc::clone(&image), Box::new(layer)),
         };
         image.layers().map(of_layer).collect()

@@ -114,7 +114,7 @@ impl Plan {
     }
 
     /// An error of the output.
-    pub(crate) fn write_failure(&self, error: impl std::error::Error) -> Failure {
+    pub(crate) fn write_failure(&self, error: impl std::error::Error + 'static) -> Failure {
         self.file.failure(error)
     }
 }

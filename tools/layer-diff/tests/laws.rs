@@ -132,7 +132,11 @@ proptest! {
 }
 
 fn paths(layer: &[u8]) -> Vec<Vec<u8>> {
-    let mut reader = common::tar::Reader::new(layer, common::tar::Limits::default());
+    let mut reader = common::tar::Reader::new(
+        layer,
+        common::tar::Limits::default(),
+        common::tar::Whole::ByMarker,
+    );
     let mut paths = Vec::new();
     while let Some(entry) = reader.next_entry().unwrap() {
         paths.push(entry.path);

@@ -77,7 +77,11 @@ fn overlay_attributes_stay_out_and_escaped_ones_come_back() {
     ";
     sh(scratch.path(), script);
     let (layer, _) = try_overlay(&scratch.path().join("upper"), &[], &Options::default()).unwrap();
-    let mut reader = common::tar::Reader::new(&layer[..], common::tar::Limits::default());
+    let mut reader = common::tar::Reader::new(
+        &layer[..],
+        common::tar::Limits::default(),
+        common::tar::Whole::ByMarker,
+    );
     let entry = reader.next_entry().unwrap().unwrap();
     assert_eq!(entry.path, b"d/");
     let names: Vec<_> = entry.xattrs.keys().map(|name| String::from_utf8_lossy(name)).collect();
@@ -130,7 +134,11 @@ fn the_root_is_recorded_where_that_is_asked_for() {
             (members(&layer), summary.passed_over.len()),
             (vec!["./".into(), "n".into()], 0)
         );
-        let mut reader = common::tar::Reader::new(&layer[..], common::tar::Limits::default());
+        let mut reader = common::tar::Reader::new(
+            &layer[..],
+            common::tar::Limits::default(),
+            common::tar::Whole::ByMarker,
+        );
         assert_eq!(reader.next_entry().unwrap().unwrap().mode, 0o711);
     }
     sh(scratch.path(), "chmod 755 upper");

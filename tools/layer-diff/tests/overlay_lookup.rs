@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use common::layer::diff::{ContentPolicy, Error, Options, Pattern, overlay};
-use common::tar::{Kind, Limits, Reader};
+use common::tar::{Kind, Limits, Reader, Whole};
 use support::mounts::sh;
 use support::{List, members, try_overlay};
 
@@ -54,7 +54,7 @@ impl Layers {
     fn files(&self) -> BTreeMap<String, String> {
         let [upper, base, top] = ["upper", "base", "top"].map(|name| self.path(name));
         let (layer, _) = try_overlay(&upper, &[&base, &top], &Options::default()).unwrap();
-        let mut reader = Reader::new(&layer[..], Limits::default());
+        let mut reader = Reader::new(&layer[..], Limits::default(), Whole::ByMarker);
         let mut files = BTreeMap::new();
         while let Some(entry) = reader.next_entry().unwrap() {
             if entry.kind == Kind::File {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
-use common::cli::OutputOptions;
+use common::cli::{BareLayers, OutputOptions};
 
 /// List what layers hold
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ pub(crate) struct Cli {
     /// End each name with a zero byte
     #[arg(short = '0', long)]
     pub(crate) null: bool,
+
+    #[command(flatten)]
+    pub(crate) bare: BareLayers,
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,

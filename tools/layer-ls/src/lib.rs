@@ -7,11 +7,11 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{BareLayers, Failure, Status, message};
 use common::compression::Decoder;
 use common::progress::Progress;
 use common::stream::{self, Input, Output, Payload};
-use common::tar::{Limits, Reader};
+use common::tar::{self, Limits, Reader};
 
 use cli::Cli;
 use list::{Form, Total};
@@ -53,7 +53,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
                 writeln!(output, "{separator}{label}:").map_err(Problem::Output)?;
                 separator = "\n";
             }
-            list_layer(input, form, is_one_of_several.then_some(layer), &mut output)
+            let layer = is_one_of_several.then_some(layer);
+            list_layer(input, cli.bare, form, layer, &mut output)
         });
         match listed {
             Ok(()) => {}
@@ -81,24 +82,27 @@ fn open(layer: &OsString) -> Result<Input, Problem> {
 
 fn list_layer(
     input: Input,
+    bare: BareLayers,
     form: Form,
     layer: Option<&OsString>,
     output: &mut Output,
 ) -> Result<(), Problem> {
     let layer = layer.map(OsString::as_os_str);
     let label = input.label();
-    let bad = |error: &dyn std::error::Error| Problem::Layer(Failure::about(&label, error));
+    let bad = |error: std::io::Error| Problem::Layer(Failure::about(&label, error));
+    let malformed = |error: tar::Error| Problem::Layer(Failure::about(&label, error));
     let progress = Progress::bytes(&label, input.len_bytes());
-    let decoder = Decoder::new(progress.reading(input)).map_err(|error| bad(&error))?;
-    let mut reader = Reader::new(decoder, Limits::default());
+    let growth = bare.max_size().growth(input.len_bytes());
+    let decoder = Decoder::new(progress.reading(input), growth).map_err(bad)?;
+    let mut reader = Reader::new(decoder, Limits::default(), bare.whole());
     let is_terminal = output.is_terminal();
     let mut total = Total::default();
-    while let Some(entry) = reader.next_entry().map_err(|error| bad(&error))? {
+    while let Some(entry) = reader.next_entry().map_err(malformed)? {
         list::write(output, &entry, form, layer, is_terminal).map_err(Problem::Output)?;
         total.add(&entry);
     }
-    let decoder = reader.finish().map_err(|error| bad(&error))?;
-    decoder.into_inner().finish().map_err(|error| bad(&error))?;
+    let decoder = reader.finish().map_err(malformed)?;
+    decoder.into_inner().finish().map_err(bad)?;
     if form == Form::Long {
         writeln!(output, "{total}").map_err(Problem::Output)?;
     }

@@ -172,3 +172,32 @@ fn content_is_not_kept_in_memory() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(output.stdout.ends_with(b"total 1 entry, 268435456 bytes, 0 whiteouts\n"));
 }
+
+#[test]
+fn a_layer_without_its_marker_needs_an_option() {
+    let scratch = scratch();
+    let layer = layer();
+    fs::write(scratch.path().join("cut.tar"), &layer[..layer.len() - 1024]).unwrap();
+    let output = layer_ls(scratch.path(), &["cut.tar"], None);
+    let expected = "layer-ls: cut.tar: the archive ends without its end-of-archive marker \
+                    (archive member at byte 11264)\n\
+                    layer-ls: hint: if it is known to be whole, use --allow-missing-end\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+    let output = layer_ls(scratch.path(), &["--allow-missing-end", "cut.tar"], None);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn what_is_no_archive_is_named() {
+    let scratch = scratch();
+    for (name, bytes, kind) in [
+        ("empty", &b""[..], "empty"),
+        ("page", b"<html></html>\n", "text"),
+        ("zip", b"PK\x03\x04", "a zip archive"),
+    ] {
+        fs::write(scratch.path().join(name), bytes).unwrap();
+        let output = layer_ls(scratch.path(), &[name], None);
+        let expected = format!("layer-ls: {name}: not a tar archive: it is {kind}\n");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+    }
+}

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
-use common::cli::{CompressOptions, OutputFile, OutputOptions};
+use common::cli::{BareLayers, CompressOptions, OutputFile, OutputOptions};
 
 /// Make one layer of several
 #[derive(Debug, Parser)]
@@ -18,6 +18,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) compress: CompressOptions,
+
+    #[command(flatten)]
+    pub(crate) bare: BareLayers,
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,

@@ -33,7 +33,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let output = cli.file.open(Payload::Binary)?;
     let failed = |error| cli.file.failure(error);
     let open = |layer| -> Result<Source, Failure> {
-        Ok(Source::new(Input::open(layer, Payload::Binary)?)?)
+        let input = Input::open(layer, Payload::Binary)?;
+        Ok(Source::new(input, cli.bare.max_size(), cli.bare.whole())?)
     };
     let layers: Vec<Source> =
         cli.layers.iter().map(|layer| open(layer)).collect::<Result<_, _>>()?;

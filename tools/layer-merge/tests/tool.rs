@@ -114,6 +114,61 @@ fn merged_len_in_little_memory(at: &Path, command: &str) -> u64 {
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
+/// A layer with a sparse file of this length, all of it a hole.
+fn write_hole(at: &Path, name: &str, len_bytes: u64) {
+    let records = [format!("size={len_bytes}"), "numblocks=0".into(), "map=".into()];
+    let records = records.map(|record| {
+        // The length counts its own two digits.
+        let record = format!(" GNU.sparse.{record}\n");
+        format!("{}{record}", record.len() + 2)
+    });
+    let records = records.concat();
+    let header = |kind: u8, name: &str, size: usize| {
+        let mut header = vec![0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        header[156] = kind;
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        header
+    };
+    let mut layer = [header(b'x', "records", records.len()), records.into_bytes()].concat();
+    layer.resize(1024, 0);
+    layer.extend(header(b'0', "hole", 0));
+    layer.resize(2560, 0);
+    std::fs::write(at.join(name), layer).unwrap();
+}
+
+#[test]
+fn a_layer_grows_to_its_limit_and_its_holes_count() {
+    let scratch = tempfile::tempdir().unwrap();
+    write_hole(scratch.path(), "endless.tar", 1 << 62);
+    write_hole(scratch.path(), "small.tar", 1 << 20);
+    let merge = |arguments: &[&str]| {
+        let output = layer_merge(scratch.path(), arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), output.stdout.len(), stderr)
+    };
+    let refused = |layer: &str, limit: u64| {
+        let line = format!("the layer grows to more than the limit of {limit} bytes");
+        let hint = "layer-merge: hint: allow more with --max-size SIZE";
+        (Some(2), 0, format!("layer-merge: {layer}: {line}\n{hint}\n"))
+    };
+    assert_eq!(merge(&["endless.tar"]), refused("endless.tar", 64 << 30));
+    assert_eq!(merge(&["--max-size=1M", "small.tar"]), (Some(0), (1 << 20) + 1536, String::new()));
+    assert_eq!(merge(&["--max-size=1023K", "small.tar"]), refused("small.tar", 1023 << 10));
+    // Before anything of it is in the temporary file.
+    let mut encoder =
+        Encoder::new(File::create(scratch.path().join("big.gz")).unwrap(), Format::Gzip, Some(1))
+            .unwrap();
+    std::io::copy(&mut std::io::repeat(0).take(8 << 20), &mut encoder).unwrap();
+    encoder.finish().unwrap();
+    assert_eq!(merge(&["--max-size=1M", "big.gz"]), refused("big.gz", 1 << 20));
+}
+
 #[test]
 fn content_is_not_kept_in_memory() {
     let scratch = tempfile::tempdir().unwrap();

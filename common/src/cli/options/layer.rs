@@ -27,7 +27,7 @@ impl OutputFile {
     }
 
     /// An error of writing to it, which begins with its name.
-    pub fn failure(&self, error: impl std::error::Error) -> Failure {
+    pub fn failure(&self, error: impl std::error::Error + 'static) -> Failure {
         let path = self.path.as_deref().filter(|path| !stream::is_standard(path));
         let name: &dyn Display = match &path {
             Some(path) => &crate::name::show_path(path),

@@ -1,9 +1,11 @@
 //! Options that tools share: here those that every tool has, in [`layer`] those of
-//! the tools that write one.
+//! the tools that write one, in [`layers`] those of the tools that read them.
 
 mod layer;
+mod layers;
 
 pub use layer::{Compress, CompressOptions, OutputFile};
+pub use layers::{BareLayers, SizeLimit};
 
 use clap::{ArgMatches, Args, FromArgMatches as _, ValueEnum};
 

@@ -38,6 +38,10 @@ impl<B: BufRead> GzipReader<B> {
         Self { stream, inflate, crc, phase: Phase::First }
     }
 
+    pub(in crate::compression) fn get_ref(&self) -> &B {
+        &self.stream
+    }
+
     pub(in crate::compression) fn into_inner(self) -> B {
         self.stream
     }

@@ -47,6 +47,9 @@ impl Members {
     pub(super) fn of(file: &File) -> Result<Self, Error> {
         let reading = |source| Error::Io { what: "archive".into(), source };
         let len_bytes = file.metadata().map_err(reading)?.len();
+        if len_bytes == 0 {
+            return Err(Error::NotAnArchive("it is empty".into()));
+        }
         let mut members = Self::default();
         let mut names_len = 0;
         let mut position = 0;
@@ -56,7 +59,9 @@ impl Members {
             let consumed = Cell::new(0);
             let at = BufReader::with_capacity(BUFFER_LEN_BYTES, At { file, position });
             let counted = Counted { inner: at, consumed: &consumed };
-            let mut reader = tar::Reader::buffered(counted, tar::Limits::default());
+            let limits = tar::Limits::default();
+            // What is used of it has a digest, and what is cut off is missed.
+            let mut reader = tar::Reader::buffered(counted, limits, tar::Whole::ByDigest);
             let Some(entry) = reader.next_entry().map_err(Error::Tar)? else { break };
             let sparse = reader.content().is_sparse();
             let start = position + consumed.get();

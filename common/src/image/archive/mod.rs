@@ -20,7 +20,7 @@ pub use write::{Selection, write};
 use self::docker::Listed;
 use self::members::{Members, Section};
 use super::{Error, choose};
-use crate::compression::{Decoder, Format};
+use crate::compression::{Decoder, Format, MaxSize};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Document, Index, MAX_DOCUMENT_LEN_BYTES, media_type};
 use crate::store::{self, BlobReader};
@@ -185,9 +185,9 @@ fn blob_name(digest: &Digest) -> Vec<u8> {
 
 /// The archive as a plain tar file from byte 0 on: itself if it is that, else a copy.
 fn seekable(input: Input) -> io::Result<File> {
-    let regular = input.len_bytes().is_some();
+    let stored_bytes = input.len_bytes();
     let mut file = input.into_file();
-    if regular && file.stream_position()? == 0 {
+    if stored_bytes.is_some() && file.stream_position()? == 0 {
         let mut start = Vec::new();
         (&file).take(16).read_to_end(&mut start)?;
         if Format::detect(&start) == Format::None {
@@ -196,7 +196,7 @@ fn seekable(input: Input) -> io::Result<File> {
         file.rewind()?;
     }
     let mut copy = tempfile::tempfile()?;
-    let mut plain = Decoder::new(file)?;
+    let mut plain = Decoder::new(file, MaxSize::default().growth(stored_bytes))?;
     io::copy(&mut plain, &mut copy)?;
     Ok(copy)
 }

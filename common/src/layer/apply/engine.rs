@@ -77,12 +77,7 @@ impl<'a> Engine<'a> {
         content: &mut Content<'_, R>,
     ) -> Result<(), Error> {
         self.summary.entries += 1;
-        let len_bytes = self.summary.len_bytes.saturating_add(entry.len_bytes);
-        let limit = self.options.max_len_bytes;
-        if len_bytes > limit {
-            return Err(Error::TooLarge { limit });
-        }
-        self.summary.len_bytes = len_bytes;
+        self.summary.len_bytes = self.summary.len_bytes.saturating_add(entry.len_bytes);
         self.place(entry, content).map_err(|problem| problem.at(&entry.path))?;
         self.small_files.pass_on()
     }

@@ -5,7 +5,6 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::digest::{DiffId, Digest};
-use crate::human::count;
 use crate::name::show;
 use crate::root::InvalidPath;
 use crate::tar;
@@ -14,8 +13,8 @@ use crate::tar;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The archive.
-    #[error(transparent)]
+    /// The archive. Not transparent: what the archive says is a source, for hints.
+    #[error("{0}")]
     Archive(#[from] tar::Error),
     /// One of its entries.
     #[error("{}", show(path))]
@@ -56,12 +55,6 @@ pub enum Error {
     /// A thread that cannot be started.
     #[error("cannot run a thread")]
     Thread(#[source] io::Error),
-    /// More content than allowed.
-    #[error("the layer holds more than the limit of {}", count(*limit, "byte", "bytes"))]
-    TooLarge {
-        /// The limit.
-        limit: u64,
-    },
 }
 
 /// What is wrong with an entry, or with making it.

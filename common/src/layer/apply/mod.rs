@@ -59,6 +59,7 @@ mod tests;
 
 use std::io::Read;
 
+use crate::compression::{Decoder, Format};
 use crate::root::Root;
 use crate::tar;
 
@@ -77,7 +78,9 @@ pub use summary::{NotKept, Reason, Summary};
 /// cannot be made. What was applied before it stays: who needs all or nothing
 /// applies to a new directory.
 pub fn apply(root: &Root, layer: impl Read, options: &Options) -> Result<Summary, Error> {
-    let mut reader = tar::Reader::new(layer, options.limits);
+    let growth = options.max_size.growth(None);
+    let layer = Decoder::with_format(layer, Format::None, growth).map_err(Error::Compression)?;
+    let mut reader = tar::Reader::new(layer, options.limits, options.whole);
     let mut engine = engine::Engine::new(root, options);
     while let Some(entry) = reader.next_entry()? {
         engine.entry(&entry, &mut reader.content())?;

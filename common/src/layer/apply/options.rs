@@ -1,6 +1,7 @@
 //! How a layer is applied.
 
 use super::below::Lowers;
+use crate::compression::MaxSize;
 use crate::mount;
 use crate::tar;
 
@@ -18,8 +19,11 @@ pub struct Options {
     pub drop_estargz: bool,
     /// What the archive may ask of us.
     pub limits: tar::Limits,
-    /// The most bytes of content that a layer may hold.
-    pub max_len_bytes: u64,
+    /// The most that a layer may grow to when it is inflated. Holes do not count: they
+    /// are made, not written.
+    pub max_size: MaxSize,
+    /// What shows that a layer is whole of which no digest is expected.
+    pub whole: tar::Whole,
 }
 
 impl Default for Options {
@@ -30,7 +34,8 @@ impl Default for Options {
             keep_dirlinks: false,
             drop_estargz: false,
             limits: tar::Limits::default(),
-            max_len_bytes: u64::MAX,
+            max_size: MaxSize::Usual,
+            whole: tar::Whole::ByMarker,
         }
     }
 }

@@ -43,13 +43,17 @@ pub(super) fn run(
         len_bytes: 0,
         hashes: Rc::clone(&counted),
     };
-    let mut decoder = Decoder::new(source).map_err(Error::Compression)?;
+    let growth = options.max_size.growth(expected.stored_bytes);
+    let mut decoder = Decoder::new(source, growth).map_err(Error::Compression)?;
     let format = decoder.format();
     // Hashed once where the stream is the archive.
     let is_archive = format == Format::None && outer == inner;
     counted.set(!is_archive);
-    // A digest that is verified says better than a marker that nothing is missing.
-    let needs_end = expected.digest.is_none() && expected.diff_id.is_none();
+    // A digest shows better than a marker that nothing is missing.
+    let whole = match (&expected.digest, &expected.diff_id) {
+        (None, None) => options.whole,
+        _ => tar::Whole::ByDigest,
+    };
 
     thread::scope(|scope| {
         let (to_hash, hashed) = sync_channel::<Arc<Chunk>>(CHUNKS_WAITING);
@@ -62,10 +66,7 @@ pub(super) fn run(
             hasher.finish()
         })?;
         let applying = spawn(scope, "apply", move || {
-            let mut reader = tar::Reader::buffered(Chunks::new(chunks), options.limits);
-            if !needs_end {
-                reader = reader.without_end_marker();
-            }
+            let mut reader = tar::Reader::buffered(Chunks::new(chunks), options.limits, whole);
             let mut engine = Engine::new(root, options);
             while let Some(entry) = reader.next_entry()? {
                 engine.entry(&entry, &mut reader.content())?;

@@ -7,7 +7,7 @@ use crate::compression::Format;
 use crate::digest::{DiffId, Digest};
 use crate::root::Root;
 
-/// What a layer must be.
+/// What is known of a layer before it is read, and what it must be.
 #[derive(Debug, Default, Clone)]
 pub struct Expected {
     /// The digest of the stream as it comes.
@@ -16,6 +16,8 @@ pub struct Expected {
     pub len_bytes: Option<u64>,
     /// The digest of the uncompressed archive.
     pub diff_id: Option<DiffId>,
+    /// Its length, as far as it may grow with it; nobody checks that.
+    pub stored_bytes: Option<u64>,
 }
 
 /// What a layer was.

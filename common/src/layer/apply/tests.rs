@@ -157,7 +157,7 @@ fn marked_files_are_whiteouts_where_devices_are_refused() {
         let root = Root::open(&folder.path().join(name)).unwrap();
         let mut engine = Engine::new(&root, &options);
         engine.marks_whiteouts = true;
-        let mut reader = crate::tar::Reader::new(&layer[..], options.limits);
+        let mut reader = crate::tar::Reader::new(&layer[..], options.limits, options.whole);
         while let Some(entry) = reader.next_entry().unwrap() {
             engine.entry(&entry, &mut reader.content()).unwrap();
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::compression::TooLarge;
 use crate::layer::apply::Problem;
 use crate::name::show;
 use crate::tar;
@@ -25,6 +26,14 @@ pub enum Error {
         layer: String,
         /// What the system says.
         source: io::Error,
+    },
+    /// A layer that grows too large, holes included.
+    #[error("{layer}")]
+    TooLarge {
+        /// The layer.
+        layer: String,
+        /// The limit.
+        source: TooLarge,
     },
     /// A member that `layer-apply` would refuse, too, whatever the tree.
     #[error("{layer}: {}", show(.path))]

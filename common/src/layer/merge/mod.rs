@@ -77,9 +77,12 @@ fn write<W: Write>(
         let bad = |source| Error::Archive { layer: layer.label().to_owned(), source };
         let refused =
             |path, problem| Error::Member { layer: layer.label().to_owned(), path, problem };
+        let mut growth = layer.growth();
         let mut reader = layer.members()?;
         let mut applied = Layer::begin(&mut tree);
         while let Some(entry) = reader.next_entry().map_err(bad)? {
+            let too_large = |source| Error::TooLarge { layer: layer.label().to_owned(), source };
+            growth.add(entry.len_bytes).map_err(too_large)?;
             let position = reader.position();
             applied
                 .apply(&entry, position)

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 
 use super::Error;
-use crate::compression::{Decoder, Format};
+use crate::compression::{Decoder, Format, Growth, MaxSize};
 use crate::stream::Input;
-use crate::tar::{Entry, Limits, Reader};
+use crate::tar::{Entry, Limits, Reader, Whole};
 
 /// More than a member's headers are, unless a name is very long.
 const HEADERS_LEN_BYTES: u64 = 4 << 10;
@@ -20,6 +20,9 @@ const BUFFER_LEN_BYTES: u64 = 128 << 10;
 pub struct Source {
     label: String,
     file: File,
+    /// What its content may grow to: holes count, since they are written as zeros.
+    growth: Growth,
+    whole: Whole,
 }
 
 impl Source {
@@ -28,38 +31,40 @@ impl Source {
     ///
     /// # Errors
     /// A layer that cannot be read, or no place for it.
-    pub fn new(input: Input) -> Result<Self, Error> {
+    pub fn new(input: Input, max_size: MaxSize, whole: Whole) -> Result<Self, Error> {
         let label = input.label();
-        let is_file = input.len_bytes().is_some();
+        let stored_bytes = input.len_bytes();
+        let growth = max_size.growth(stored_bytes);
         let failed = |source| Error::Read { layer: label.clone(), source };
         let mut file = input.into_file();
-        if is_file && is_plain(&mut file).map_err(failed)? {
-            return Ok(Self { label, file });
+        if stored_bytes.is_some() && is_plain(&mut file).map_err(failed)? {
+            return Ok(Self { label, file, growth, whole });
         }
         let copy = |file: File| {
             let mut copy = tempfile::tempfile()?;
-            let mut decoder = Decoder::new(file)?;
+            let mut decoder = Decoder::new(file, growth)?;
             io::copy(&mut decoder, &mut copy)?;
+            let growth = decoder.growth().afresh();
             decoder.finish()?;
-            Ok(copy)
+            Ok((copy, growth))
         };
-        let file = copy(file).map_err(failed)?;
-        Ok(Self { label, file })
+        let (file, growth) = copy(file).map_err(failed)?;
+        Ok(Self { label, file, growth, whole })
     }
 
     /// Makes an uncompressed archive that comes as a stream readable at any place: it is
-    /// copied to a temporary file without a name.
+    /// copied to a temporary file without a name. The caller verifies its digest.
     ///
     /// # Errors
     /// A stream that fails, or no place for it.
-    pub fn of_stream(label: String, stream: &mut impl Read) -> Result<Self, Error> {
+    pub fn of_stream(label: String, stream: &mut impl Read, growth: Growth) -> Result<Self, Error> {
         let copy = |stream| {
             let mut file = tempfile::tempfile()?;
             io::copy(stream, &mut file)?;
             Ok(file)
         };
         match copy(stream) {
-            Ok(file) => Ok(Self { label, file }),
+            Ok(file) => Ok(Self { label, file, growth, whole: Whole::ByDigest }),
             Err(source) => Err(Error::Read { layer: label, source }),
         }
     }
@@ -69,10 +74,15 @@ impl Source {
         &self.label
     }
 
+    /// The limit on what is written of it, with nothing counted yet.
+    pub(super) fn growth(&self) -> Growth {
+        self.growth.afresh()
+    }
+
     /// All members, from the first.
     pub(super) fn members(&self) -> Result<Reader<BufReader<&File>>, Error> {
         self.seek(0)?;
-        Ok(Reader::new(&self.file, Limits::default()))
+        Ok(Reader::new(&self.file, Limits::default(), self.whole))
     }
 
     /// The member whose headers begin at `position`, with `len_bytes` of content.
@@ -85,7 +95,7 @@ impl Source {
         let capacity = (len_bytes + HEADERS_LEN_BYTES).min(BUFFER_LEN_BYTES);
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let stream = BufReader::with_capacity(capacity, &self.file);
-        let mut reader = Reader::buffered(stream, Limits::default());
+        let mut reader = Reader::buffered(stream, Limits::default(), self.whole);
         let entry = reader
             .next_entry()
             .map_err(|source| Error::Archive { layer: self.label.clone(), source })?;

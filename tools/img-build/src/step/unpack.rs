@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
+use common::compression::{Decoder, MaxSize};
 use common::layer::whiteout::PREFIX;
 use common::root::split;
 use common::tar;
@@ -25,7 +26,8 @@ const BLOCK_LEN: u64 = 512;
 /// A file that cannot be read; one that begins as an archive and is none.
 pub(crate) fn open(file: &File) -> std::io::Result<Option<Scanned>> {
     let mut start = Vec::new();
-    let Ok(decoder) = common::compression::Decoder::new(file.read()?) else { return Ok(None) };
+    let growth = MaxSize::default().growth(Some(file.len_bytes));
+    let Ok(decoder) = Decoder::new(file.read()?, growth) else { return Ok(None) };
     // What only looks compressed is an ordinary file.
     if decoder.take(BLOCK_LEN).read_to_end(&mut start).is_err() || !is_header(&start) {
         return Ok(None);

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, OnceLock};
 
-use common::compression::{Decoder, Format};
+use common::compression::{Decoder, Format, MaxSize};
 use common::digest::{Algorithm, Digest, Hasher};
 use common::image::Layer;
 use common::root::Root;
@@ -64,14 +64,17 @@ impl Archive {
         let Some((store, layer)) = &self.layer else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let file = spool(Decoder::new(store.blob(&layer.descriptor).map_err(io::Error::other)?)?)?;
+        let blob = store.blob(&layer.descriptor).map_err(io::Error::other)?;
+        let growth = MaxSize::default().growth(Some(layer.descriptor.len_bytes));
+        let file = spool(Decoder::new(blob, growth)?)?;
         Ok(self.file.get_or_init(|| file))
     }
 
     /// The content of the member whose first header is at `position`.
     fn member(&self, position: u64) -> io::Result<impl Read + use<>> {
         let stream = At { file: self.file()?.try_clone()?, position };
-        let mut reader = tar::Reader::new(stream, tar::Limits::default());
+        let limits = tar::Limits::default();
+        let mut reader = tar::Reader::new(stream, limits, tar::Whole::ByDigest);
         reader.next_entry().map_err(io::Error::other)?;
         Ok(MemberContent(reader))
     }

@@ -7,11 +7,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::compression::Decoder;
+use common::compression::{Decoder, Growth, MaxSize};
 use common::digest::{Digest, Hashing};
 use common::image::Layer;
 use common::store::Store;
-use common::tar::{self, Entry, Kind, Xattrs};
+use common::tar::{self, Entry, Kind, Whole, Xattrs};
 use common::time::Timestamp;
 
 use super::Archive;
@@ -48,8 +48,9 @@ pub(crate) fn of_layer(
         Some(members) => members,
         None => {
             let blob = store.blob(&layer.descriptor)?;
-            let inflated = Hashing::new(Decoder::new(blob).map_err(failed)?);
-            let (members, inflated) = scan(inflated).map_err(failed)?;
+            let growth = MaxSize::default().growth(Some(layer.descriptor.len_bytes));
+            let inflated = Hashing::new(Decoder::new(blob, growth.clone()).map_err(failed)?);
+            let (members, inflated) = scan(inflated, growth, Whole::ByDigest).map_err(failed)?;
             let (_, digest, _) = inflated.finish();
             if digest != layer.diff_id.0 {
                 return Err(Error::DiffId { expected: layer.diff_id.clone(), actual: digest });
@@ -78,15 +79,20 @@ fn plain_file(path: PathBuf) -> Option<fs::File> {
 
 /// The members of a local archive (ADD), in any compression.
 pub(crate) fn of_archive(stream: impl Read) -> io::Result<Scanned> {
-    let file = spool(Decoder::new(stream)?)?;
-    let (members, _) = scan(At { file: file.try_clone()?, position: 0 })?;
+    let mut decoder = Decoder::new(stream, MaxSize::default().growth(None))?;
+    let file = spool(&mut decoder)?;
+    let growth = decoder.growth().afresh();
+    // docker reads archives without a marker, and a context is the user's own.
+    let (members, _) = scan(At { file: file.try_clone()?, position: 0 }, growth, Whole::Assumed)?;
     Ok((members, Arc::new(Archive::new(file))))
 }
 
-fn scan<R: Read>(stream: R) -> io::Result<(Vec<Member>, R)> {
-    let mut reader = tar::Reader::new(stream, tar::Limits::default()).without_end_marker();
+/// `growth` counts the holes, too: a file's content is hashed and copied with them.
+fn scan<R: Read>(stream: R, mut growth: Growth, whole: Whole) -> io::Result<(Vec<Member>, R)> {
+    let mut reader = tar::Reader::new(stream, tar::Limits::default(), whole);
     let mut members = Vec::new();
     while let Some(entry) = reader.next_entry().map_err(io::Error::other)? {
+        growth.add(entry.len_bytes).map_err(io::Error::other)?;
         let position = reader.position();
         let digest = match entry.kind {
             Kind::File => {

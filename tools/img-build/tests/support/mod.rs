@@ -202,7 +202,11 @@ pub(crate) struct Image {
 impl Image {
     /// The members of a layer: `TYPE MODE UID:GID PATH`, and what tells more.
     pub(crate) fn list(&self, layer: usize) -> Vec<String> {
-        let mut reader = tar::Reader::new(self.layers[layer].as_slice(), tar::Limits::default());
+        let mut reader = tar::Reader::new(
+            self.layers[layer].as_slice(),
+            tar::Limits::default(),
+            tar::Whole::ByMarker,
+        );
         let mut lines = Vec::new();
         while let Some(entry) = reader.next_entry().unwrap() {
             let mut text = String::new();

@@ -6,7 +6,7 @@ use std::path::Path;
 use common::digest::Digest;
 use common::store::Store;
 
-use crate::{commit, gzip, layer, place, refuse};
+use crate::{commit, gzip, layer, layer_bytes, members, place, refuse};
 
 #[test]
 fn a_commit_is_what_docker_would_make() {
@@ -80,6 +80,32 @@ fn the_same_commit_has_the_same_digest_however_the_layer_comes() {
     let image = place.image("zipped");
     assert_eq!(image.config.rootfs.diff_ids[0].0, Digest::of(&plain));
     assert_eq!(image.manifest.layers[0].media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
+}
+
+#[test]
+fn a_layer_without_its_marker_needs_an_option() {
+    let place = place();
+    let layer = layer(&["a"]);
+    commit(&place, &["scratch"], &layer);
+    let cut = &layer[..layer.len() - 1024];
+    let refused = refuse(&place, &["-t", "cut", "scratch"], cut);
+    let hint = "img-commit: hint: if it is known to be whole, use --allow-missing-end\n";
+    assert!(refused.contains("marker") && refused.ends_with(hint), "{refused}");
+    commit(&place, &["--allow-missing-end", "-t", "cut", "scratch"], cut);
+    assert_eq!(layer_bytes(&place, "cut", 0), cut);
+    commit(&place, &["--squash", "--config-only", "-t", "whole", "cut"], b"");
+    assert_eq!(members(&layer_bytes(&place, "whole", 0)), ["a"]);
+}
+
+#[test]
+fn a_layer_grows_to_its_limit() {
+    let place = place();
+    commit(&place, &["scratch"], &layer(&["a"]));
+    let bomb = gzip(&layerutils_tests::place::layer(&[("a", &vec![0; 8 << 20])]));
+    let refused = refuse(&place, &["--max-size", "1M", "-t", "a", "scratch"], &bomb);
+    let hint = "img-commit: hint: allow more with --max-size SIZE\n";
+    assert!(refused.contains("1048576 bytes") && refused.ends_with(hint), "{refused}");
+    commit(&place, &["--max-size", "9M", "-t", "a", "scratch"], &bomb);
 }
 
 #[test]

@@ -52,7 +52,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// What a layer, or an image's first layer, says of each of its members: its name, or
 /// with a directory or whiteout as it stands in the archive.
 fn members(archive: &[u8]) -> Vec<String> {
-    let mut reader = common::tar::Reader::new(archive, common::tar::Limits::default());
+    let mut reader = common::tar::Reader::new(
+        archive,
+        common::tar::Limits::default(),
+        common::tar::Whole::ByMarker,
+    );
     let mut names = Vec::new();
     while let Some(entry) = reader.next_entry().unwrap() {
         names.push(String::from_utf8(entry.path.clone()).unwrap());
@@ -65,7 +69,10 @@ fn layer_bytes(place: &Place, reference: &str, at: usize) -> Vec<u8> {
     let image = place.image(reference);
     let layer = image.layers().nth(at).unwrap();
     let mut bytes = Vec::new();
-    let mut plain = common::compression::Decoder::new(image.layer(&layer).unwrap()).unwrap();
+    let mut plain = {
+        let growth = common::compression::MaxSize::default().growth(None);
+        common::compression::Decoder::new(image.layer(&layer).unwrap(), growth).unwrap()
+    };
     std::io::copy(&mut plain, &mut bytes).unwrap();
     assert_eq!(Digest::of(&bytes), layer.diff_id.0);
     bytes

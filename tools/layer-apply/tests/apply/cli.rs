@@ -123,6 +123,34 @@ fn digests_are_verified() {
 }
 
 #[test]
+fn a_layer_without_its_marker_needs_a_digest_or_an_option() {
+    let whole = Archive::new().file("x", "y").bytes();
+    let hint = "layer-apply: hint: if it is known to be whole, use --allow-missing-end";
+    for (cut, size) in [(1024, "content"), (513, "no padding"), (700, "padding in part")] {
+        let plain = &whole[..cut];
+        for layer in [plain.to_vec(), packed(plain, Format::Gzip)] {
+            let apply = |option: Option<&str>| {
+                let scratch = Scratch::new(Way::Tool);
+                let new = scratch.path("new");
+                let arguments = option.iter().map(OsStr::new).chain([new.as_os_str()]);
+                let output = run(&arguments.collect::<Vec<_>>(), &layer);
+                assert_eq!(scratch.has("new/x"), output.status.success(), "{size}: {output:?}");
+                stderr(&output)
+            };
+            let refused = apply(None);
+            assert!(refused.contains("end-of-archive marker"), "{size}: {refused}");
+            assert!(refused.lines().nth(1) == Some(hint), "{size}: {refused}");
+            assert_eq!(apply(Some("--allow-missing-end")), "", "{size}");
+            assert_eq!(apply(Some(&format!("--digest={}", sha256(&layer)))), "", "{size}");
+            assert_eq!(apply(Some(&format!("--diff-id={}", sha256(plain)))), "", "{size}");
+        }
+    }
+    let new = Scratch::new(Way::Tool);
+    let output = run(&[OsStr::new("--allow-missing-end"), new.path("new").as_os_str()], b"");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
 fn a_failure_leaves_no_new_directory() {
     let whole =
         packed(&Archive::new().dir("a/b").file("a/b/x", vec![1; 300_000]).bytes(), Format::None);

@@ -51,8 +51,8 @@ pub(crate) fn apply_to(directory: &Path, layer: &[u8]) {
 
 /// The members of a layer: name, type letter and link target.
 pub(crate) fn members(layer: &[u8]) -> Vec<String> {
-    use common::tar::{Kind, Limits, Reader};
-    let mut reader = Reader::new(layer, Limits::default());
+    use common::tar::{Kind, Limits, Reader, Whole};
+    let mut reader = Reader::new(layer, Limits::default(), Whole::ByMarker);
     let mut members = Vec::new();
     while let Some(entry) = reader.next_entry().unwrap() {
         let path = String::from_utf8_lossy(&entry.path).into_owned();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::layer::diff::{Error, Options};
-use common::tar::{Entry, Limits, Reader};
+use common::tar::{Entry, Limits, Reader, Whole};
 
 use super::{changes, diff, try_diff};
 
@@ -52,6 +52,6 @@ impl Trees {
 
 /// The members of a layer.
 pub(crate) fn entries(layer: &[u8]) -> Vec<Entry> {
-    let mut reader = Reader::new(layer, Limits::default());
+    let mut reader = Reader::new(layer, Limits::default(), Whole::ByMarker);
     std::iter::from_fn(|| reader.next_entry().unwrap()).collect()
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::compression::MaxSize;
 use common::layer::apply;
 use common::layer::merge::{self, Error, Source};
 use common::root::Root;
 use common::stream::{Input, Payload};
-use common::tar::{Entry, Writer};
+use common::tar::{Entry, Whole, Writer};
 
 use crate::support::members;
 use crate::support::model::{Node, Tree, make};
@@ -25,7 +26,7 @@ pub(crate) fn merged(at: &Path, layers: &[&[u8]]) -> Result<Vec<u8>, Error> {
             let path = at.join(format!("layer{index}"));
             fs::write(&path, layer).unwrap();
             let input = Input::open(path.as_os_str(), Payload::Binary).unwrap();
-            Source::new(input).unwrap()
+            Source::new(input, MaxSize::default(), Whole::ByMarker).unwrap()
         })
         .collect();
     let mut writer = Writer::new(Vec::new());

@@ -16,10 +16,22 @@ fn bombs_meet_limits() {
     let new = scratch.path("new");
     let output = support::run(&["--max-size=1M".as_ref(), new.as_os_str()], &bomb);
     assert_eq!(output.status.code(), Some(2));
-    let line =
-        "layer-apply: standard input: the layer holds more than the limit of 1048576 bytes\n";
+    let line = "layer-apply: x: cannot read its content: \
+                the layer grows to more than the limit of 1048576 bytes\n\
+                layer-apply: hint: allow more with --max-size SIZE\n";
     assert_eq!(String::from_utf8(output.stderr).unwrap(), line);
     assert!(!scratch.has("new"));
+
+    // Of a sparse file the holes are made, not written.
+    let sparse = member("sparse", b'0')
+        .pax("GNU.sparse.size", "1099511627776")
+        .pax("GNU.sparse.numblocks", "1")
+        .pax("GNU.sparse.map", "0,20")
+        .content(vec![b'x'; 20]);
+    let sparse = Archive::new().with(sparse).bytes();
+    let output = support::run(&["--max-size=1M".as_ref(), new.as_os_str()], &sparse);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    std::fs::remove_dir_all(&new).unwrap();
 
     let many = (0..100).fold(Archive::new(), |layer, number| layer.dir(format!("{number}")));
     let output = support::run(&["--max-entries=99".as_ref(), new.as_os_str()], &many.bytes());

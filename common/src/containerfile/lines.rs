@@ -4,7 +4,7 @@ use super::directive::Directives;
 use super::error::{Error, Problem};
 
 /// Larger files are refused: nothing written by people comes near it.
-const MAX_LEN_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_LEN_BYTES: usize = 4 * 1024 * 1024;
 
 /// An instruction's text, continuation lines joined.
 #[derive(Debug, PartialEq, Eq)]

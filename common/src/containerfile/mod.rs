@@ -35,6 +35,7 @@ pub use heredoc::Heredoc;
 pub use instruction::{
     Argument, Base, CommandLine, Instruction, Located, Run, RunNetwork, Transfer,
 };
+pub use lines::MAX_LEN_BYTES;
 pub use mount::{Mount, MountKind, Sharing};
 pub use stage::{Containerfile, Stage};
 

@@ -21,6 +21,7 @@ use crate::plan::{Base, Plan, find_stage};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::step::files::Verb;
+use crate::step::mounts::Secret;
 use crate::tree::Tree;
 
 /// Everything a build needs, and how far it is.
@@ -45,8 +46,8 @@ pub(crate) struct Builder {
     /// Whether it is one of several.
     pub(crate) of_several: bool,
     pub(crate) network: Network,
-    /// Where the secrets are that RUN may mount, by their names.
-    pub(crate) secrets: BTreeMap<String, PathBuf>,
+    /// The secrets that RUN may mount, by their names.
+    pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) explain: bool,
     /// When this build is made.
     pub(crate) now: Timestamp,

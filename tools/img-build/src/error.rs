@@ -1,11 +1,13 @@
 //! Why a build fails. What happens at a line of the Containerfile is wrapped in
 //! [`Error::At`], once.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use common::containerfile;
 use common::digest::{DiffId, Digest};
 use common::name::{show, show_path};
+use common::sandbox;
 
 /// Why a build fails.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +21,9 @@ pub(crate) enum Error {
     Word(#[from] containerfile::Problem),
     #[error("{}", show_path(.path))]
     File { path: PathBuf, source: std::io::Error },
+    /// What the context calls its Containerfile.
+    #[error("{}", show_path(.path))]
+    Containerfile { path: PathBuf, source: std::io::Error },
     #[error("{}", show(.path))]
     Read { path: Vec<u8>, source: std::io::Error },
     #[error("{}", show(.path))]
@@ -77,6 +82,24 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// What can be done about it.
+    pub(crate) fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::At { source, .. } => source.hint(),
+            // RUN takes no --cap-add, as in docker.
+            Self::Sandbox(sandbox::Error::NotExecutable { lacks, .. }) if !lacks.is_empty() => {
+                let names = lacks.join(", ");
+                Some(
+                    format!("RUN has no {names}: remove the file's capabilities (setcap -r)")
+                        .into(),
+                )
+            }
+            Self::Sandbox(error) => error.hint(),
+            Self::Containerfile { .. } => Some("-f can name a Containerfile anywhere".into()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

@@ -3,18 +3,24 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read, Seek as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use common::name::show_path;
+use common::root::Root;
 use common::stream::{self, Input, Payload};
+use common::{containerfile, document};
 
 use crate::cli::Cli;
-use crate::context::{Context, Hashed, Source};
+use crate::context::{self, Context, Hashed, Source};
 use crate::error::Error;
-use crate::tree::{Kind, Last, Tree, of_archive};
+use crate::tree::{Tree, of_archive};
 
-/// Larger Containerfiles are refused by the parser; this bounds what is read.
-const MAX_FILE_LEN_BYTES: u64 = 5 << 20;
+/// The longest Containerfile.
+const MAX_FILE_LEN_BYTES: u64 = containerfile::MAX_LEN_BYTES as u64;
+
+/// How much of standard input tells an archive from a Containerfile.
+const START_LEN_BYTES: u64 = 1 << 10;
 
 /// What `-f` stands for if it is not given, in this order.
 const DEFAULTS: [&str; 2] = ["Containerfile", "Dockerfile"];
@@ -50,34 +56,36 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
         true => Hashed::forgotten(cache, &dir),
         false => Hashed::load(cache, &dir),
     };
-    let path = match cli.file.as_deref() {
+    let (text, path, label) = match cli.file.as_deref() {
         Some(file) if stream::is_standard(file) => {
             let input = Input::open(file, Payload::Text)?;
-            let text = read(input, Path::new("standard input"))?;
+            let text = document::read(input, MAX_FILE_LEN_BYTES).map_err(standard_input)?;
             let context = Context::new(Source::Directory(dir, hashed), None);
             return Ok(Inputs { text, label: "standard input".into(), context });
         }
-        Some(file) => PathBuf::from(file),
+        Some(file) => {
+            let path = PathBuf::from(file);
+            let text = document::named(&path, MAX_FILE_LEN_BYTES).map_err(Error::file(&path))?;
+            let label = show_path(&path).to_string();
+            (text, path, label)
+        }
         None => default_file(&dir)?,
     };
-    let text = read(fs::File::open(&path).map_err(Error::file(&path))?, &path)?;
-    let mut ignore = path.clone().into_os_string();
+    let mut ignore = path.into_os_string();
     ignore.push(".dockerignore");
-    let label = match cli.file {
-        Some(_) => show_path(&path).to_string(),
-        None => path.file_name().map(|name| show_path(name).to_string()).unwrap_or_default(),
-    };
     let context = Context::new(Source::Directory(dir, hashed), Some(ignore.into()));
     Ok(Inputs { text, label, context })
 }
 
-fn default_file(dir: &Path) -> Result<PathBuf, Error> {
+/// The context's own Containerfile: its text, its path, and what messages call it.
+fn default_file(dir: &Path) -> Result<(Vec<u8>, PathBuf, String), Error> {
+    let root = Root::open(dir).map_err(Error::file(dir))?;
     for name in DEFAULTS {
         let path = dir.join(name);
-        match fs::metadata(&path) {
-            Ok(_) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::file(path)(error)),
+        match document::found_in(&root, name.as_bytes(), MAX_FILE_LEN_BYTES) {
+            Ok(Some(text)) => return Ok((text, path, name.to_owned())),
+            Ok(None) => {}
+            Err(source) => return Err(Error::Containerfile { path, source }),
         }
     }
     Err(Error::Other(format!(
@@ -89,24 +97,24 @@ fn default_file(dir: &Path) -> Result<PathBuf, Error> {
 /// A tar archive in any compression is the context; anything else is a Containerfile
 /// with no context.
 fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
-    let failed = |source| Error::Stream(stream::Error::StandardInput(source));
     let mut input = Input::open(OsStr::new("-"), Payload::Binary)?;
-    let mut spooled = tempfile::tempfile().map_err(Error::file("standard input"))?;
-    io::copy(&mut input, &mut spooled).map_err(failed)?;
-    spooled.rewind().map_err(failed)?;
     let mut start = Vec::new();
-    (&spooled).take(1 << 10).read_to_end(&mut start).map_err(failed)?;
-    spooled.rewind().map_err(failed)?;
-    if !looks_like_archive(&start) {
+    (&mut input).take(START_LEN_BYTES).read_to_end(&mut start).map_err(standard_input)?;
+    let is_archive = looks_like_archive(&start);
+    let mut input = io::Cursor::new(start).chain(input);
+    if !is_archive {
         if cli.file.is_some() {
             let text = "-f needs a context: standard input is no archive";
             return Err(Error::Other(text.into()));
         }
-        let text = read(spooled, Path::new("standard input"))?;
+        let text = document::read(input, MAX_FILE_LEN_BYTES).map_err(standard_input)?;
         let context = Context::new(Source::Nothing, None);
         return Ok(Inputs { text, label: "standard input".into(), context });
     }
-    let (members, archive) = of_archive(spooled).map_err(failed)?;
+    let mut spooled = tempfile::tempfile().map_err(Error::file("standard input"))?;
+    io::copy(&mut input, &mut spooled).map_err(standard_input)?;
+    spooled.rewind().map_err(standard_input)?;
+    let (members, archive) = of_archive(spooled).map_err(standard_input)?;
     let mut tree = Tree::new();
     tree.apply(&members, &archive)?;
     tree.forget_owners();
@@ -115,10 +123,8 @@ fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
         None => DEFAULTS.map(PathBuf::from).into(),
     };
     for path in &names {
-        use std::os::unix::ffi::OsStrExt as _;
-        let found = tree.resolve(path.as_os_str().as_bytes(), Last::Followed)?;
-        if let Some(Kind::File(file)) = tree.get(&found).map(|node| &node.kind) {
-            let text = file.small(MAX_FILE_LEN_BYTES).map_err(Error::file(path))?;
+        let found = context::archived(&tree, path.as_os_str().as_bytes(), MAX_FILE_LEN_BYTES);
+        if let Some(text) = found? {
             let label = show_path(path).to_string();
             return Ok(Inputs { text, label, context: Context::new(Source::Archive(tree), None) });
         }
@@ -132,8 +138,6 @@ fn looks_like_archive(start: &[u8]) -> bool {
         || common::compression::Format::detect(start) != common::compression::Format::None
 }
 
-fn read(input: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut text = Vec::new();
-    input.take(MAX_FILE_LEN_BYTES).read_to_end(&mut text).map_err(Error::file(path))?;
-    Ok(text)
+fn standard_input(source: io::Error) -> Error {
+    Error::Stream(stream::Error::StandardInput(source))
 }

@@ -27,7 +27,7 @@ use common::cli::{Failure, Status, message};
 use common::containerfile::Containerfile;
 use common::image::Destination;
 use common::oci::Platform;
-use common::sandbox::{self, again_with_many_ids};
+use common::sandbox::again_with_many_ids;
 use common::stream::{self, Output, Payload};
 use common::time;
 
@@ -36,6 +36,7 @@ use cache::Cache;
 use cli::Cli;
 use error::Error;
 use scope::Scope;
+use step::mounts::Secret;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -96,7 +97,8 @@ fn platforms(cli: &Cli) -> Vec<Platform> {
 fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
     let cache_dir = common::cache::dir();
-    let input::Inputs { text, label, context } = input::open(cli, cache_dir.as_deref())?;
+    let inputs = input::open(cli, cache_dir.as_deref()).map_err(failure)?;
+    let input::Inputs { text, label, context } = inputs;
     let file = Containerfile::parse(&text)
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
     let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
@@ -138,7 +140,7 @@ fn label(text: &str) -> Result<(String, String), Failure> {
 }
 
 /// `id=ID,src=FILE`, as docker takes it.
-fn secret(text: &str) -> Result<(String, PathBuf), Failure> {
+fn secret(text: &str) -> Result<(String, Secret), Failure> {
     let fields: BTreeMap<&str, &str> =
         text.split(',').map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
     let path = fields.get("src").or_else(|| fields.get("source"));
@@ -148,7 +150,7 @@ fn secret(text: &str) -> Result<(String, PathBuf), Failure> {
         (Some(id), Some(path))
             if is_file && !id.is_empty() && fields.keys().all(|key| known.contains(key)) =>
         {
-            Ok(((*id).to_owned(), PathBuf::from(path)))
+            Ok(((*id).to_owned(), Secret::new(PathBuf::from(path))))
         }
         _ => Err(Failure::usage(format!("--secret '{text}': it must be id=ID,src=FILE"))),
     }
@@ -156,18 +158,7 @@ fn secret(text: &str) -> Result<(String, PathBuf), Failure> {
 
 /// A failure of the build, with the hint of what lies below it.
 fn failure(error: Error) -> Failure {
-    let hint = match &error {
-        Error::At { source, .. } => match source.as_ref() {
-            // RUN takes no --cap-add, as in docker.
-            Error::Sandbox(sandbox::Error::NotExecutable { lacks, .. }) if !lacks.is_empty() => {
-                let names = lacks.join(", ");
-                Some(format!("RUN has no {names}: remove the file's capabilities (setcap -r)"))
-            }
-            Error::Sandbox(error) => error.hint().map(Cow::into_owned),
-            _ => None,
-        },
-        _ => None,
-    };
+    let hint = error.hint().map(Cow::into_owned);
     let failure = Failure::from(error);
     match hint {
         Some(hint) => failure.hint(hint),

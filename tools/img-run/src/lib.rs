@@ -9,6 +9,7 @@ mod process;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Cli, Isolation, SecurityOption};
 use common::cli::{Failure, Status, message};
+use common::document;
 use common::image::{self, Image, Reference};
 use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
@@ -17,6 +18,9 @@ use common::sandbox::{
     again_with_many_ids,
 };
 use common::unpacked::{self, Cache, Copy};
+
+/// The longest file of `--env-file`: more than a command can be started with.
+const MAX_ENV_FILE_LEN_BYTES: u64 = 4 << 20;
 
 /// The arguments, for completions.
 #[must_use]
@@ -55,7 +59,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     sandbox::check()?;
     let files = cli.env_file.iter().map(|path| {
-        std::fs::read(path).map_err(|error| Failure::about(common::name::show_path(path), error))
+        document::named(path, MAX_ENV_FILE_LEN_BYTES)
+            .map_err(|error| Failure::about(common::name::show_path(path), error))
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let reference = Reference::parse(cli.image())?;

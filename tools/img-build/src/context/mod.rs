@@ -4,8 +4,16 @@ mod directory;
 mod hashed;
 mod ignore;
 
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use common::document;
+use common::name::show_path;
+use common::root::Root;
 
 pub(crate) use hashed::Hashed;
 pub(crate) use ignore::{Matched, PatternError, Patterns};
@@ -15,6 +23,9 @@ use crate::tree::{self, Kind, Last, Tree};
 
 /// Ignore files larger than this are no ignore files.
 const MAX_IGNORE_LEN_BYTES: u64 = 4 << 20;
+
+/// What patterns are read from, in this order.
+const IGNORE_FILES: [&str; 2] = [".containerignore", ".dockerignore"];
 
 /// Where the files of COPY and ADD come from.
 #[derive(Debug)]
@@ -81,34 +92,76 @@ impl Context {
 
 /// The patterns of the Containerfile's own ignore file, else of the context's.
 fn ignore_file(own: Option<&Path>, dir: &Path) -> Result<Patterns, Error> {
-    let usual = [".containerignore", ".dockerignore"].map(|name| dir.join(name));
-    for path in own.map(Path::to_owned).into_iter().chain(usual) {
-        let text = match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.len() <= MAX_IGNORE_LEN_BYTES => std::fs::read(&path),
-            Ok(_) => Err(std::io::ErrorKind::FileTooLarge.into()),
-            Err(error) => Err(error),
-        };
-        let named = |error| Error::Other(format!("{}: {error}", common::name::show_path(&path)));
-        return match text {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => Err(Error::file(&path)(error)),
-            Ok(text) => Patterns::parse(&text).map_err(named),
-        };
+    let root = Root::open(dir).map_err(Error::file(dir))?;
+    let patterns = |root: &Root, name: &Path, path: &Path| {
+        let text = document::found_in(root, name.as_os_str().as_bytes(), MAX_IGNORE_LEN_BYTES);
+        let text = text.map_err(Error::file(path))?;
+        text.map(|text| parse(&text, &show_path(path).to_string())).transpose()
+    };
+    if let Some(path) = own {
+        let (root, name) = beside(path, dir, root.as_fd()).map_err(Error::file(path))?;
+        if let Some(patterns) = patterns(&root, &name, path)? {
+            return Ok(patterns);
+        }
+    }
+    for name in IGNORE_FILES {
+        if let Some(patterns) = patterns(&root, Path::new(name), &dir.join(name))? {
+            return Ok(patterns);
+        }
     }
     Ok(Patterns::default())
 }
 
+/// What the links of an ignore file beside a Containerfile must not leave, and the file's
+/// name in it: the context if it is there, else its directory.
+fn beside(path: &Path, dir: &Path, root: BorrowedFd<'_>) -> io::Result<(Root, PathBuf)> {
+    let name = path.file_name().unwrap_or_default();
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match fs::canonicalize(folder)?.strip_prefix(fs::canonicalize(dir)?) {
+        Ok(below) => Ok((Root::from_fd(root.try_clone_to_owned()?), below.join(name))),
+        Err(_) => Ok((Root::open(folder)?, name.into())),
+    }
+}
+
 fn archived_ignore_file(tree: &Tree) -> Result<Patterns, Error> {
-    for name in [".containerignore", ".dockerignore"] {
-        let names = tree.resolve(name.as_bytes(), Last::Followed)?;
-        if let Some(Kind::File(file)) = tree.get(&names).map(|node| &node.kind) {
-            let failed = |source| Error::Read { path: name.into(), source };
-            let text = file.small(MAX_IGNORE_LEN_BYTES).map_err(failed)?;
-            return Patterns::parse(&text)
-                .map_err(|error| Error::Other(format!("{name}: {error}")));
+    for name in IGNORE_FILES {
+        if let Some(text) = archived(tree, name.as_bytes(), MAX_IGNORE_LEN_BYTES)? {
+            return parse(&text, name);
         }
     }
     Ok(Patterns::default())
+}
+
+fn parse(text: &[u8], name: &str) -> Result<Patterns, Error> {
+    Patterns::parse(text).map_err(|error| Error::Other(format!("{name}: {error}")))
+}
+
+/// Reads a small regular file of an archive: what [`document::found_in`] is for a
+/// directory.
+///
+/// # Errors
+/// A link to nothing in the archive, a file of another type, or a longer one.
+pub(crate) fn archived(
+    tree: &Tree,
+    path: &[u8],
+    limit_bytes: u64,
+) -> Result<Option<Vec<u8>>, Error> {
+    let failed = |source| Error::Read { path: path.into(), source };
+    let names = tree.resolve(path, Last::Followed)?;
+    match tree.get(&names).map(|node| &node.kind) {
+        Some(Kind::File(file)) if file.len_bytes > limit_bytes => {
+            Err(failed(document::too_large(limit_bytes)))
+        }
+        Some(Kind::File(file)) => file.small(limit_bytes).map(Some).map_err(failed),
+        Some(_) => Err(failed(document::not_regular())),
+        None => match tree.get(&tree.resolve(path, Last::NotFollowed)?) {
+            Some(_) => Err(failed(document::leads_out())),
+            None => Ok(None),
+        },
+    }
 }
 
 /// The tree without what is ignored.

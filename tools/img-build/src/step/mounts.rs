@@ -5,11 +5,12 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use common::cache;
 use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
 use common::digest::Digest;
+use common::document;
 use common::layer::apply;
 use common::root::Root;
 use common::sandbox::{self, Access, Programs, Source, Tmpfs};
@@ -134,7 +135,7 @@ impl Builder {
                 // Neither the value nor whether it was given: a secret must not change
                 // what is built.
                 planned.facts.push(json!(["secret", mount.target, id, variable, is_required]));
-                let Some(content) = self.secret(&id)? else {
+                let Some(secret) = self.secrets.get(&id) else {
                     return match is_required {
                         true => Err(Error::Other(format!(
                             "secret '{id}' is required: give it with --secret"
@@ -142,6 +143,7 @@ impl Builder {
                         false => Ok(()),
                     };
                 };
+                let content = secret.content()?;
                 if let Some(variable) = variable {
                     planned.variables.push((variable, content.clone()));
                 }
@@ -176,16 +178,27 @@ impl Builder {
         let found = found.ok_or(Error::NotFound { path: source.to_owned(), place })?;
         Ok((tree, found))
     }
+}
 
-    fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(path) = self.secrets.get(id) else { return Ok(None) };
-        let metadata = fs::metadata(path).map_err(Error::file(path))?;
-        if metadata.len() > MAX_SECRET_LEN_BYTES {
-            return Err(Error::Other(format!(
-                "secret '{id}' is larger than {MAX_SECRET_LEN_BYTES} bytes"
-            )));
+/// A file of `--secret`, read when a step first asks for it, and once: it may be a pipe.
+#[derive(Debug)]
+pub(crate) struct Secret {
+    path: PathBuf,
+    content: OnceLock<Vec<u8>>,
+}
+
+impl Secret {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, content: OnceLock::new() }
+    }
+
+    fn content(&self) -> Result<Vec<u8>, Error> {
+        if let Some(content) = self.content.get() {
+            return Ok(content.clone());
         }
-        fs::read(path).map(Some).map_err(Error::file(path))
+        let content = document::named(&self.path, MAX_SECRET_LEN_BYTES);
+        let content = content.map_err(Error::file(&self.path))?;
+        Ok(self.content.get_or_init(|| content).clone())
     }
 }
 

@@ -39,6 +39,24 @@ fn environment_directory_and_streams() {
 }
 
 #[test]
+fn files_of_variables_may_be_pipes_but_not_endless() {
+    in_each_role(|scratch| {
+        let run = |file: &str| {
+            let line = format!(
+                "ulimit -v 4000000; exec timeout -s KILL 20 ./img-run --env-file {file} \
+                 --entrypoint env app"
+            );
+            scratch.as_role("bash").args(["-c", &line]).output().unwrap()
+        };
+        let piped = run("<(echo A=piped)");
+        assert!(text(&piped.stdout).lines().any(|line| line == "A=piped"), "{piped:?}");
+        let endless = run("/dev/zero");
+        let line = "img-run: /dev/zero: larger than 4194304 bytes\n";
+        assert_eq!((endless.status.code(), text(&endless.stderr)), (Some(125), line));
+    });
+}
+
+#[test]
 fn users_are_the_images() {
     in_each_role(|scratch| {
         if scratch.role == Role::Root {

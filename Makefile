@@ -35,8 +35,18 @@ $(foreach tool,$(TOOLS),644 completions/fish/$(tool).fish $(fishdir)/$(tool).fis
 $(foreach document,$(DOCUMENTS),644 $(document) $(docdir)/$(document))
 endef
 
+# Compilers write paths of the build machine into what they make, unless they are told
+# another name for each. With these names, the same sources give the same files in any directory.
+PREFIXES     = "$(CURDIR)=." "$${CARGO_HOME:-$$HOME/.cargo}=/cargo" "$$($${RUSTC:-rustc} --print sysroot)=/rust"
+
+# cargo splits RUSTFLAGS at spaces and CARGO_ENCODED_RUSTFLAGS at \037: directories may hold spaces.
 all:
-	$(CARGO) build $(CARGOFLAGS) --release $(addprefix -p ,$(TOOLS))
+	@set -eu; flags=$$(printf %s "$${RUSTFLAGS:-}" | tr -s ' ' '\037'); \
+	for prefix in $(PREFIXES); do \
+		flags=$$(printf '%s\037%s' "$$flags" "--remap-path-prefix=$$prefix"); \
+	done; \
+	CARGO_ENCODED_RUSTFLAGS=$${flags#$$(printf '\037')} \
+		$(CARGO) build $(CARGOFLAGS) --release $(addprefix -p ,$(TOOLS))
 
 check:
 	$(CARGO) test $(CARGOFLAGS) --workspace

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use walkdir::WalkDir;
 
 use crate::sandbox::Sandbox;
 
@@ -122,16 +123,9 @@ fn marked(mark: &str) -> Option<String> {
 pub fn traces(sandbox: &Sandbox) -> Vec<String> {
     let work = sandbox.work();
     let folder = work.parent().unwrap_or(&work);
-    let mut lines = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).into_iter().flatten().flatten() {
-            lines.push(entry.path().display().to_string());
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push(entry.path());
-            }
-        }
-    }
+    // Entries may vanish while they are listed, with the processes that made them.
+    let entries = WalkDir::new(folder).min_depth(1).into_iter().flatten();
+    let mut lines: Vec<String> = entries.map(|entry| entry.path().display().to_string()).collect();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let name = folder.display().to_string();
     lines.extend(mounts.lines().filter(|line| line.contains(&name)).map(str::to_owned));

@@ -17,6 +17,7 @@ use std::process::Command;
 use layerutils_tests::require;
 use layerutils_tests::requirement::Requirement;
 use table::{Edit, Guard, Target, Test};
+use walkdir::WalkDir;
 
 /// The longest that a test is waited for: without some guards it waits for ever.
 const PATIENCE_SECONDS: &str = "120";
@@ -66,10 +67,9 @@ fn is_there(sources: &Path, test: &Test) -> bool {
 }
 
 fn holds(path: &Path, words: &str) -> bool {
-    match fs::read_dir(path) {
-        Ok(entries) => entries.into_iter().any(|entry| holds(&entry.unwrap().path(), words)),
-        Err(_) => fs::read_to_string(path).is_ok_and(|text| text.contains(words)),
-    }
+    // One of the places where a test may be is not there.
+    let mut entries = WalkDir::new(path).into_iter().flatten();
+    entries.any(|entry| fs::read_to_string(entry.path()).is_ok_and(|text| text.contains(words)))
 }
 
 /// `text` with the guard taken out.

@@ -24,6 +24,7 @@ complete -c img-copy -l color -d 'When to colour diagnostics' -r -f -a "auto\t'O
 always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c img-copy -s a -l all -d 'Copy the images for all platforms, and what belongs to them'
+complete -c img-copy -l no-verify-layers -d 'Do not check that layers are what the image\'s config says: that is done before their first use'
 complete -c img-copy -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-copy -s v -l verbose -d 'Say what is being done'
 complete -c img-copy -s h -l help -d 'Print help'

@@ -157,6 +157,24 @@ impl Place {
         store.tag(&names, &image).unwrap();
         image.digest
     }
+
+    /// Puts an image into the store whose only layer is the blob `bytes`, which the config
+    /// says inflates to something of the digest `diff_id`.
+    pub fn put_claim(&self, name: &str, bytes: &[u8], diff_id: &Digest) -> Digest {
+        let store = self.store();
+        let put = |media_type: &str, bytes: &[u8]| {
+            let (digest, len_bytes) = store.put(bytes).unwrap();
+            Descriptor::new(media_type, digest, len_bytes)
+        };
+        let mut config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+        config.rootfs.diff_ids = vec![DiffId(diff_id.clone())];
+        let layer = put(media_type::LAYER_GZIP, bytes);
+        let config = put(media_type::CONFIG, &config.to_bytes().unwrap());
+        let manifest = Manifest::new(config, vec![layer]);
+        let image = put(media_type::MANIFEST, &manifest.to_bytes().unwrap());
+        store.tag(&[name.parse().unwrap()], &image).unwrap();
+        image.digest
+    }
 }
 
 /// A layer with these files.

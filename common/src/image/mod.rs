@@ -186,6 +186,15 @@ impl Image {
         self.blob(&layer.descriptor)
     }
 
+    /// As [`Image::layer`], but the DiffID is checked too, unless it is known: see
+    /// [`crate::layer::verify`].
+    ///
+    /// # Errors
+    /// As [`Image::layer`].
+    pub fn verified_layer(&self, layer: &Layer) -> Result<BlobReader, Error> {
+        Ok(self.layer(layer)?.verified(&layer.diff_id))
+    }
+
     /// Opens any blob of the image.
     ///
     /// # Errors
@@ -221,24 +230,24 @@ impl Image {
     /// named there, or added to the index.
     ///
     /// # Errors
-    /// A blob that is missing or damaged, a store that cannot be written.
+    /// A blob that is missing or damaged, a layer that is not what the config says, a store
+    /// that cannot be written.
     pub fn copy_to(&self, store: &Store) -> Result<(), Error> {
-        for blob in self.blobs() {
-            self.copy_blob_to(blob, store)?;
-        }
+        self.source.copy(&self.manifest.config, None, store, |_| {})?;
+        self.layers().try_for_each(|layer| self.copy_layer_to(&layer, store))?;
         store.put_by(self.descriptor.digest.algorithm(), &self.manifest_bytes)?;
         Ok(())
     }
 
-    /// Copies a blob of the image into `store`, if it is not there. A foreign layer may
-    /// be nowhere.
+    /// Copies a layer of the image into `store`, if it is not there, and checks it as a
+    /// layer, if that has not been done. A foreign layer may be nowhere.
     ///
     /// # Errors
     /// As [`Image::copy_to`].
-    pub fn copy_blob_to(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
-        match self.source.copy(blob, store) {
+    pub fn copy_layer_to(&self, layer: &Layer, store: &Store) -> Result<(), Error> {
+        match self.source.copy(&layer.descriptor, Some(&layer.diff_id), store, |_| {}) {
             Err(Error::Store(store::Error::NoBlob(_)))
-                if blob.kind() == oci::media_type::Kind::ForeignLayer =>
+                if layer.descriptor.kind() == oci::media_type::Kind::ForeignLayer =>
             {
                 Ok(())
             }

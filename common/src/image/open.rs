@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::archive::{self, Archive};
 use super::{Error, Image, Origin, Reference, Source, choose};
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, ImageConfig, Platform};
 use crate::store::{BlobReader, Location, Store};
@@ -142,13 +142,20 @@ impl Found {
         self.source.blob(blob)
     }
 
-    /// Puts a blob into `store` without copying it, checked as any other; false where
-    /// that cannot be.
+    /// Puts a blob into `store`, unless it is there, telling `seen` of each part. With a
+    /// DiffID it is a layer, and checked as one unless it is known: see
+    /// [`crate::layer::verify`].
     ///
     /// # Errors
-    /// A blob that is damaged; a store that cannot be written.
-    pub fn share(&self, blob: &Descriptor, store: &Store) -> Result<bool, Error> {
-        self.source.share(blob, store)
+    /// A blob that is missing, damaged, or not that layer; a store that cannot be written.
+    pub fn copy(
+        &self,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        store: &Store,
+        seen: impl FnMut(u64),
+    ) -> Result<(), Error> {
+        self.source.copy(blob, diff_id, store, seen)
     }
 }
 

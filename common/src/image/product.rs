@@ -69,13 +69,17 @@ impl Product {
         }
     }
 
-    /// Opens a blob of any of the images.
+    /// Opens a blob of any of the images; layers are checked as layers.
     pub(super) fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
-        let owner = self.images.iter().find(|image| image.blobs().any(|of| of == blob));
-        match owner {
-            Some(image) => image.blob(blob),
-            None => Err(store::Error::NoBlob(blob.digest.clone()).into()),
+        for image in &self.images {
+            if let Some(layer) = image.layers().find(|layer| layer.descriptor == *blob) {
+                return image.verified_layer(&layer);
+            }
+            if image.manifest.config == *blob {
+                return image.blob(blob);
+            }
         }
+        Err(store::Error::NoBlob(blob.digest.clone()).into())
     }
 
     /// Copies what `store` does not have of it; it still has to be named there.

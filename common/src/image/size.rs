@@ -13,6 +13,7 @@ use super::{Error, Image, Layer};
 use crate::cache;
 use crate::compression::{Decoder, Format, MaxSize};
 use crate::digest::{DiffId, Hashing};
+use crate::layer::verify;
 use crate::oci::media_type;
 use crate::store;
 use crate::tar::{self, Entry, Kind};
@@ -55,6 +56,7 @@ impl Sizes {
             opened => opened?,
         };
         let size = measure(blob, layer, self.max_size)?;
+        verify::remember(&layer.descriptor.digest, &layer.diff_id);
         self.put(&layer.diff_id, size);
         Ok(Some(size))
     }

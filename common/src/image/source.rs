@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::Error;
 use super::archive::Archive;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
+use crate::layer::verify;
 use crate::oci::Descriptor;
 use crate::store::{BlobReader, Store, read_checked};
 
@@ -45,23 +46,36 @@ impl Source {
         }
     }
 
-    /// Puts a blob into `store` without copying it; false where that cannot be.
-    pub(super) fn share(&self, blob: &Descriptor, store: &Store) -> Result<bool, Error> {
-        match self.file(blob) {
-            Some(file) => Ok(store.adopt(&file, blob)?),
-            None => Ok(false),
-        }
-    }
-
-    /// Puts a blob into `store`, unless it is there.
-    pub(super) fn copy(&self, blob: &Descriptor, store: &Store) -> Result<(), Error> {
+    /// Puts a blob into `store`, unless it is there, telling `seen` of each part. With a
+    /// DiffID it is a layer, and checked as one unless it is known.
+    pub(super) fn copy(
+        &self,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        store: &Store,
+        mut seen: impl FnMut(u64),
+    ) -> Result<(), Error> {
         if store.contains(blob) {
-            return Ok(());
+            seen(blob.len_bytes);
+            return match diff_id {
+                Some(diff_id) if !verify::is_known(&blob.digest, diff_id) => {
+                    Ok(store.blob(blob)?.check_as(Some(diff_id))?)
+                }
+                _ => Ok(()),
+            };
         }
-        if self.share(blob, store)? {
-            return Ok(());
+        if let Some(file) = self.file(blob) {
+            if store.adopt(&file, blob, diff_id)? {
+                seen(blob.len_bytes);
+                return Ok(());
+            }
         }
-        Ok(store.receive(self.blob(blob)?, |_| {})?)
+        let reader = self.blob(blob)?;
+        let reader = match diff_id {
+            Some(diff_id) => reader.verified(diff_id),
+            None => reader,
+        };
+        Ok(store.receive(reader, seen)?)
     }
 
     /// A document, checked, bounded in length.

@@ -165,6 +165,29 @@ fn archives_of_old_docker_are_read_and_checked_against_their_diff_ids() {
 }
 
 #[test]
+fn archives_of_an_unknown_layout_are_refused() {
+    let folder = Folder::new();
+    let file = folder.path("odd.tar");
+    let open = |version: &str| {
+        let layout = format!(r#"{{"imageLayoutVersion":"{version}"}}"#);
+        let mut builder = ::tar::Builder::new(Vec::new());
+        for (name, bytes) in
+            [("oci-layout", layout.as_bytes()), ("index.json", br#"{"schemaVersion":2}"#)]
+        {
+            let mut header = ::tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, bytes).unwrap();
+        }
+        fs::write(&file, builder.into_inner().unwrap()).unwrap();
+        open_text(&format!("oci-archive:{}", file.display()), None, &folder.path("none"))
+    };
+    for version in ["9.9", "2.0.0", "", "01"] {
+        assert!(matches!(open(version), Err(Error::Document { .. })), "{version}");
+    }
+    assert!(matches!(open("1.1.0"), Err(Error::Choice(_))), "it holds no image");
+}
+
+#[test]
 fn damaged_archives_are_errors() {
     let folder = Folder::new();
     let file = folder.path("saved.tar");

@@ -7,4 +7,5 @@ mod inode;
 pub mod listing;
 pub mod merge;
 pub mod overlay;
+pub mod verify;
 pub mod whiteout;

@@ -14,15 +14,22 @@ use rustix::fs::ioctl_ficlone;
 
 use super::blob::{link, nameless};
 use super::{BlobReader, Error, Store};
+use crate::digest::DiffId;
 use crate::oci::Descriptor;
 
 impl Store {
-    /// Takes a blob over from `file`, which holds it and nothing else; false, with
-    /// nothing done, where it has to be copied.
+    /// Takes a blob over from `file`, which holds it and nothing else, as a layer with this
+    /// DiffID if one is given; false, with nothing done, where it has to be copied.
     ///
     /// # Errors
-    /// A file that is not that blob; a store that cannot be written.
-    pub fn adopt(&self, file: &Arc<File>, blob: &Descriptor) -> Result<bool, Error> {
+    /// [`Error::Source`] for a file that is not that blob or layer; a store that cannot be
+    /// written.
+    pub fn adopt(
+        &self,
+        file: &Arc<File>,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+    ) -> Result<bool, Error> {
         self.hold_blobs()?;
         let path = self.blob_path(&blob.digest);
         if let Some(folder) = path.parent() {
@@ -37,8 +44,7 @@ impl Store {
         if fs::metadata(self.path()).map_err(Error::io(self.path()))?.dev() != dev(&shared)? {
             return Ok(false);
         }
-        let mut reader = BlobReader::new(Arc::clone(&shared), 0, blob);
-        io::copy(&mut reader, &mut io::sink()).map_err(Error::io(&path))?;
+        BlobReader::new(Arc::clone(&shared), 0, blob).check_as(diff_id)?;
         shared.sync_data().map_err(Error::io(&path))?;
         match link(&shared, &path, self.path()) {
             Ok(()) => Ok(true),
@@ -98,10 +104,10 @@ mod tests {
 
         let mode = |mode| fs::Permissions::from_mode(mode);
         fs::set_permissions(from.blob_path(&digest), mode(0o664)).unwrap();
-        assert_eq!(to.adopt(&file, &blob).unwrap(), clones);
+        assert_eq!(to.adopt(&file, &blob, None).unwrap(), clones);
         assert_eq!(to.contains(&blob), clones);
         fs::set_permissions(from.blob_path(&digest), mode(0o644)).unwrap();
-        assert!(to.adopt(&file, &blob).unwrap());
+        assert!(to.adopt(&file, &blob, None).unwrap());
         assert_eq!(inode(&from) == inode(&to), !clones);
         assert_eq!(fs::read(to.blob_path(&digest)).unwrap(), b"content");
     }
@@ -114,7 +120,7 @@ mod tests {
         let blob = Descriptor::new("", Digest::of(b"content"), 7);
         fs::write(from.blob_path(&blob.digest), b"CONTENT").unwrap();
         let file = Arc::new(from.blob_file(&blob).unwrap());
-        let error = to.adopt(&file, &blob).unwrap_err();
+        let error = to.adopt(&file, &blob, None).unwrap_err();
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("mismatch"));
         assert!(!to.contains(&blob));
     }

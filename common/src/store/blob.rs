@@ -13,7 +13,8 @@ use tempfile::NamedTempFile;
 
 use super::{Error, Store};
 use crate::cli::cleanup::{self, Guard};
-use crate::digest::{Algorithm, Digest, Hasher, Hashing};
+use crate::digest::{Algorithm, DiffId, Digest, Hasher, Hashing};
+use crate::layer::verify::{self, Verifier};
 use crate::oci::Descriptor;
 
 /// Large enough that hashing, not system calls, sets the pace.
@@ -59,6 +60,19 @@ impl<'s> BlobWriter<'s> {
             self.writer.into_inner().map_err(|error| Error::io(dir)(error.into_error()))?;
         let (file, digest, len_bytes) = hashing.finish();
         place(self.store, &file, self.temporary, &digest, len_bytes)?;
+        Ok((digest, len_bytes))
+    }
+}
+
+impl BlobWriter<'_> {
+    /// As [`BlobWriter::commit`], for a layer that was made here, uncompressed: it needs no
+    /// check before it is used.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::commit`].
+    pub fn commit_layer(self) -> Result<(Digest, u64), Error> {
+        let (digest, len_bytes) = self.commit()?;
+        verify::remember(&digest, &DiffId(digest.clone()));
         Ok((digest, len_bytes))
     }
 }
@@ -202,6 +216,7 @@ pub struct BlobReader {
     len_bytes: u64,
     expected: Digest,
     hasher: Option<Hasher>,
+    verifier: Option<Verifier>,
 }
 
 /// Where a blob's bytes are.
@@ -260,7 +275,38 @@ impl BlobReader {
     fn of(bytes: Bytes, descriptor: &Descriptor) -> Self {
         let expected = descriptor.digest.clone();
         let hasher = Some(Hasher::new(expected.algorithm()));
-        Self { bytes, position: 0, len_bytes: descriptor.len_bytes, expected, hasher }
+        let len_bytes = descriptor.len_bytes;
+        Self { bytes, position: 0, len_bytes, expected, hasher, verifier: None }
+    }
+
+    /// Checks the blob as a layer too, unless it is known to be one with this DiffID: see
+    /// [`verify`]. The last read then fails if it is not.
+    #[must_use]
+    pub fn verified(mut self, diff_id: &DiffId) -> Self {
+        if !verify::is_known(&self.expected, diff_id) {
+            self.verifier = Some(Verifier::new(self.expected.clone(), diff_id.clone()));
+        }
+        self
+    }
+
+    /// Reads the blob to its end, to check it, as a layer with this DiffID if one is given.
+    ///
+    /// # Errors
+    /// [`Error::Source`] for a blob that is damaged, or not that layer.
+    pub fn check_as(self, diff_id: Option<&DiffId>) -> Result<(), Error> {
+        let digest = self.expected.clone();
+        let mut reader = match diff_id {
+            Some(diff_id) => self.verified(diff_id),
+            None => self,
+        };
+        let mut part = vec![0; PART_LEN_BYTES];
+        loop {
+            match reader.read(&mut part) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(source) => return Err(Error::Source { digest, source }),
+            }
+        }
     }
 
     /// Its length in bytes.
@@ -280,7 +326,7 @@ impl BlobReader {
             let error = Error::Digest { expected: self.expected.clone(), actual };
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
-        Ok(())
+        Ok(self.verifier.take().map_or(Ok(()), Verifier::finish)?)
     }
 }
 
@@ -301,8 +347,12 @@ impl Read for BlobReader {
             };
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
         }
+        let read = part.get(..len).unwrap_or_default();
         if let Some(hasher) = &mut self.hasher {
-            hasher.update(part.get(..len).unwrap_or_default());
+            hasher.update(read);
+        }
+        if let Some(verifier) = &mut self.verifier {
+            verifier.update(read)?;
         }
         self.position += len as u64;
         if self.position == self.len_bytes {

@@ -39,8 +39,9 @@ pub use name::{InvalidName, Name};
 pub use names::Removed;
 pub use reach::{Pruned, Pruning};
 
-use crate::digest::{DiffId, Digest};
+use crate::digest::Digest;
 use crate::human::count;
+use crate::layer::verify;
 use crate::oci;
 
 /// Why the store cannot do what was asked.
@@ -105,15 +106,13 @@ pub enum Error {
         /// What is there.
         actual: Digest,
     },
-    /// A layer that inflates to something else than its image says.
-    #[error("layer {blob}: DiffID mismatch: expected {expected}, got {actual}")]
-    DiffId {
+    /// A blob that is not the layer that its image says.
+    #[error("layer {blob}")]
+    Layer {
         /// The layer's blob.
         blob: Digest,
-        /// What the config says.
-        expected: DiffId,
-        /// What is there.
-        actual: Digest,
+        /// What is wrong with it.
+        source: verify::Error,
     },
     /// A manifest and a config that do not belong together.
     #[error("{digest}: the manifest has {}, the config {}", count(*.layers as u64, "layer", "layers"), count(*.diff_ids as u64, "DiffID", "DiffIDs"))]

@@ -10,6 +10,7 @@ use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
 use common::image::{Sizes, size_of};
 use common::layer::diff::{self, Change, LayerWriter, Sink, SinkError};
+use common::layer::verify;
 use common::name::show;
 use common::oci::Descriptor;
 use common::oci::media_type::{self, Kind};
@@ -152,7 +153,7 @@ pub(crate) fn compressed(
     }
     let label = format!("layer {}", layer.descriptor.digest);
     let mut stored = Stored::new(compress, store)?;
-    io::copy(&mut image.layer(layer)?, &mut stored)
+    io::copy(&mut image.verified_layer(layer)?, &mut stored)
         .map_err(|error| Failure::about(label, error))?;
     let mut descriptor = stored.finish(None)?.descriptor;
     descriptor.annotations.clone_from(&layer.descriptor.annotations);
@@ -183,6 +184,7 @@ impl<'s> Stored<'s> {
         let blob = self.encoder.finish().map_err(|error| Failure::about("store", error))?;
         let (digest, len_bytes) = blob.commit()?;
         let diff_id = DiffId(self.hasher.map_or_else(|| digest.clone(), Hasher::finish));
+        verify::remember(&digest, &diff_id);
         if let Some(size) = size {
             // img-history need not read the layer for it.
             Sizes::default().put(&diff_id, size);

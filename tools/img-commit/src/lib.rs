@@ -97,7 +97,7 @@ impl<'c> Plan<'c> {
             None => {
                 let store = cli.location.create()?;
                 for Placed { layer, image } in self.kept() {
-                    image.copy_blob_to(&layer.descriptor, &store)?;
+                    image.copy_layer_to(layer, &store)?;
                 }
                 if let Some(base) = self.recorded_base() {
                     base.copy_to(&store)?;

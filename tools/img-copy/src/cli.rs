@@ -41,6 +41,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<i32>,
 
+    /// Do not check that layers are what the image's config says: that is done before their
+    /// first use
+    #[arg(long)]
+    pub(crate) no_verify_layers: bool,
+
     /// Write manifests in this format
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,

@@ -16,10 +16,12 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::compression::Format;
 use common::image::{Destination, Found};
+use common::layer::verify;
 use common::store::{Name, Store};
 use common::stream::{self, Output, Payload};
 
 use crate::convert::Wishes;
+use crate::copy::Layers;
 use crate::place::{Place, Source};
 use crate::registry::{Access, Options, RegistryReference, Repository};
 use crate::target::{Archive, Layout, Problem, Registry, Target};
@@ -57,10 +59,24 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let root = root.map_err(|error| source.failure(error))?;
     let failure = |problem| about(problem, &source, &place);
     copy::check(&root, &wishes).map_err(failure)?;
+    // Whoever compresses a layer anew has to know what it is.
+    let may_trust = copy::is_exact(&root, &wishes);
 
     let others = |to: &RegistryReference| others(to, &found, repository.as_deref());
     let target = target(&cli, &place, &found, others, &pushing)?;
-    let digest = copy::copy(&found, &root, &wishes, target.as_ref()).map_err(failure)?;
+    let between_registries = repository.is_some() && matches!(place, Place::Registry(_));
+    let layers = match cli.no_verify_layers || between_registries {
+        true => Layers::Trusted,
+        false => Layers::Verified,
+    };
+    let copied = copy::copy(&found, &root, &wishes, layers, target.as_ref());
+    let digest = copied.map_err(|problem| {
+        let is_layer = verify::Error::is_cause_of(&problem);
+        match is_layer && may_trust {
+            true => failure(problem).hint("--no-verify-layers copies the image as it is"),
+            false => failure(problem),
+        }
+    })?;
     if !place.is_standard() {
         let mut output = Output::standard(Payload::Text)?;
         writeln!(output, "{digest}").map_err(stream::Error::StandardOutput)?;

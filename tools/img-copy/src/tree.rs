@@ -84,7 +84,7 @@ fn read(
                 descriptor.media_type =
                     stated(&manifest.media_type, common::oci::media_type::MANIFEST);
             }
-            let diff_ids = diff_ids(found, &manifest)?;
+            let diff_ids = diff_ids(found, &descriptor.digest, &manifest)?;
             Content::Manifest { manifest, diff_ids }
         }
         Document::Index(index) => {
@@ -110,11 +110,22 @@ fn parse(digest: &Digest, bytes: &[u8], media_type: &str) -> Result<Document, Er
 }
 
 /// The DiffIDs of an image's layers; none for what is no image.
-fn diff_ids(found: &Found, manifest: &Manifest) -> Result<Vec<DiffId>, Error> {
+fn diff_ids(found: &Found, digest: &Digest, manifest: &Manifest) -> Result<Vec<DiffId>, Error> {
     if manifest.config.kind() != Kind::Config {
         return Ok(Vec::new());
     }
     let bytes = found.document(&manifest.config)?;
     // An attestation has a config of this type too, with whatever in it.
-    Ok(ImageConfig::parse(&bytes).map(|config| config.rootfs.diff_ids).unwrap_or_default())
+    let config = ImageConfig::parse(&bytes);
+    let diff_ids = config.map(|config| config.rootfs.diff_ids).unwrap_or_default();
+    let (layers, count) = (manifest.layers.len(), diff_ids.len());
+    let is_image = manifest
+        .layers
+        .iter()
+        .all(|layer| matches!(layer.kind(), Kind::Layer | Kind::ForeignLayer));
+    if is_image && layers != count {
+        let digest = digest.clone();
+        return Err(Error::LayerCount { digest, layers, diff_ids: count });
+    }
+    Ok(diff_ids)
 }

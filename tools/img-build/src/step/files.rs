@@ -138,7 +138,7 @@ impl Builder {
     fn write(&self, planned: &[Planned<'_>]) -> Result<Outcome, Error> {
         let mut writer = self.store.writer()?;
         write_layer(planned, &mut writer)?;
-        let (digest, len_bytes) = writer.commit()?;
+        let (digest, len_bytes) = writer.commit_layer()?;
         Ok(Outcome::of_layer(self.now.to_string(), digest, len_bytes))
     }
 }

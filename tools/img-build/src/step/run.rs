@@ -165,7 +165,7 @@ impl Builder {
         if summary.is_empty() {
             return Ok(Outcome::of_nothing(created));
         }
-        let (digest, len_bytes) = sink.writer.finish()?.commit()?;
+        let (digest, len_bytes) = sink.writer.finish()?.commit_layer()?;
         Ok(Outcome::of_layer(created, digest, len_bytes))
     }
 

@@ -5,8 +5,40 @@ use std::path::Path;
 
 use common::digest::Digest;
 use common::store::Store;
+use layerutils_tests::place::layer_of;
 
 use crate::{commit, gzip, layer, layer_bytes, members, place, refuse};
+
+#[test]
+fn an_image_with_a_bad_layer_is_not_built_on() {
+    let place = place();
+    let good = layer_of(5);
+    let garbage = vec![1; 5000];
+    for (blob, diff_id, words) in [
+        (&good, Digest::of(b"other"), "DiffID mismatch: expected sha256:"),
+        (&garbage, Digest::of(&garbage), "archive member at byte 0"),
+    ] {
+        place.put_claim("bad", blob, &diff_id);
+        let source = format!("oci:{}:bad", place.path("store").display());
+        for parent in ["bad", &source] {
+            for args in [
+                &["-t", "new", parent][..],
+                &["-t", "new", "--config-only", parent],
+                &["-t", "new", "--squash", parent],
+                &["-o", "oci:out:x", parent],
+                &["-o", "docker-archive:out.tar", parent],
+            ] {
+                let output = place.run(args, &layer_of(7));
+                let said = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+                assert!(said.contains(words) && said.lines().count() == 1, "{args:?}: {said}");
+                let names = place.store().index().unwrap().manifests;
+                assert!(names.iter().all(|image| image.ref_name() != Some("new:latest")));
+                assert!(!place.path("out.tar").exists());
+            }
+        }
+    }
+}
 
 #[test]
 fn a_commit_is_what_docker_would_make() {

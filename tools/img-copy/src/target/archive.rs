@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::digest::Digest;
+use common::digest::{DiffId, Digest};
 use common::image::archive::Selection;
-use common::image::{Found, write_archive};
+use common::image::{self, Found, write_archive};
 use common::oci::{Descriptor, Manifest};
 use common::progress::Progress;
 use common::store::{BlobReader, Name};
@@ -25,23 +25,38 @@ pub(crate) struct Archive {
     pub(crate) names: Vec<Name>,
     pub(crate) level: Option<i32>,
     waiting: Mutex<HashMap<Digest, Arc<File>>>,
+    /// What the blobs are to be checked as when their turn comes.
+    diff_ids: Mutex<HashMap<Digest, DiffId>>,
 }
 
 impl Archive {
     pub(crate) fn new(file: PathBuf, names: Vec<Name>, level: Option<i32>) -> Self {
-        Self { file, names, level, waiting: Mutex::default() }
+        Self { file, names, level, waiting: Mutex::default(), diff_ids: Mutex::default() }
     }
 
     fn waiting(&self, digest: &Digest) -> Option<Arc<File>> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.get(digest).cloned()
+        lock(&self.waiting).get(digest).cloned()
     }
 }
 
 impl Target for Archive {
-    fn copy(&self, _from: &Found, _blob: &Descriptor, _progress: &Progress) -> Result<(), Problem> {
+    fn copy(
+        &self,
+        from: &Found,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        _progress: &Progress,
+    ) -> Result<(), Problem> {
         // Its turn comes when the archive is written.
-        Ok(())
+        let Some(diff_id) = diff_id else { return Ok(()) };
+        let other = lock(&self.diff_ids).insert(blob.digest.clone(), diff_id.clone());
+        match other.filter(|other| other != diff_id) {
+            // Configs that disagree about it: at most one of them is right.
+            Some(other) => {
+                Ok(from.blob(blob)?.check_as(Some(&other)).map_err(image::Error::from)?)
+            }
+            None => Ok(()),
+        }
     }
 
     fn recode(
@@ -49,12 +64,12 @@ impl Target for Archive {
         from: &Found,
         layer: &Descriptor,
         recode: &Recode,
+        diff_id: Option<&DiffId>,
         progress: &Progress,
     ) -> Result<(Digest, u64), Problem> {
         let (file, digest, len_bytes) =
-            recode_to(temporary()?, from, layer, recode, self.level, progress)?;
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.insert(digest.clone(), Arc::new(file));
+            recode_to(temporary()?, from, layer, recode, diff_id, self.level, progress)?;
+        lock(&self.waiting).insert(digest.clone(), Arc::new(file));
         Ok((digest, len_bytes))
     }
 
@@ -81,11 +96,19 @@ impl Target for Archive {
             Some(file) => Ok(BlobReader::new(file, 0, blob)),
             None => {
                 progress.add(blob.len_bytes);
-                from.blob(blob)
+                let reader = from.blob(blob)?;
+                Ok(match lock(&self.diff_ids).get(&blob.digest) {
+                    Some(diff_id) => reader.verified(diff_id),
+                    None => reader,
+                })
             }
         };
         write_archive(&self.file, &selection, &self.names, open).map_err(Problem::Source)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The image for docker's list: the only one, or this machine's.

@@ -1,6 +1,6 @@
 //! The store, or another OCI layout.
 
-use common::digest::Digest;
+use common::digest::{DiffId, Digest};
 use common::image::{self, Found};
 use common::oci::Descriptor;
 use common::progress::Progress;
@@ -20,18 +20,18 @@ pub(crate) struct Layout {
 }
 
 impl Target for Layout {
-    fn copy(&self, from: &Found, blob: &Descriptor, progress: &Progress) -> Result<(), Problem> {
-        if self.store.contains(blob) || from.share(blob, &self.store)? {
-            progress.add(blob.len_bytes);
-            return Ok(());
-        }
-        let reader = match from.blob(blob) {
-            Err(error) if may_be_missing(&error, blob) => return Ok(()),
-            opened => opened?,
-        };
-        match self.store.receive(reader, |len_bytes| progress.add(len_bytes)) {
-            Err(error @ store::Error::Source { .. }) => Err(image::Error::from(error).into()),
-            received => Ok(received?),
+    fn copy(
+        &self,
+        from: &Found,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        progress: &Progress,
+    ) -> Result<(), Problem> {
+        match from.copy(blob, diff_id, &self.store, |len_bytes| progress.add(len_bytes)) {
+            Err(error) if may_be_missing(&error, blob) => Ok(()),
+            // Of the store that is written to.
+            Err(image::Error::Store(error @ store::Error::Io { .. })) => Err(error.into()),
+            copied => Ok(copied?),
         }
     }
 
@@ -40,10 +40,11 @@ impl Target for Layout {
         from: &Found,
         layer: &Descriptor,
         recode: &Recode,
+        diff_id: Option<&DiffId>,
         progress: &Progress,
     ) -> Result<(Digest, u64), Problem> {
         let writer = self.store.writer()?;
-        let writer = recode_layer(from, layer, recode, self.level, progress, writer)?;
+        let writer = recode_layer(from, layer, recode, diff_id, self.level, progress, writer)?;
         Ok(writer.commit()?)
     }
 

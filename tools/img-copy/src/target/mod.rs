@@ -8,7 +8,7 @@ mod registry;
 use std::fs::File;
 use std::io::{self, Write};
 
-use common::digest::{Digest, Hashing};
+use common::digest::{DiffId, Digest, Hashing};
 use common::image::{self, Found};
 use common::oci::Descriptor;
 use common::progress::Progress;
@@ -24,9 +24,15 @@ use crate::tree::Node;
 
 /// A place that takes blobs, several at once, and then the documents that need them.
 pub(crate) trait Target: Sync {
-    /// Sees to it that a blob is there. A layer that is not to be redistributed may
-    /// stay where it is.
-    fn copy(&self, from: &Found, blob: &Descriptor, progress: &Progress) -> Result<(), Problem>;
+    /// Sees to it that a blob is there, and with a `diff_id` that it is that layer. A layer
+    /// that is not to be redistributed may stay where it is.
+    fn copy(
+        &self,
+        from: &Found,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        progress: &Progress,
+    ) -> Result<(), Problem>;
 
     /// Sees to it that what `recode` makes of a layer is there; its digest and length.
     fn recode(
@@ -34,6 +40,7 @@ pub(crate) trait Target: Sync {
         from: &Found,
         layer: &Descriptor,
         recode: &Recode,
+        diff_id: Option<&DiffId>,
         progress: &Progress,
     ) -> Result<(Digest, u64), Problem>;
 
@@ -73,11 +80,12 @@ fn recode_to<W: Write>(
     from: &Found,
     layer: &Descriptor,
     recode: &Recode,
+    diff_id: Option<&DiffId>,
     level: Option<i32>,
     progress: &Progress,
 ) -> Result<(W, Digest, u64), Problem> {
     let out = io::BufWriter::with_capacity(128 << 10, Hashing::new(out));
-    let out = recode_layer(from, layer, recode, level, progress, out)?;
+    let out = recode_layer(from, layer, recode, diff_id, level, progress, out)?;
     let hashing = out.into_inner().map_err(|error| {
         let what = format!("layer {}", layer.digest);
         image::Error::Io { what, source: error.into_error() }

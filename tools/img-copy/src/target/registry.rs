@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use common::cli::message;
 use common::compression::Format;
-use common::digest::Digest;
+use common::digest::{DiffId, Digest};
 use common::image::{self, Found};
+use common::layer::verify;
 use common::oci::media_type::Kind;
 use common::oci::{Descriptor, media_type};
 use common::progress::Progress;
@@ -33,7 +34,7 @@ impl Registry {
         &self,
         blob: &Descriptor,
         open: &dyn Fn() -> Result<BlobReader, image::Error>,
-    ) -> Result<(), Problem> {
+    ) -> Result<Pushed, Problem> {
         let pushed = self.repository.push_blob(blob, &self.others, open).map_err(problem)?;
         let digest = &blob.digest;
         message::verbose(match pushed {
@@ -41,18 +42,32 @@ impl Registry {
             Pushed::Mounted => format!("blob {digest} was taken from another repository"),
             Pushed::Uploaded => format!("blob {digest} was sent"),
         });
-        Ok(())
+        Ok(pushed)
     }
 }
 
 impl Target for Registry {
-    fn copy(&self, from: &Found, blob: &Descriptor, progress: &Progress) -> Result<(), Problem> {
+    fn copy(
+        &self,
+        from: &Found,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        progress: &Progress,
+    ) -> Result<(), Problem> {
         if blob.kind() == Kind::ForeignLayer {
             // As docker does: who wants it fetches it from where it may be had.
             message::verbose(format_args!("layer {} is not to be redistributed", blob.digest));
             return Ok(());
         }
-        self.push(blob, &|| from.blob(blob))?;
+        let Some(diff_id) = diff_id else {
+            self.push(blob, &|| from.blob(blob))?;
+            progress.add(blob.len_bytes);
+            return Ok(());
+        };
+        let pushed = self.push(blob, &|| Ok(from.blob(blob)?.verified(diff_id)))?;
+        if pushed != Pushed::Uploaded && !verify::is_known(&blob.digest, diff_id) {
+            from.blob(blob)?.check_as(Some(diff_id)).map_err(image::Error::from)?;
+        }
         progress.add(blob.len_bytes);
         Ok(())
     }
@@ -62,6 +77,7 @@ impl Target for Registry {
         from: &Found,
         layer: &Descriptor,
         recode: &Recode,
+        diff_id: Option<&DiffId>,
         progress: &Progress,
     ) -> Result<(Digest, u64), Problem> {
         let remembered = compressed::Remembered::of(recode, self.level);
@@ -78,7 +94,7 @@ impl Target for Registry {
         let (made, sent) = std::thread::scope(|scope| {
             let sending = scope.spawn(|| self.repository.stream(&mut growing.reader()));
             let writer = growing.writer();
-            let made = recode_to(writer, from, layer, recode, self.level, progress);
+            let made = recode_to(writer, from, layer, recode, diff_id, self.level, progress);
             let made = made.map(|(writer, digest, len_bytes)| {
                 writer.finish();
                 (digest, len_bytes)
@@ -102,7 +118,7 @@ impl Target for Registry {
                     blob.digest
                 ));
                 let file = growing.file();
-                self.push(&blob, &|| Ok(BlobReader::new(Arc::clone(file), 0, &blob)))?;
+                let _ = self.push(&blob, &|| Ok(BlobReader::new(Arc::clone(file), 0, &blob)))?;
             }
         }
         Ok((blob.digest, len_bytes))

@@ -1,5 +1,6 @@
 //! The build: stages in order, each instruction applied to its stage.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use common::oci::{MAX_DOCUMENT_LEN_BYTES, Platform};
 use common::store::{Location, Store};
 use common::time::Timestamp;
 
-use crate::cache::{Cache, Outcome, Record, difference};
+use crate::cache::{Cache, Outcome, Record};
 use crate::cli::Network;
 use crate::context::Context;
 use crate::error::Error;
@@ -240,20 +241,31 @@ impl Builder {
         record: &Record,
         execute: impl FnOnce(&mut Self) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
-        let before = self.cache.remember(&self.step_name, record)?;
-        if let Some(outcome) = self.cache.find(record, &self.store)? {
-            self.progress("cached");
-            return Ok(outcome);
-        }
-        let why = match before {
-            _ if self.cache.is_ignored => "--no-cache".into(),
-            None => "not built before".into(),
-            Some(before) => difference(&before, record),
+        let key = record.key()?;
+        let outcome = match self.cache.find(&key, &self.store) {
+            Some(outcome) => {
+                self.progress("cached");
+                outcome
+            }
+            None => {
+                self.progress(&self.miss(record));
+                let outcome = execute(self)?;
+                self.cache.keep(&key, &outcome)?;
+                outcome
+            }
         };
-        self.progress(&format!("miss: {why}"));
-        let outcome = execute(self)?;
-        self.cache.keep(record, &outcome)?;
+        self.cache.remember(&self.step_name, &key);
         Ok(outcome)
+    }
+
+    /// Why a step is not in the cache, if that was asked for: to find out takes time.
+    fn miss(&self, record: &Record) -> Cow<'static, str> {
+        let why = match (self.explain, self.cache.is_ignored) {
+            (false, _) => return "not in the cache".into(),
+            (true, true) => Some("--no-cache".to_owned()),
+            (true, false) => self.cache.difference(&self.step_name, record),
+        };
+        format!("miss: {}", why.unwrap_or_else(|| "not built before".into())).into()
     }
 
     /// Names the step: on a terminal, and where it was asked for.

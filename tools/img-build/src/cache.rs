@@ -1,19 +1,24 @@
 //! The build cache: what a step was, and the layer that came of it.
 //!
 //! A step is described by a record: everything that its result depends on, and
-//! nothing else. The key is the digest of the record, and the record is kept with
-//! the result, so that a miss can be explained. Files are described by what ends up
-//! in the layer, so the same COPY hits on another base, too, as long as it reads the
-//! same of it. Deleting the cache costs time only.
+//! nothing else. The key is the digest of the record. A file of that name holds the
+//! outcome as its first line, which is all that a hit reads, and the record as its
+//! second, so that `--explain` can say what became different. Files are described by
+//! what ends up in the layer, so the same COPY hits on another base, too, as long as it
+//! reads the same of it. Deleting the cache costs time only.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use common::cache;
 use common::digest::{DiffId, Digest};
+use common::document;
 use common::image::Layer;
 use common::oci::{Descriptor, media_type};
 use common::store::Store;
+use rustix::fs::CWD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,10 +46,17 @@ struct Blob {
     len_bytes: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    record: Record,
-    outcome: Outcome,
+/// The longest outcome.
+const MAX_OUTCOME_LEN_BYTES: u64 = 64 << 10;
+
+/// The longest file of the cache that is read whole: a record of a million files.
+const MAX_LEN_BYTES: u64 = 256 << 20;
+
+/// A record as it is kept, and its digest.
+#[derive(Debug)]
+pub(crate) struct Key {
+    json: Vec<u8>,
+    digest: Digest,
 }
 
 impl Record {
@@ -58,10 +70,15 @@ impl Record {
         Self(map)
     }
 
-    fn key(&self) -> Result<Digest, Error> {
-        let json = serde_json::to_vec(self).map_err(|error| Error::Other(error.to_string()))?;
-        Ok(Digest::of(&json))
+    pub(crate) fn key(&self) -> Result<Key, Error> {
+        let json = to_json(self)?;
+        let digest = Digest::of(&json);
+        Ok(Key { json, digest })
     }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| Error::Other(error.to_string()))
 }
 
 impl Outcome {
@@ -99,52 +116,61 @@ impl Cache {
     }
 
     /// What came of the step before, if the store still has it.
-    pub(crate) fn find(&self, record: &Record, store: &Store) -> Result<Option<Outcome>, Error> {
+    pub(crate) fn find(&self, key: &Key, store: &Store) -> Option<Outcome> {
         if self.is_ignored {
-            return Ok(None);
+            return None;
         }
-        let Some(path) = self.path(&record.key()?) else { return Ok(None) };
-        let kept = load(&path).filter(|kept| kept.record == *record);
-        Ok(kept.map(|kept| kept.outcome).filter(|outcome| {
-            outcome.layer().is_none_or(|layer| store.contains(&layer.descriptor))
-        }))
+        let file = document::open_at(CWD, &self.path(&key.digest)?).ok()?;
+        let mut line = Vec::new();
+        let mut reader = BufReader::new(file.take(MAX_OUTCOME_LEN_BYTES));
+        reader.read_until(b'\n', &mut line).ok()?;
+        // A crash may have left less than a line.
+        let outcome: Outcome = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
+        let is_there = outcome.layer().is_none_or(|layer| store.contains(&layer.descriptor));
+        is_there.then_some(outcome)
     }
 
     /// Keeps what came of a step. A cache that cannot be written costs time only.
-    pub(crate) fn keep(&self, record: &Record, outcome: &Outcome) -> Result<(), Error> {
-        if let Some(path) = self.path(&record.key()?) {
-            let kept = Kept { record: record.clone(), outcome: outcome.clone() };
-            let json =
-                serde_json::to_vec(&kept).map_err(|error| Error::Other(error.to_string()))?;
-            let _ = cache::write(&path, &[&json]);
+    pub(crate) fn keep(&self, key: &Key, outcome: &Outcome) -> Result<(), Error> {
+        if let Some(path) = self.path(&key.digest) {
+            let _ = cache::write(&path, &[&to_json(outcome)?, b"\n", &key.json]);
         }
         Ok(())
     }
 
-    /// Remembers which record a step of a Containerfile had, to say next time what
-    /// became different; tells what it was.
-    pub(crate) fn remember(&self, step: &str, record: &Record) -> Result<Option<Record>, Error> {
-        let Some(dir) = &self.dir else { return Ok(None) };
-        let path = dir.join("steps").join(Digest::of(step.as_bytes()).hex());
-        let before = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        let json = serde_json::to_vec(record).map_err(|error| Error::Other(error.to_string()))?;
-        let _ = cache::write(&path, &[&json]);
-        Ok(before)
+    /// Remembers which record a step of a Containerfile had, for [`Cache::difference`].
+    pub(crate) fn remember(&self, step: &str, key: &Key) {
+        let Some(path) = self.step(step) else { return };
+        let (hex, limit) = (key.digest.hex().as_bytes(), MAX_OUTCOME_LEN_BYTES);
+        if document::found(&path, limit).is_ok_and(|kept| kept == hex) {
+            return;
+        }
+        let _ = cache::write(&path, &[hex]);
+    }
+
+    /// What became different since a step was last built; `None` if it never was.
+    pub(crate) fn difference(&self, step: &str, now: &Record) -> Option<String> {
+        let hex = document::found(&self.step(step)?, MAX_OUTCOME_LEN_BYTES).ok()?;
+        let path =
+            self.path(&format!("sha256:{}", std::str::from_utf8(&hex).ok()?).parse().ok()?)?;
+        let kept = document::found(&path, MAX_LEN_BYTES).ok()?;
+        let at = kept.iter().position(|byte| *byte == b'\n')?;
+        let before = serde_json::from_slice(kept.get(at..)?).ok()?;
+        Some(difference(&before, now))
     }
 
     fn path(&self, key: &Digest) -> Option<PathBuf> {
         let folder = key.hex().get(..2)?;
         Some(self.dir.as_ref()?.join("keys").join(folder).join(key.hex()))
     }
+
+    fn step(&self, step: &str) -> Option<PathBuf> {
+        Some(self.dir.as_ref()?.join("steps").join(Digest::of(step.as_bytes()).hex()))
+    }
 }
 
-/// `None` for what is not there or not whole: the step is executed again.
-fn load(path: &Path) -> Option<Kept> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-/// What of a step is not as it was: for `--explain`.
-pub(crate) fn difference(before: &Record, now: &Record) -> String {
+/// What of a step is not as it was.
+fn difference(before: &Record, now: &Record) -> String {
     let mut changed = Vec::new();
     for (name, value) in &now.0 {
         match before.0.get(name) {
@@ -168,32 +194,40 @@ pub(crate) fn difference(before: &Record, now: &Record) -> String {
 
 /// Lists of words: which are new, which are gone.
 fn items(old: &[Value], new: &[Value]) -> String {
-    let only = |these: &[Value], those: &[Value], sign: &str| {
+    let texts = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>();
+    let (old, new) = (texts(old), texts(new));
+    let only = |these: &[String], those: &[String], sign: &str| {
+        let those: HashSet<&String> = those.iter().collect();
         let only = these.iter().filter(|item| !those.contains(item));
         only.map(|item| format!("{sign}{item}")).collect::<Vec<_>>()
     };
-    let words = [only(old, new, "-"), only(new, old, "+")].concat();
-    if words.is_empty() { "another order".into() } else { words.join(" ") }
+    let words = [only(&old, &new, "-"), only(&new, &old, "+")].concat();
+    if words.is_empty() { "another order".into() } else { first(words) }
 }
-
-/// How many paths are named before the rest is counted.
-const SHOWN: usize = 5;
 
 /// Lists of files, by their paths.
 fn entries(old: &[Value], new: &[Value]) -> String {
-    let path = |entry: &Value| entry.get(0).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut words = Vec::new();
-    for entry in new {
-        match old.iter().find(|before| path(before) == path(entry)) {
-            None => words.push(format!("+{}", path(entry))),
-            Some(before) if before != entry => words.push(path(entry)),
-            Some(_) => {}
-        }
+    fn by_path(entries: &[Value]) -> HashMap<&str, &Value> {
+        entries.iter().map(|entry| (path(entry), entry)).collect()
     }
-    let gone = old.iter().filter(|before| !new.iter().any(|entry| path(entry) == path(before)));
-    words.extend(gone.map(|entry| format!("-{}", path(entry))));
+    fn path(entry: &Value) -> &str {
+        entry.get(0).and_then(Value::as_str).unwrap_or_default()
+    }
+    let (before, after) = (by_path(old), by_path(new));
+    let changed = new.iter().filter_map(|entry| match before.get(path(entry)) {
+        None => Some(format!("+{}", path(entry))),
+        Some(before) => (*before != entry).then(|| path(entry).to_owned()),
+    });
+    let gone = old.iter().map(path).filter(|path| !after.contains_key(path));
+    format!("files: {}", first(changed.chain(gone.map(|path| format!("-{path}"))).collect()))
+}
+
+/// How many words are named before the rest is counted.
+const SHOWN: usize = 5;
+
+fn first(mut words: Vec<String>) -> String {
     let rest = words.len().saturating_sub(SHOWN);
     words.truncate(SHOWN);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!("files: {}{more}", words.join(" "))
+    format!("{}{more}", words.join(" "))
 }

@@ -2,15 +2,18 @@
 //! after the other, a magic in front and a checksum behind. What is not whole, or
 //! of another version, is not there.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use common::cache;
 use common::digest::Digest;
+use common::document;
 
 /// Length of the checksum, in hexadecimal.
 const SUM_LEN: usize = 64;
+
+/// The longest of them: some millions of files.
+const MAX_LEN_BYTES: u64 = 1 << 30;
 
 /// Appends a byte string.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -47,7 +50,7 @@ pub(crate) fn write_summed(path: &Path, magic: &[u8; 8], body: &[u8]) -> io::Res
 
 /// The body of a file that [`write_summed`] wrote.
 pub(crate) fn read_summed(path: &Path, magic: &[u8; 8]) -> Option<Vec<u8>> {
-    let mut bytes = fs::read(path).ok()?;
+    let mut bytes = document::found(path, MAX_LEN_BYTES).ok()?;
     let body = bytes.strip_prefix(magic)?;
     let (body, sum) = body.split_at_checked(body.len().checked_sub(SUM_LEN)?)?;
     if Digest::of(body).hex().as_bytes() != sum {

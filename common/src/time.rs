@@ -31,12 +31,28 @@ impl Timestamp {
     /// A text that is not RFC 3339, or out of range.
     pub fn parse_rfc3339(text: &str) -> Result<Self, InvalidTime> {
         let parsed: jiff::Timestamp = text.parse().map_err(|_| InvalidTime(text.to_owned()))?;
+        Ok(parsed.into())
+    }
+
+    /// Parses a date as HTTP has it: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section
+    /// 5.6.7), of which the two old forms are not understood.
+    ///
+    /// # Errors
+    /// Another text.
+    pub fn parse_http_date(text: &str) -> Result<Self, InvalidTime> {
+        let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim());
+        Ok(parsed.map_err(|_| InvalidTime(text.to_owned()))?.into())
+    }
+}
+
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(parsed: jiff::Timestamp) -> Self {
         let (mut seconds, mut nanoseconds) = (parsed.as_second(), parsed.subsec_nanosecond());
         if nanoseconds < 0 {
             seconds -= 1;
             nanoseconds += 1_000_000_000;
         }
-        Ok(Self { seconds, nanoseconds: nanoseconds.unsigned_abs() })
+        Self { seconds, nanoseconds: nanoseconds.unsigned_abs() }
     }
 }
 
@@ -53,7 +69,7 @@ impl fmt::Display for Timestamp {
 
 /// A text that is not a time.
 #[derive(Debug, thiserror::Error)]
-#[error("not an RFC 3339 time: '{}'", crate::name::show(.0))]
+#[error("not a time: '{}'", crate::name::show(.0))]
 pub struct InvalidTime(String);
 
 /// A bad `SOURCE_DATE_EPOCH`.

@@ -7,6 +7,8 @@ complete -c img-copy -l format -d 'Write manifests in this format' -r -f -a "oci
 docker\t'Docker\'s schema 2'"
 complete -c img-copy -l authfile -d 'Find credentials in FILE and nowhere else' -r -F
 complete -c img-copy -l retry-times -d 'Try again N times what may work another time' -r
+complete -c img-copy -l speed-limit -d 'Give up a transfer that is slower than BYTES a second; 0: never' -r
+complete -c img-copy -l speed-time -d 'How long it has to be slower than that' -r
 complete -c img-copy -l creds -d 'Log in to the registry as USER' -r
 complete -c img-copy -l src-creds -d 'As --creds, for the registry that is copied from' -r
 complete -c img-copy -l dest-creds -d 'As --creds, for the registry that is copied to' -r

@@ -19,20 +19,24 @@ pub(super) fn set_options(command: &Command) {
 
 /// The hint for `error` or for what caused it.
 pub(super) fn of(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let found = known(error).filter(|(option, _)| has(option));
-        if let Some((_, hint)) = found {
-            return Some(hint);
-        }
+    let mut found = causes(error).filter_map(known).filter(|(option, _)| has(option));
+    found.next().map(|(_, hint)| hint)
+}
+
+/// The first error of this type among `error` and what caused it.
+pub fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and what caused it, one after the other.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
         // The source of an error of I/O is not what it wraps but the source of that.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = match wrapped {
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(wrapped) => Some(wrapped),
             None => error.source(),
-        };
-    }
-    None
+        }
+    })
 }
 
 /// The option that helps, and the hint.

@@ -21,6 +21,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use failure::Failure;
+pub use hint::cause;
 pub use options::{
     BareLayers, ColorChoice, Compress, CompressOptions, OutputFile, OutputOptions, SizeLimit,
 };

@@ -71,6 +71,14 @@ pub(crate) struct Registries {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) retry_times: u32,
 
+    /// Give up a transfer that is slower than BYTES a second; 0: never
+    #[arg(long, value_name = "BYTES", default_value_t = 1000)]
+    pub(crate) speed_limit: u64,
+
+    /// How long it has to be slower than that
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) speed_time: u64,
+
     /// Log in to the registry as USER
     #[arg(long, value_name = "USER:PASSWORD")]
     pub(crate) creds: Option<Credentials>,

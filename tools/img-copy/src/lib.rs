@@ -13,7 +13,7 @@ mod tree;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status};
+use common::cli::{Failure, Status, cause};
 use common::compression::Format;
 use common::image::{Destination, Found};
 use common::layer::verify;
@@ -71,7 +71,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     };
     let copied = copy::copy(&found, &root, &wishes, layers, target.as_ref());
     let digest = copied.map_err(|problem| {
-        let is_layer = verify::Error::is_cause_of(&problem);
+        let is_layer = cause::<verify::Error>(&problem).is_some();
         match is_layer && may_trust {
             true => failure(problem).hint("--no-verify-layers copies the image as it is"),
             false => failure(problem),

@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use common::cli::Failure;
+use common::cli::{Failure, cause};
 use common::image::{Destination, Found, InvalidReference, Opener, Reference};
 use common::store::{Location, Name};
 
 use crate::cli::Registries;
-use crate::registry::{self, Access, Credentials, Options, RegistryReference, Repository};
+use crate::registry::{self, Access, Credentials, Options, Pace, RegistryReference, Repository};
 
 /// Where an image comes from.
 #[derive(Debug)]
@@ -68,7 +69,18 @@ impl Source {
             Self::Registry(reference) => match error {
                 // An output's failure, not the image's.
                 common::image::Error::Stream(error) => error.into(),
-                error => Failure::about(reference, error),
+                error => {
+                    let found = match &error {
+                        common::image::Error::Origin(inner) => inner.downcast_ref(),
+                        other => cause::<registry::Error>(other),
+                    };
+                    let hint = found.and_then(registry::Error::hint);
+                    let failure = Failure::about(reference, error);
+                    match hint {
+                        Some(hint) => failure.hint(hint),
+                        None => failure,
+                    }
+                }
             },
         }
     }
@@ -102,12 +114,11 @@ impl Place {
 
 /// An error of a registry, with what to do about it.
 pub(crate) fn about(reference: &RegistryReference, error: registry::Error) -> Failure {
-    let denied = matches!(error, registry::Error::Denied { .. });
+    let hint = error.hint();
     let failure = Failure::about(reference, error);
-    if denied {
-        failure.hint("log in with 'docker login' or 'podman login', or give --creds USER:PASSWORD")
-    } else {
-        failure
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
@@ -149,6 +160,7 @@ pub(crate) fn options(
         tls_verify: tls_verify.or(given.tls_verify),
         cert_dir: cert_dir.clone().or_else(|| given.cert_dir.clone()),
         retries: given.retry_times,
+        pace: Pace { limit_bytes: given.speed_limit, time: Duration::from_secs(given.speed_time) },
     };
     Ok((
         options(&given.src_creds, given.src_tls_verify, &given.src_cert_dir),

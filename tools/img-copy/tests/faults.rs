@@ -8,7 +8,8 @@ mod support;
 use common::digest::Digest;
 use common::json::base64;
 
-use support::fake::{Reply, Request, part};
+use support::fake::{Fake, Reply, Request, part};
+use support::proxy::Proxy;
 use support::pulled::{LEN, Pulled};
 use support::put_noise;
 
@@ -67,6 +68,71 @@ fn patience_ends() {
     });
     pulled.fails(&fake, "manifest 1: 503");
     assert_eq!(fake.asked("GET", "/manifests/").len(), 1);
+}
+
+#[test]
+fn a_registry_that_trickles_is_given_up() {
+    let pulled = Pulled::new();
+    let slow = "slower than 1000 bytes a second for 1 s";
+    for part in ["/v2/", "/manifests/", "/blobs/", "/token"] {
+        let tokens = with_tokens(|_| Reply::status(200).body(r#"{"token":"good"}"#));
+        let bytes = pulled.bytes(&pulled.image);
+        let fake = pulled.serve(move |request| {
+            let trickles = request.path == part || part != "/v2/" && request.is("GET", part);
+            let body = bytes.clone();
+            match trickles {
+                true => Some(Reply { trickles, ..Reply::status(200).body(body) }),
+                false => tokens(request),
+            }
+        });
+        let start = std::time::Instant::now();
+        let name = fake.name("app:1");
+        let args = ["--speed-time=1", "--retry-times=1", &name, "oci:new:x"];
+        let (_, said) = pulled.place.failed(&args);
+        assert!(said.contains(slow), "{part}: {said}");
+        assert!(said.ends_with("hint: --speed-limit and --speed-time say how slow it may be\n"));
+        assert_eq!(said.lines().count(), 2, "{part}: {said}");
+        assert!(start.elapsed().as_secs() < 30, "{part}");
+    }
+}
+
+#[test]
+fn a_registry_that_takes_little_is_given_up() {
+    let place = support::place();
+    // More than the kernel takes off our hands.
+    let image = put_noise(&place, "app", 16 << 20);
+    let fake = Fake::start(&place, &image, |request| {
+        request.is("HEAD", "/blobs/").then(|| Reply::status(404))
+    });
+    let proxy = Proxy::slow(fake.port);
+    let name = format!("docker://127.0.0.1:{}/app:1", proxy.port);
+    let limit = ["--speed-limit=1000000", "--speed-time=1", "--retry-times=0", "--compress=none"];
+    let (_, said) = place.failed(&[&["app", &name][..], &limit].concat());
+    assert!(said.contains("slower than 1000000 bytes a second for 1 s"), "{said}");
+    assert_eq!(fake.asked("PUT", "/manifests/").len(), 0);
+}
+
+#[test]
+fn a_registry_that_is_too_busy_is_explained() {
+    let pulled = Pulled::new();
+    let date = "Fri, 31 Dec 2100 23:59:59 GMT".to_owned();
+    for (status, after, line, hint) in [
+        (429, None, "manifest 1: 429 too many requests: slow down", "try again later"),
+        (429, Some("1000".to_owned()), "429 too many requests", "try again in 1000 seconds"),
+        (503, Some(date), "503 service unavailable", "try again in 2"),
+        (503, None, "503 service unavailable", "try again later"),
+    ] {
+        let fake = pulled.serve(move |request| {
+            let body = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#;
+            let reply = Reply::status(status).body(body);
+            request.is("GET", "/manifests/").then(|| match &after {
+                Some(after) => reply.with("Retry-After", after),
+                None => reply,
+            })
+        });
+        pulled.fails(&fake, line);
+        pulled.fails(&fake, &format!("img-copy: hint: {hint}"));
+    }
 }
 
 #[test]

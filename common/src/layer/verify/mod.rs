@@ -46,23 +46,6 @@ pub enum Error {
     Thread(#[source] io::Error),
 }
 
-impl Error {
-    /// Whether one of these is what `error` comes from.
-    #[must_use]
-    pub fn is_cause_of(error: &(dyn std::error::Error + 'static)) -> bool {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            // The error within an io::Error is not its source, but itself.
-            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            if error.is::<Self>() || inner.is_some_and(|inner| inner.is::<Self>()) {
-                return true;
-            }
-            next = error.source();
-        }
-        false
-    }
-}
-
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(io::ErrorKind::InvalidData, error)

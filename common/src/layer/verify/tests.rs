@@ -1,4 +1,4 @@
-use std::io::{Read, Write as _};
+use std::io::Write as _;
 
 use super::{Error, Verifier, verify};
 use crate::compression::{Encoder, Format};
@@ -81,15 +81,4 @@ fn a_check_that_is_given_up_ends() {
     let mut passing = Verifier::new(Digest::of(b"x"), DiffId(Digest::of(b"y")));
     passing.update(&plain).unwrap();
     drop(passing);
-}
-
-#[test]
-fn the_cause_is_found_through_wrappers() {
-    let error = Error::Read(std::io::Error::other("x"));
-    let wrapped = std::io::Error::from(error);
-    assert!(Error::is_cause_of(&wrapped));
-    let deep = crate::store::Error::Source { digest: Digest::of(b""), source: wrapped };
-    assert!(Error::is_cause_of(&deep));
-    let other = std::io::empty().read_exact(&mut [0]).unwrap_err();
-    assert!(!Error::is_cause_of(&other));
 }

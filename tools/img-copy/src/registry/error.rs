@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::digest::Digest;
+use common::human::count;
 use common::store;
+use ureq::http::StatusCode;
+
+use super::TooSlow;
 
 /// Why a registry did not give or take what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +24,7 @@ pub(crate) enum Error {
     #[error("{0}: the connection was cut")]
     Cut(String),
     /// An answer that is no success.
-    #[error("{what}: {status}{detail}")]
+    #[error("{what}: {}{detail}", words(*.status))]
     Status { what: String, status: u16, detail: String, retry_after: Option<Duration> },
     /// Nothing of this name or digest.
     #[error("{what} is not there{detail}")]
@@ -101,6 +105,30 @@ impl Error {
         }
     }
 
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Denied { .. } => Some(
+                "log in with 'docker login' or 'podman login', or give --creds USER:PASSWORD"
+                    .into(),
+            ),
+            Self::Status { status: 429 | 503, retry_after: Some(pause), .. } => {
+                let seconds = count(pause.as_secs(), "second", "seconds");
+                Some(format!("try again in {seconds}, as the registry asks"))
+            }
+            Self::Status { status: 429, .. } => Some(
+                "try again later, with --retry-times, or log in: many registries limit those \
+                 who have not"
+                    .into(),
+            ),
+            Self::Status { status: 503, .. } => Some("try again later".into()),
+            Self::Io { source, .. } if is_slow(source) => {
+                Some("--speed-limit and --speed-time say how slow it may be".into())
+            }
+            _ => None,
+        }
+    }
+
     /// How long the registry asks us to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -108,6 +136,19 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// A status, and what it means: `429 too many requests`.
+fn words(status: u16) -> String {
+    let known = StatusCode::from_u16(status).ok();
+    match known.and_then(|status| status.canonical_reason()) {
+        Some(reason) => format!("{status} {}", reason.to_ascii_lowercase()),
+        None => status.to_string(),
+    }
+}
+
+fn is_slow(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<TooSlow>())
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {

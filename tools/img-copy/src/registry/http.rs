@@ -4,13 +4,19 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
+use common::time::{self, Timestamp};
 use serde::Deserialize;
 use ureq::http::header::{CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
 use ureq::http::{Method, Request, Response, Uri, request};
 use ureq::tls::TlsConfig;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector,
+};
 use ureq::{Agent, Body, SendBody};
 
 use super::Error;
+use super::pace::{Pace, Paced};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a peer may be silent in the middle of something.
@@ -22,6 +28,8 @@ const MAX_REFUSAL_LEN_BYTES: u64 = 64 << 10;
 /// As much of it as is shown.
 const MAX_SHOWN_LEN: usize = 300;
 const BUFFER_LEN_BYTES: usize = 256 << 10;
+/// As much as is sent at once, and measured at once.
+const OUTPUT_LEN_BYTES: usize = 32 << 10;
 
 /// An answer, its body unread.
 pub(super) type Answer = Response<Body>;
@@ -44,7 +52,7 @@ pub(super) struct Upload<'r> {
 }
 
 impl Http {
-    pub(super) fn new(host: &str, tls: TlsConfig, proxied: bool) -> Self {
+    pub(super) fn new(host: &str, tls: TlsConfig, proxied: bool, pace: Pace) -> Self {
         let mut config = Agent::config_builder()
             .tls_config(tls)
             // Redirects and refusals are ours to judge.
@@ -55,7 +63,7 @@ impl Http {
             // A blob is wanted as it is.
             .accept_encoding("identity")
             .input_buffer_size(BUFFER_LEN_BYTES)
-            .output_buffer_size(BUFFER_LEN_BYTES)
+            .output_buffer_size(OUTPUT_LEN_BYTES)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
             .timeout_per_read(Some(STALL_TIMEOUT))
@@ -63,7 +71,14 @@ impl Http {
         if !proxied {
             config = config.proxy(None);
         }
-        Self { agent: config.build().into(), host: host.to_owned() }
+        // ureq's own chain, with the floor under TLS.
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(Paced(pace))
+                .chain(RustlsConnector::default());
+        let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        Self { agent, host: host.to_owned() }
     }
 
     /// Sends a request that has no body.
@@ -107,9 +122,7 @@ impl Http {
     /// What an answer that is no success means.
     pub(super) fn failure(&self, what: &str, answer: Answer) -> Error {
         let status = answer.status().as_u16();
-        let retry_after = header(&answer, &RETRY_AFTER)
-            .and_then(|seconds| seconds.trim().parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = header(&answer, &RETRY_AFTER).and_then(pause);
         let what = what.to_owned();
         let detail = detail(answer);
         let denied = |what| Error::Denied { host: self.host.clone(), what, detail: detail.clone() };
@@ -136,6 +149,16 @@ fn request(method: &Method, url: &Uri, headers: &Headers<'_>) -> request::Builde
 /// A header that is text.
 pub(super) fn header<'a>(answer: &'a Answer, name: &HeaderName) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
+}
+
+/// The pause that `Retry-After` asks for (RFC 9110, section 10.2.3).
+fn pause(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = Timestamp::parse_http_date(text).ok()?;
+    let seconds = until.seconds.saturating_sub(time::clock().seconds);
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 /// Reads a body to its end, which must come before one byte more than `limit`.

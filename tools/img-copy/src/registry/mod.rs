@@ -8,7 +8,7 @@
 //! unbounded, and knows no credential files, so that the hard parts would be ours anyway.
 //!
 //! One concern a file: what users type ([`reference`]), connections and what may be
-//! asked of whom ([`http`], [`tls`]), who we are ([`credentials`], [`challenge`],
+//! asked of whom ([`http`], [`tls`], [`pace`]), who we are ([`credentials`], [`challenge`],
 //! [`token`]), patience ([`retry`]), and the two directions ([`pull`], [`push`]). What is
 //! to be copied, and in which order, is for [`crate::copy`].
 
@@ -16,6 +16,7 @@ mod challenge;
 mod credentials;
 mod error;
 mod http;
+mod pace;
 mod pull;
 mod push;
 mod reference;
@@ -27,6 +28,7 @@ mod url;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use error::Error;
+pub(crate) use pace::{Pace, TooSlow};
 pub(crate) use push::Pushed;
 pub(crate) use reference::{RegistryReference, Target};
 pub(crate) use repository::{Access, Options, Repository};

@@ -10,7 +10,7 @@ use super::http::{Answer, Headers, Http, Upload};
 use super::retry::Patience;
 use super::token::Session;
 use super::url::{Origin, Scheme, join};
-use super::{Credentials, Error, RegistryReference, credentials, tls};
+use super::{Credentials, Error, Pace, RegistryReference, credentials, tls};
 
 /// More than any registry needs.
 const MAX_REDIRECTS: usize = 5;
@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) cert_dir: Option<PathBuf>,
     /// How often something that failed is tried again.
     pub(crate) retries: u32,
+    /// How slow it may be.
+    pub(crate) pace: Pace,
 }
 
 /// What is to be done in a repository.
@@ -84,7 +86,7 @@ impl Repository {
         let origin = origin.ok_or_else(|| Error::protocol(authority, "not a host"))?;
         let loopback = origin.is_loopback();
         let mut repository = Self {
-            http: Http::new(authority, tls, !loopback),
+            http: Http::new(authority, tls, !loopback, options.pace),
             path: reference.path.clone(),
             host: reference.host.clone(),
             base: format!("{}://{authority}", Scheme::Https.name()),

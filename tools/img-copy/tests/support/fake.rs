@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use common::digest::Digest;
 use common::oci::media_type;
@@ -45,6 +46,8 @@ pub(crate) struct Reply {
     pub(crate) cut_after: Option<usize>,
     /// The body says no length and goes on for ever.
     pub(crate) endless: bool,
+    /// Head and body come byte by byte, ten a second.
+    pub(crate) trickles: bool,
 }
 
 impl Reply {
@@ -186,6 +189,14 @@ fn write(writer: &mut TcpStream, request: &Request, reply: &Reply) -> bool {
         let _ = write!(head, "Content-Length: {}\r\n", reply.body.len());
     }
     head.push_str("\r\n");
+    if reply.trickles {
+        let bytes = head.as_bytes().iter().chain(&reply.body);
+        let mut slowly = bytes.map(|byte| {
+            thread::sleep(Duration::from_millis(100));
+            writer.write_all(&[*byte])
+        });
+        return slowly.all(|sent| sent.is_ok());
+    }
     let mut sent = writer.write_all(head.as_bytes());
     if request.method != "HEAD" {
         let len = reply.cut_after.unwrap_or(reply.body.len());

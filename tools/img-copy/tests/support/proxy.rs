@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// A port that leads to another one.
 pub(crate) struct Proxy {
@@ -41,6 +42,26 @@ impl Proxy {
             }
         });
         Self { port: own, passed }
+    }
+
+    /// Leads to `port`, and takes only 10 kB a second from each client.
+    pub(crate) fn slow(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let own = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                let (back, to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || pass(back, to, |_| true));
+                thread::spawn(move || {
+                    pass(client, server, |len| {
+                        thread::sleep(Duration::from_micros(len as u64 * 100));
+                        true
+                    });
+                });
+            }
+        });
+        Self { port: own, passed: Arc::default() }
     }
 
     pub(crate) fn passed(&self) -> usize {

@@ -29,7 +29,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 pub(crate) use locate::MAX_LINKS;
-pub use locate::{Located, Missing};
+pub use locate::{Links, Located, Missing, Unreachable, locate};
 pub(crate) use path::MAX_NAME_LEN_BYTES;
 pub use path::{InvalidPath, join, push, split};
 pub use remove::{Removed, names, remove};

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::Root;
-use super::locate::{End, Last, Walked, walk};
+use super::locate::{End, Last, Links, Walked, walk};
 
 /// How often a resolution that raced with a rename is begun again before the
 /// walk, which does not mind, takes over.
@@ -90,7 +90,8 @@ fn by_components(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<Own
     let must_be_directory = path.ends_with(b"/");
     let itself = flags.contains(OFlags::NOFOLLOW) && !must_be_directory;
     let last = if itself { Last::Itself } else { Last::Followed };
-    let Walked { above, end } = walk(root, path, last)?;
+    let walked = walk(root, path, last, Links::FOLLOWED);
+    let Walked { above, end } = walked.map_err(|error| error.errno())?;
     let at = above.last().map_or(root, |(_, fd)| fd.as_fd());
     match end {
         End::Directory => rustix::fs::openat(at, c".", flags, Mode::empty()),

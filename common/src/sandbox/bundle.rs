@@ -1,9 +1,11 @@
 //! A [`Plan`] as an OCI runtime takes it: the bundle's `config.json` (runtime-spec
 //! 1.0.2, which old runtimes know too).
 //!
-//! Files that the runtime is to mount lie in the bundle themselves, opened and copied
-//! by us: what it gets are names that nobody else can change. Everything is text
-//! there, so bytes that are not UTF-8 are refused.
+//! The runtime mounts only /proc, /sys and /dev, and what belongs on them. All else is
+//! mounted in the root already, so that no runtime follows an image's links. Files that it
+//! is to mount lie in the bundle themselves, opened and copied by us: their names are such
+//! that nobody else can change them. Everything is text there, so bytes that are not UTF-8
+//! are refused.
 
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use super::plan::{Bytes, Ids, MountPlan, Plan, SourcePlan};
 use super::surroundings::{Access, Measure, Network, Privileges, Programs, Terminal, Writable};
 use super::syscalls::{self, FAMILIES, NAMESPACES, PERSONALITIES, may_make_namespaces};
 use super::system::{READ_ONLY, masked};
+use super::target::Target;
 use super::user::User;
 
 /// The root's name in the bundle.
@@ -23,32 +26,21 @@ pub(super) const ROOT: &str = "rootfs";
 /// The folder of what is mounted from the bundle, each by its number.
 pub(super) const MOUNTS: &str = "mounts";
 
-/// The whole config for the bundle in `dir`. `files` are the files of /etc, by their
-/// names inside and in the bundle.
-pub(super) fn config(
-    plan: &Plan,
-    user: &User,
-    dir: &Path,
-    files: &[(&str, String)],
-) -> Result<Value, Error> {
+/// The whole config for the bundle in `dir`.
+pub(super) fn config(plan: &Plan, user: &User, dir: &Path) -> Result<Value, Error> {
     let settings = &plan.settings;
     let mut mounts = system_mounts(plan);
-    let in_bundle = |name: &str| text(&Bytes::new(dir.join(name)));
-    for (path, name) in files {
-        mounts.push(json!({"destination": path, "type": "bind", "source": in_bundle(name)?,
-            "options": ["bind", "rw", "nosuid", "nodev", "noexec"]}));
-    }
-    let mut hidden: Vec<String> = Vec::new();
     for (number, mount) in plan.mounts.iter().enumerate() {
-        let source = in_bundle(&format!("{MOUNTS}/{number}"))?;
-        match added(mount, source)? {
-            Some(mount) => mounts.push(mount),
-            None => hidden.push(text(&mount.target)?),
+        let target = Target::asked_for(&mount.target.0)?;
+        if target.is_system() {
+            let source = text(&Bytes::new(dir.join(format!("{MOUNTS}/{number}"))))?;
+            mounts.push(added(mount, &target, source)?);
         }
     }
+    let mut hidden: Vec<String> = Vec::new();
     let mut read_only: &[&str] = &[];
     if settings.takes(Measure::SystemPaths) {
-        hidden.extend(masked());
+        hidden = masked();
         read_only = &READ_ONLY;
     }
     let mut namespaces = vec![
@@ -139,15 +131,14 @@ fn system_mounts(plan: &Plan) -> Vec<Value> {
     ]
 }
 
-/// A mount that the caller asked for; `None` for a mask.
-fn added(mount: &MountPlan, source: String) -> Result<Option<Value>, Error> {
+/// A mount that the caller asked for.
+fn added(mount: &MountPlan, target: &Target, source: String) -> Result<Value, Error> {
     let access = match mount.access {
         Access::ReadOnly => "ro",
         Access::ReadWrite => "rw",
     };
-    let destination = text(&mount.target)?;
+    let destination = text(&Bytes(target.path()))?;
     Ok(match &mount.source {
-        SourcePlan::Mask => None,
         SourcePlan::Tmpfs(tmpfs) => {
             let mut options = vec![access.into(), "nosuid".into(), "nodev".to_owned()];
             if tmpfs.programs == Programs::Refused {
@@ -156,11 +147,11 @@ fn added(mount: &MountPlan, source: String) -> Result<Option<Value>, Error> {
             options.push(format!("mode={:o}", tmpfs.mode));
             options.push(format!("uid={},gid={}", tmpfs.owner.0, tmpfs.owner.1));
             options.extend(tmpfs.size_bytes.map(|size| format!("size={size}")));
-            Some(json!({"destination": destination, "type": "tmpfs", "source": "tmpfs",
-                "options": options}))
+            json!({"destination": destination, "type": "tmpfs", "source": "tmpfs",
+                "options": options})
         }
-        SourcePlan::Path(_) | SourcePlan::Fd(_) => Some(json!({"destination": destination,
-            "type": "bind", "source": source, "options": ["rbind", access]})),
+        SourcePlan::Path(_) | SourcePlan::Fd(_) => json!({"destination": destination,
+            "type": "bind", "source": source, "options": ["rbind", access]}),
     })
 }
 
@@ -212,11 +203,10 @@ mod tests {
             .cwd("/w")
             .network(Network::None)
             .mount(mount(Source::Path("/host".into()), "/v", Access::ReadOnly))
-            .mount(mount(Source::Mask, "/secret", Access::ReadOnly));
+            .mount(mount(Source::Path("/host".into()), "/sys/v", Access::ReadOnly));
         let (plan, _, _) = Plan::new(command, Ids::Host);
         let user = User { uid: 7, gid: 8, groups: vec![9], home: Some("/srv".into()) };
-        let files = [("/etc/hosts", "etc/hosts".to_owned())];
-        let config = config(&plan, &user, Path::new("/bundle"), &files).unwrap();
+        let config = config(&plan, &user, Path::new("/bundle")).unwrap();
         let at = |pointer: &str| config.pointer(pointer).unwrap().clone();
         assert_eq!(at("/process/args"), serde_json::json!(["sh"]));
         assert_eq!(at("/process/user/additionalGids"), serde_json::json!([9]));
@@ -225,13 +215,15 @@ mod tests {
         let mounts = at("/mounts");
         let find = |path: &str| {
             let all = mounts.as_array().unwrap();
-            all.iter().find(|mount| mount["destination"] == path).unwrap().clone()
+            all.iter().find(|mount| mount["destination"] == path).cloned()
         };
-        assert_eq!(find("/v")["source"], "/bundle/mounts/0");
-        assert_eq!(find("/v")["options"][1], "ro");
-        assert_eq!(find("/etc/hosts")["source"], "/bundle/etc/hosts");
+        // Mounted in the root already.
+        assert_eq!((find("/v"), find("/etc/hosts")), (None, None));
+        let added = find("/sys/v").unwrap();
+        assert_eq!(added["source"], "/bundle/mounts/1");
+        assert_eq!(added["options"][1], "ro");
         let list = |pointer: &str| serde_json::to_string(&at(pointer)).unwrap();
-        assert!(list("/linux/maskedPaths").contains("\"/secret\""));
+        assert!(list("/linux/maskedPaths").contains("\"/sys/firmware\""));
         assert!(list("/linux/namespaces").contains("network"));
         assert!(list("/linux/seccomp/syscalls").contains("\"io_uring_setup\""));
         assert!(!list("/process/capabilities/bounding").contains("MKNOD"));

@@ -9,17 +9,17 @@ use super::Error;
 use super::error::Trying as _;
 use super::mounts::{Mounts, NODEV, NOEXEC, NOSUID, RDONLY};
 use super::plan::Ids;
-use super::stub::Shape;
 use super::surroundings::Terminal;
+use super::target::{Shape, Target};
 use super::terminal::Pair;
 use crate::mount::context::{Context, tmpfs};
 
 impl Mounts<'_> {
     /// A /dev with what a program may expect. Nothing made in it later is a
     /// device: the few that are, are mounts of their own.
-    pub(super) fn dev(&self) -> Result<Option<Pair>, Error> {
+    pub(super) fn dev(&mut self) -> Result<Option<Pair>, Error> {
         let dev = tmpfs(Some(1 << 16), 0o755, NOSUID | NODEV | NOEXEC)?;
-        self.attach(dev.as_fd(), b"/dev", Shape::Directory)?;
+        self.attach(dev.as_fd(), &Target::of_system("/dev"), Shape::Directory)?;
         let about = || "cannot fill /dev".to_owned();
         let links = [
             ("/proc/self/fd", "fd"),
@@ -36,32 +36,33 @@ impl Mounts<'_> {
         }
         self.devices(dev.as_fd())?;
         let devpts = self.devpts()?;
-        self.attach(devpts.as_fd(), b"/dev/pts", Shape::Directory)?;
+        self.attach(devpts.as_fd(), &Target::of_system("/dev/pts"), Shape::Directory)?;
         let terminal = match self.plan.settings.terminal {
             Terminal::None => None,
             Terminal::New => Some(self.console(dev.as_fd(), devpts.as_fd())?),
         };
         let shm = tmpfs(Some(64 << 20), 0o1777, NOSUID | NODEV | NOEXEC)?;
-        self.attach(shm.as_fd(), b"/dev/shm", Shape::Directory)?;
+        self.attach(shm.as_fd(), &Target::of_system("/dev/shm"), Shape::Directory)?;
         let queues = Context::open("mqueue", "mqueue")
             .and_then(|context| context.mount(NOSUID | NODEV | NOEXEC));
         // A kernel may be built without them.
         if let Ok(queues) = queues {
-            self.attach(queues.as_fd(), b"/dev/mqueue", Shape::Directory)?;
+            self.attach(queues.as_fd(), &Target::of_system("/dev/mqueue"), Shape::Directory)?;
         }
         Ok(terminal)
     }
 
     /// The command's terminal, as /dev/console too.
-    fn console(&self, dev: BorrowedFd<'_>, devpts: BorrowedFd<'_>) -> Result<Pair, Error> {
+    fn console(&mut self, dev: BorrowedFd<'_>, devpts: BorrowedFd<'_>) -> Result<Pair, Error> {
         let about = || "cannot make a terminal".to_owned();
         let pair = Pair::new(devpts).trying(about)?;
         placeholder(dev, "console").trying(about)?;
-        self.bind(open_path(devpts, "0").trying(about)?.as_fd(), b"/dev/console", NOSUID | NOEXEC)?;
+        let slave = open_path(devpts, "0").trying(about)?;
+        self.bind(slave.as_fd(), &Target::of_system("/dev/console"), NOSUID | NOEXEC)?;
         Ok(pair)
     }
 
-    fn devices(&self, dev: BorrowedFd<'_>) -> Result<(), Error> {
+    fn devices(&mut self, dev: BorrowedFd<'_>) -> Result<(), Error> {
         let nodes = [
             ("null", 1, 3),
             ("zero", 1, 5),
@@ -96,7 +97,7 @@ impl Mounts<'_> {
                 return Err(Error::new(format!("/dev/{name} of the host is another device")));
             }
             placeholder(dev, name).trying(about)?;
-            self.bind(source.as_fd(), about().as_bytes(), attributes)?;
+            self.bind(source.as_fd(), &Target::of_system(&about()), attributes)?;
         }
         Ok(())
     }

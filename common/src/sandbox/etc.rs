@@ -1,7 +1,7 @@
-//! `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`, as the command sees them.
+//! `/etc/resolv.conf` and `/etc/hosts`, as the command sees them.
 //!
 //! They are files of a tmpfs mounted over the image's own, so what is written to
-//! them vanishes and the layer never holds them.
+//! them vanishes and the layer never holds them. `/etc/hostname` is the image's own.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -16,7 +16,7 @@ use super::surroundings::Network;
 use super::tree::Staging;
 
 /// Where they are.
-pub(super) const FILES: [&str; 3] = ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
+pub(super) const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// More than any of the host's own files should hold.
 const LONGEST: u64 = 1 << 20;
@@ -24,8 +24,7 @@ const LONGEST: u64 = 1 << 20;
 /// Writes the files; they come in the order of [`FILES`].
 pub(super) fn write(staging: &Staging, plan: &Plan) -> Result<Vec<(&'static str, OwnedFd)>, Error> {
     let directory = staging.directory("etc")?;
-    let contents =
-        [resolv_conf(plan), hosts(plan), format!("{}\n", plan.settings.hostname).into_bytes()];
+    let contents = [resolv_conf(plan), hosts(plan)];
     let mut files = Vec::new();
     for (path, content) in FILES.into_iter().zip(contents) {
         let name = path.trim_start_matches("/etc/");

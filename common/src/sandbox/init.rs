@@ -98,11 +98,13 @@ fn run_command(
 
     let staging = Staging::new(Path::new("/"))?;
     let root = tree::mount(&staging, plan, &descriptors, work.as_ref(), channel)?;
-    let terminal = Mounts::new(root.as_fd(), &staging, channel, plan)?.all(&descriptors)?;
+    let mounts = Mounts::new(root.as_fd(), &staging, channel, plan);
+    let (terminal, expected) = mounts.all(&descriptors)?;
     let user = look_up(plan, &root)?;
     let terminal = terminal.map(|pair| hand_over(pair, user.uid, channel)).transpose()?;
     drop((descriptors, work, life, staging));
     tree::enter(root)?;
+    expected.verify()?;
 
     match thread.fork().trying(|| "cannot start the command".into())? {
         None => process::main(plan, &user, channel, terminal, group),

@@ -1,21 +1,25 @@
-//! Paths inside the root, and files that were opened outside of it.
+//! Open files and directories, inside the root and outside of it.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, openat, statat};
 
-use crate::root::{Located, Root};
-
-/// Looks up `path` inside `root` as the command itself will see it.
-pub(super) fn locate(root: impl AsFd, path: &[u8]) -> io::Result<Located> {
-    Ok(Root::from_fd(root.as_fd().try_clone_to_owned()?).locate(path)?)
-}
-
 /// What an open file is.
 pub(super) fn kind(fd: impl AsFd) -> io::Result<FileType> {
     let stat = statat(fd, "", AtFlags::EMPTY_PATH)?;
     Ok(FileType::from_raw_mode(stat.st_mode as RawMode))
+}
+
+/// Another descriptor of the same file.
+pub(super) fn duplicate(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
+}
+
+/// Opens a directory by its name, which is not followed.
+pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
 }
 
 /// Opens in this mount namespace what `fd` is in the caller's: mounts cannot be

@@ -56,8 +56,9 @@ impl Leftovers {
         match plan.root.root() {
             Root::Overlay(overlay) => self.work = overlay.prepare()?,
             Root::Directory(path) => {
-                // Otherwise its mount points are a layer's, too.
-                if settings.writable != Writable::Discarded {
+                // Otherwise its mount points are a layer's, too, or nothing is mounted.
+                let is_mounted_on = settings.isolation != Isolation::Chroot;
+                if is_mounted_on && settings.writable != Writable::Discarded {
                     self.stubs = Stubs::in_directory(&path, plan, descriptors)?;
                 }
             }

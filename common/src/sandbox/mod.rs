@@ -13,6 +13,7 @@
 //! | init | `init` | process 1 inside: mounts, reaps, passes signals on |
 //! | the command | `process` | gives up privileges and executes |
 
+mod attached;
 mod bundle;
 mod capabilities;
 mod channel;
@@ -39,6 +40,7 @@ mod stub;
 mod surroundings;
 mod syscalls;
 mod system;
+mod target;
 mod terminal;
 mod tree;
 mod user;

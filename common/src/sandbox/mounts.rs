@@ -1,30 +1,29 @@
 //! What is mounted inside the root, in order: /proc and /sys (see `system`), /dev (see
 //! `dev`), and what the caller adds.
 //!
-//! Each target is opened inside the root first and mounted on by descriptor.
+//! Each mount is made detached. Its target is opened by the rules of `target` and mounted
+//! on by descriptor.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, openat};
+use rustix::fs::FileType;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::Error;
+use super::attached::{Attached, Expected};
 use super::channel::Channel;
 use super::error::Trying as _;
 use super::inside;
 use super::plan::{MountPlan, Plan, SourcePlan};
-use super::stub::Shape;
 use super::surroundings::{Access, Measure, Programs, Tmpfs};
+use super::target::{Shape, Target, create};
 use super::terminal::Pair;
 use super::tree::Staging;
 use crate::mount::context::{Context, attach};
 use crate::name::show;
 use crate::root::Located;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
-
-/// Where every sandbox has a mount of its own.
-pub(super) const FIXED: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 pub(super) const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 pub(super) const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
@@ -38,8 +37,8 @@ pub(super) struct Mounts<'a> {
     pub(super) staging: &'a Staging,
     pub(super) channel: &'a Channel,
     pub(super) plan: &'a Plan,
-    /// An empty directory and an empty file that masks show.
-    pub(super) nothing: (OwnedFd, OwnedFd),
+    /// What is on /proc, /sys and /dev so far.
+    attached: Attached,
 }
 
 impl<'a> Mounts<'a> {
@@ -48,50 +47,66 @@ impl<'a> Mounts<'a> {
         staging: &'a Staging,
         channel: &'a Channel,
         plan: &'a Plan,
-    ) -> Result<Self, Error> {
-        let directory = staging.directory("nothing")?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(staging, "empty", flags, Mode::from_raw_mode(0o444))
-            .trying(|| "cannot prepare mount points".into())?;
-        Ok(Self { root, staging, channel, plan, nothing: (directory, file) })
+    ) -> Self {
+        Self { root, staging, channel, plan, attached: Attached::default() }
     }
 
-    /// Mounts everything, in order. Returns the terminal, if there is to be one.
-    pub(super) fn all(&self, descriptors: &[OwnedFd]) -> Result<Option<Pair>, Error> {
-        self.proc()?;
-        self.sys()?;
+    /// Mounts everything, in order. Returns the terminal, if there is to be one, and what
+    /// the command must find.
+    pub(super) fn all(
+        mut self,
+        descriptors: &[OwnedFd],
+    ) -> Result<(Option<Pair>, Expected), Error> {
+        let proc = self.proc()?;
+        let sys = self.sys()?;
         let terminal = self.dev()?;
         if self.plan.settings.takes(Measure::SystemPaths) {
-            self.protect_system_paths()?;
+            self.protect_system_paths(&proc, sys.as_ref())?;
         }
-        for (path, file) in super::etc::write(self.staging, self.plan)? {
-            self.bind(file.as_fd(), path.as_bytes(), NOSUID | NODEV | NOEXEC)?;
-        }
+        self.files_of_etc()?;
         for mount in &self.plan.mounts {
-            self.added(mount, descriptors)?;
+            self.added(mount, &Target::asked_for(&mount.target.0)?, descriptors)?;
         }
-        Ok(terminal)
+        Ok((terminal, self.attached.expected()))
+    }
+
+    /// Mounts what does not belong on /proc, /sys or /dev, which somebody else mounts.
+    pub(super) fn all_but_system(mut self, descriptors: &[OwnedFd]) -> Result<(), Error> {
+        self.files_of_etc()?;
+        for mount in &self.plan.mounts {
+            let target = Target::asked_for(&mount.target.0)?;
+            if !target.is_system() {
+                self.added(mount, &target, descriptors)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn files_of_etc(&mut self) -> Result<(), Error> {
+        for (path, file) in super::etc::write(self.staging, self.plan)? {
+            self.bind(file.as_fd(), &Target::of_system(path), NOSUID | NODEV | NOEXEC)?;
+        }
+        Ok(())
     }
 
     /// A mount that the caller asked for.
-    fn added(&self, mount: &MountPlan, descriptors: &[OwnedFd]) -> Result<(), Error> {
-        let target = mount.target.0.as_slice();
-        let about = || format!("cannot mount on {}", show(target));
+    fn added(
+        &mut self,
+        mount: &MountPlan,
+        target: &Target,
+        descriptors: &[OwnedFd],
+    ) -> Result<(), Error> {
         let access = match mount.access {
             Access::ReadOnly => RDONLY,
             Access::ReadWrite => MountAttrFlags::empty(),
         };
-        match &mount.source {
-            SourcePlan::Mask => return self.mask(&String::from_utf8_lossy(target)),
-            SourcePlan::Tmpfs(tmpfs) => {
-                let mount = fresh(tmpfs, access | NOSUID | NODEV)?;
-                return self.attach(mount.as_fd(), target, Shape::Directory);
-            }
-            SourcePlan::Path(_) | SourcePlan::Fd(_) => {}
+        if let SourcePlan::Tmpfs(tmpfs) = &mount.source {
+            let mount = fresh(tmpfs, access | NOSUID | NODEV)?;
+            return self.attach(mount.as_fd(), target, Shape::Directory);
         }
         let Some(source) = mount.source.open(descriptors)? else { return Ok(()) };
         // A device that is named is wanted; one in a directory is not.
-        let device = match inside::kind(&source).trying(about)? {
+        let device = match inside::kind(&source).map_err(|error| target.refused(error))? {
             FileType::CharacterDevice | FileType::BlockDevice => MountAttrFlags::empty(),
             _ => NODEV,
         };
@@ -100,47 +115,90 @@ impl<'a> Mounts<'a> {
 
     /// Shows `source` at `target` too.
     pub(super) fn bind(
-        &self,
+        &mut self,
         source: BorrowedFd<'_>,
-        target: &[u8],
+        target: &Target,
         attributes: MountAttrFlags,
     ) -> Result<(), Error> {
-        let about = || format!("cannot mount on {}", show(target));
-        let kind = inside::kind(source).trying(about)?;
-        let recursive = kind == FileType::Directory;
-        let mount = clone(source, attributes, recursive).trying(about)?;
-        let shape = if recursive { Shape::Directory } else { Shape::File };
+        let kind = inside::kind(source).map_err(|error| target.refused(error))?;
+        let shape = Shape::of(kind);
+        let mount = clone(source, attributes, shape == Shape::Directory)
+            .map_err(|error| target.refused(error))?;
         self.attach(mount.as_fd(), target, shape)
     }
 
-    /// Attaches a mount to a path inside the root. A mount point that is still
-    /// missing is in an earlier mount, and made there.
+    /// Attaches a mount to a target. One that is still missing is in an earlier mount, and
+    /// made there.
     pub(super) fn attach(
-        &self,
+        &mut self,
         mount: BorrowedFd<'_>,
-        target: &[u8],
+        target: &Target,
         shape: Shape,
     ) -> Result<(), Error> {
-        let about = || format!("cannot mount on {}", show(target));
-        let target = match inside::locate(self.root, target).trying(about)? {
-            Located::Found(target) => {
-                // The kernel says no more than "invalid argument".
-                let is = inside::kind(&target).trying(about)? == FileType::Directory;
-                match (is, shape == Shape::Directory) {
-                    (true, false) => return Err(Error::new(about() + ": it is a directory")),
-                    (false, true) => return Err(Error::new(about() + ": it is no directory")),
-                    _ => target,
+        let place = match self.locate(target)? {
+            Located::Found { fd, .. } => fd,
+            Located::Missing(missing) => {
+                create(&missing, shape).map_err(|error| target.refused(error))?;
+                match self.locate(target)? {
+                    Located::Found { fd, .. } => fd,
+                    Located::Missing(_) => {
+                        return Err(target.refused(io::ErrorKind::NotFound.into()));
+                    }
                 }
             }
-            Located::Missing(missing) => super::stub::create(&missing, shape)
-                .and_then(|()| match inside::locate(self.root, target)? {
-                    Located::Found(target) => Ok(target),
-                    Located::Missing(_) => Err(io::ErrorKind::NotFound.into()),
-                })
-                .trying(about)?,
         };
-        attach(mount, target).trying(about)
+        target.check(&place, shape)?;
+        attach(mount, place).map_err(|error| target.refused(error))?;
+        match target.is_system() {
+            true => self.attached.add(target, mount),
+            false => Ok(()),
+        }
     }
+
+    /// Looks a target up: in the mount of ours that holds it, else in the root.
+    fn locate(&self, target: &Target) -> Result<Located, Error> {
+        match self.attached.holding(target) {
+            Some((mount, path)) => target.locate_below(mount, &path),
+            None => target.locate(self.root),
+        }
+    }
+
+    /// Makes what is at `path` in `mount`, which is at `above`, read-only or hides it, if
+    /// there is anything.
+    pub(super) fn protect(
+        &mut self,
+        (above, mount): (&str, &OwnedFd),
+        path: &str,
+        protection: Protection<'_>,
+    ) -> Result<(), Error> {
+        let target = Target::of_system(&format!("{above}/{path}"));
+        let about = || format!("cannot protect {}", show(&target.path()));
+        let found = match target.locate_below(mount.as_fd(), path.as_bytes())? {
+            Located::Found { fd, .. } => fd,
+            Located::Missing(_) => return Ok(()),
+        };
+        let source = match protection {
+            Protection::ReadOnly => found.as_fd(),
+            Protection::Hidden { directory, file } => match inside::kind(&found).trying(about)? {
+                FileType::Directory => directory,
+                _ => file,
+            },
+        };
+        let copy = clone(source, NOSUID | NODEV | NOEXEC | RDONLY, false).trying(about)?;
+        attach(&copy, &found).trying(about)?;
+        self.attached.add(&target, copy.as_fd())
+    }
+}
+
+/// What becomes of a path that tells of the host or drives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Protection<'a> {
+    ReadOnly,
+    /// An empty one shows in its place.
+    Hidden {
+        directory: BorrowedFd<'a>,
+        file: BorrowedFd<'a>,
+    },
 }
 
 /// A fresh tmpfs that is nowhere yet.

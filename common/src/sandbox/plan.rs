@@ -122,7 +122,6 @@ pub(super) enum SourcePlan {
     /// Its place in the list of descriptors.
     Fd(usize),
     Tmpfs(Tmpfs),
-    Mask,
 }
 
 impl SourcePlan {
@@ -130,7 +129,7 @@ impl SourcePlan {
     /// there is none to open.
     pub(super) fn open(&self, descriptors: &[OwnedFd]) -> Result<Option<OwnedFd>, Error> {
         match self {
-            Self::Tmpfs(_) | Self::Mask => Ok(None),
+            Self::Tmpfs(_) => Ok(None),
             Self::Path(path) => {
                 let path = path.path();
                 let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -184,7 +183,6 @@ fn plan_mount(mount: Mount, descriptors: &mut Vec<OwnedFd>) -> MountPlan {
             SourcePlan::Fd(descriptors.len() - 1)
         }
         Source::Tmpfs(tmpfs) => SourcePlan::Tmpfs(tmpfs),
-        Source::Mask => SourcePlan::Mask,
     };
     MountPlan { source, target: Bytes::new(mount.target), access: mount.access }
 }

@@ -18,18 +18,20 @@ use serde::Deserialize;
 
 use super::channel::{Channel, Report};
 use super::error::Trying as _;
-use super::mounts::{NODEV, NOEXEC, NOSUID, RDONLY, clone};
+use super::mounts::{Mounts, NODEV, NOEXEC, NOSUID, RDONLY, clone};
 use super::plan::{Ids, MountPlan, Plan};
 use super::surroundings::Terminal;
+use super::target::{SYSTEM, Shape, Target};
 use super::terminal::Pair;
 use super::tree::Staging;
 use super::user::User;
-use super::{Error, bundle, etc, ids, inside, process};
+use super::{Error, bundle, ids, inside, process};
 use crate::cli::signal;
 use crate::mount::context::{Context, attach, tmpfs};
+use crate::root::Located;
 
 /// Where programs are that only root looks for.
-const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+const SYSTEM_PROGRAMS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// What the runtime has to say goes here, in the bundle: its standard error is the
 /// command's.
@@ -53,7 +55,7 @@ impl Runtime {
     pub(super) fn find() -> Result<Self, Error> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-        folders.extend(SYSTEM.map(PathBuf::from));
+        folders.extend(SYSTEM_PROGRAMS.map(PathBuf::from));
         for (name, kind) in [("crun", Kind::Crun), ("runc", Kind::Runc)] {
             let mut paths = folders.iter().map(|folder| folder.join(name));
             if let Some(path) = paths.find(|path| is_program(path)) {
@@ -133,14 +135,21 @@ impl Bundle<'_> {
             .trying(|| "cannot mount /proc".into())?;
 
         protect_control_groups()?;
+        // A runtime would follow a link that is one of these.
+        for name in SYSTEM {
+            let target = Target::of_system(name);
+            if let Located::Found { fd, .. } = target.locate(self.root)? {
+                target.check(&fd, Shape::Directory)?;
+            }
+        }
+        Mounts::new(self.root, self.staging, channel, plan).all_but_system(descriptors)?;
         let folder = self.staging.directory(bundle::MOUNTS)?;
         for (number, mount) in plan.mounts.iter().enumerate() {
-            bring(mount, &folder, &number.to_string(), descriptors)?;
+            if Target::asked_for(&mount.target.0)?.is_system() {
+                bring(mount, &folder, &number.to_string(), descriptors)?;
+            }
         }
-        let files = etc::write(self.staging, plan)?.into_iter();
-        let files: Vec<_> =
-            files.map(|(path, _)| (path, path.trim_start_matches('/').to_owned())).collect();
-        let config = bundle::config(plan, user, self.dir, &files)?;
+        let config = bundle::config(plan, user, self.dir)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         openat(self.staging, "config.json", flags, Mode::RUSR)
             .map_err(io::Error::from)

@@ -11,50 +11,39 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, mkdirat, openat, statat, unlinkat,
-    utimensat,
+    AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, openat, statat, unlinkat, utimensat,
 };
 
 use super::Error;
 use super::error::Trying as _;
 use super::inside;
 use super::plan::{Plan, SourcePlan};
+use super::target::{SYSTEM, Shape, Target, create, make, make_directory};
 use crate::mount::upper::{copy_attributes, copy_xattrs};
-use crate::root::{Located, Missing};
-
-/// What a mount point must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Directory,
-    File,
-}
+use crate::root::{Links, Located, Missing, Unreachable, locate};
 
 /// Something that will be mounted on.
 #[derive(Debug)]
-struct Target {
-    path: Vec<u8>,
+struct Wanted {
+    target: Target,
     shape: Shape,
 }
 
 /// Everything that will be mounted on the root itself. What goes below an earlier
 /// mount is that mount's affair.
-fn targets(plan: &Plan, descriptors: &[OwnedFd]) -> Result<Vec<Target>, Error> {
-    let fixed = super::mounts::FIXED.iter().map(|path| (*path, Shape::Directory));
+fn wanted(plan: &Plan, descriptors: &[OwnedFd]) -> Result<Vec<Wanted>, Error> {
+    let fixed = SYSTEM.iter().map(|name| (*name, Shape::Directory));
     let etc = super::etc::FILES.iter().map(|path| (*path, Shape::File));
-    let mut targets: Vec<Target> = fixed
+    let mut all: Vec<Wanted> = fixed
         .chain(etc)
-        .map(|(path, shape)| Target { path: path.as_bytes().to_vec(), shape })
+        .map(|(path, shape)| Wanted { target: Target::of_system(path), shape })
         .collect();
     for mount in &plan.mounts {
         let shape = match &mount.source {
-            SourcePlan::Mask => continue,
             SourcePlan::Tmpfs(_) => Shape::Directory,
             SourcePlan::Fd(place) => {
                 let fd = descriptors.get(*place).ok_or_else(|| Error::new("no such descriptor"))?;
-                match inside::kind(fd).trying(|| "a mount's source".into())? {
-                    FileType::Directory => Shape::Directory,
-                    _ => Shape::File,
-                }
+                Shape::of(inside::kind(fd).trying(|| "a mount's source".into())?)
             }
             SourcePlan::Path(path) => {
                 let path = path.path();
@@ -65,30 +54,20 @@ fn targets(plan: &Plan, descriptors: &[OwnedFd]) -> Result<Vec<Target>, Error> {
                 }
             }
         };
-        let path = mount.target.0.clone();
-        if !targets.iter().any(|earlier| is_below(&path, &earlier.path)) {
-            targets.push(Target { path, shape });
+        let target = Target::asked_for(&mount.target.0)?;
+        if !all.iter().any(|earlier| target.is_within(&earlier.target)) {
+            all.push(Wanted { target, shape });
         }
     }
-    Ok(targets)
+    Ok(all)
 }
 
-/// Whether `path` is in the directory `above`, by its name.
-fn is_below(path: &[u8], above: &[u8]) -> bool {
-    let trim = |path: &[u8]| path.split(|b| *b == b'/').filter(|c| !c.is_empty()).count();
-    let components = |path: &[u8]| {
-        path.split(|b| *b == b'/').filter(|c| !c.is_empty()).map(<[u8]>::to_vec).collect::<Vec<_>>()
-    };
-    trim(path) > trim(above) && components(path).starts_with(&components(above))
-}
-
-/// The targets that are missing in `root`.
-fn missing(root: BorrowedFd<'_>, targets: Vec<Target>) -> Result<Vec<(Missing, Shape)>, Error> {
+/// The mount points that are missing in `root`.
+fn missing(root: BorrowedFd<'_>, wanted: Vec<Wanted>) -> Result<Vec<(Missing, Wanted)>, Error> {
     let mut missing = Vec::new();
-    for target in targets {
-        let about = || format!("mount point {}", crate::name::show(&target.path));
-        if let Located::Missing(place) = inside::locate(root, &target.path).trying(about)? {
-            missing.push((place, target.shape));
+    for wanted in wanted {
+        if let Located::Missing(place) = wanted.target.locate(root)? {
+            missing.push((place, wanted));
         }
     }
     Ok(missing)
@@ -102,22 +81,22 @@ pub(super) fn fill_layer(
     plan: &Plan,
     descriptors: &[OwnedFd],
 ) -> Result<bool, Error> {
-    let missing = missing(root, targets(plan, descriptors)?)?;
+    let missing = missing(root, wanted(plan, descriptors)?)?;
     // The attributes last: whatever is made in a directory changes its time.
     let mut copies: Vec<(OwnedFd, OwnedFd)> = Vec::new();
-    let fill = |(place, shape): &(Missing, Shape), copies: &mut Vec<_>| -> io::Result<()> {
-        let mut original = duplicate(root)?;
-        let mut copy = duplicate(layer)?;
+    let fill = |place: &Missing, shape: Shape, copies: &mut Vec<_>| -> io::Result<()> {
+        let mut original = inside::duplicate(root)?;
+        let mut copy = inside::duplicate(layer)?;
         for name in &place.at {
-            copies.push((duplicate(original.as_fd())?, duplicate(copy.as_fd())?));
-            original = open_directory(original.as_fd(), name)?;
+            copies.push((inside::duplicate(original.as_fd())?, inside::duplicate(copy.as_fd())?));
+            original = inside::open_directory(original.as_fd(), name)?;
             copy = make_directory(copy.as_fd(), name)?;
         }
-        copies.push((original, duplicate(copy.as_fd())?));
-        make(copy, &place.rest, *shape, &mut |_, _, _| Ok(()))
+        copies.push((original, inside::duplicate(copy.as_fd())?));
+        make(copy, &place.rest, shape, &mut |_, _, _| Ok(()))
     };
-    for one in &missing {
-        fill(one, &mut copies).trying(|| "cannot make mount points".into())?;
+    for (place, Wanted { target, shape }) in &missing {
+        fill(place, *shape, &mut copies).map_err(|error| target.refused(error))?;
     }
     for (original, copy) in copies.iter().rev() {
         copy_attributes(original.as_fd(), copy.as_fd())
@@ -128,56 +107,14 @@ pub(super) fn fill_layer(
     Ok(!missing.is_empty())
 }
 
-fn duplicate(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3)
-}
-
-fn open_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(parent, name, flags, Mode::empty())
-}
-
-fn make_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => open_directory(parent, name),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Is told of each mount point that is made: where, its name and what it is.
-type Telling<'a> = dyn FnMut(BorrowedFd<'_>, &[u8], Shape) -> io::Result<()> + 'a;
-
-/// Makes `rest` below `parent`, the last of the given shape, telling `made` of each.
-fn make(parent: OwnedFd, rest: &[Vec<u8>], shape: Shape, made: &mut Telling<'_>) -> io::Result<()> {
-    let mut parent = parent;
-    for (place, name) in rest.iter().enumerate() {
-        if place + 1 == rest.len() && shape == Shape::File {
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-            match openat(&parent, name.as_slice(), flags, Mode::from_raw_mode(0o644)) {
-                Ok(_) => made(parent.as_fd(), name, Shape::File)?,
-                Err(rustix::io::Errno::EXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        } else {
-            let child = make_directory(parent.as_fd(), name)?;
-            made(parent.as_fd(), name, Shape::Directory)?;
-            parent = child;
-        }
-    }
-    Ok(())
-}
-
-/// Makes a missing mount point where it is missing.
-pub(super) fn create(missing: &Missing, shape: Shape) -> io::Result<()> {
-    make(duplicate(missing.parent.as_fd())?, &missing.rest, shape, &mut |_, _, _| Ok(()))
-}
-
 /// Makes a directory at `path` inside `root`, and those above it, if it is missing.
 pub(super) fn make_directory_at(root: BorrowedFd<'_>, path: &[u8]) -> Result<(), Error> {
     let about = || format!("working directory {}", crate::name::show(path));
-    match inside::locate(root, path).trying(about)? {
-        Located::Found(_) => Ok(()),
-        Located::Missing(missing) => create(&missing, Shape::Directory).trying(about),
+    match locate(root, path, Links::FOLLOWED) {
+        Ok(Located::Found { .. }) => Ok(()),
+        Ok(Located::Missing(missing)) => create(&missing, Shape::Directory).trying(about),
+        Err(Unreachable::System(error)) => Err(Error::system(about(), error)),
+        Err(unreachable) => Err(Error::new(format!("{}: {unreachable}", about()))),
     }
 }
 
@@ -211,10 +148,10 @@ impl Stubs {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty()).trying(about)?;
         let mut stubs = Self::default();
-        for target in targets(plan, descriptors)? {
+        for wanted in wanted(plan, descriptors)? {
             // One at a time: a later one may be in a directory made for an earlier.
-            for (place, shape) in missing(root.as_fd(), vec![target])? {
-                stubs.add(&place, shape).trying(|| "cannot make mount points".into())?;
+            for (place, Wanted { target, shape }) in missing(root.as_fd(), vec![wanted])? {
+                stubs.add(&place, shape).map_err(|error| target.refused(error))?;
             }
         }
         for (directory, _, after) in &mut stubs.times {
@@ -224,7 +161,7 @@ impl Stubs {
     }
 
     fn add(&mut self, place: &Missing, shape: Shape) -> io::Result<()> {
-        let parent = || duplicate(place.parent.as_fd());
+        let parent = || inside::duplicate(place.parent.as_fd());
         let before = times(place.parent.as_fd())?;
         let inode = |fd: BorrowedFd<'_>| Ok::<_, io::Error>(metadata(fd)?.ino());
         let here = inode(place.parent.as_fd())?;
@@ -234,7 +171,7 @@ impl Stubs {
         }
         make(parent()?, &place.rest, shape, &mut |parent, name, shape| {
             let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            let (parent, name) = (duplicate(parent)?, name.to_vec());
+            let (parent, name) = (inside::duplicate(parent)?, name.to_vec());
             self.made.push(Made { parent, name, shape, inode: stat.st_ino });
             Ok(())
         })
@@ -271,23 +208,10 @@ impl Stubs {
 }
 
 fn metadata(fd: BorrowedFd<'_>) -> io::Result<std::fs::Metadata> {
-    std::fs::File::from(duplicate(fd)?).metadata()
+    std::fs::File::from(inside::duplicate(fd)?).metadata()
 }
 
 fn times(fd: BorrowedFd<'_>) -> io::Result<Times> {
     let metadata = metadata(fd)?;
     Ok([(metadata.atime(), metadata.atime_nsec()), (metadata.mtime(), metadata.mtime_nsec())])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_below;
-
-    #[test]
-    fn below_is_decided_by_components() {
-        assert!(is_below(b"/run/x", b"run"));
-        assert!(is_below(b"dev/pts", b"/dev/"));
-        assert!(!is_below(b"/running", b"/run"));
-        assert!(!is_below(b"/run", b"/run"));
-    }
 }

@@ -148,8 +148,10 @@ pub enum Isolation {
 pub struct Mount {
     /// What to mount.
     pub source: Source,
-    /// Where: a path inside the root, resolved there, whatever links it meets.
-    /// Made for the time of the command where it is missing.
+    /// Where: a path inside the root. `.` and `..` are resolved in its text, as docker
+    /// does; links that the root holds are followed inside it, but neither to the root
+    /// nor into `/proc`, `/sys` or `/dev`. In these three no link is followed. A missing
+    /// one is made for the time of the command.
     pub target: PathBuf,
     /// Whether the command may write to it.
     pub access: Access,
@@ -165,9 +167,6 @@ pub enum Source {
     Fd(OwnedFd),
     /// A fresh tmpfs.
     Tmpfs(Tmpfs),
-    /// Nothing: an empty file or directory that cannot be written, in the place of
-    /// what is there. Skipped where there is nothing.
-    Mask,
 }
 
 /// A fresh tmpfs, in which no device opens and no set-id bit counts.

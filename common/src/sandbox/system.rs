@@ -2,18 +2,15 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use rustix::fs::{CWD, FileType};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::Error;
 use super::channel::Report;
 use super::error::Trying as _;
-use super::inside;
-use super::mounts::{Mounts, NODEV, NOEXEC, NOSUID, RDONLY, clone};
-use super::stub::Shape;
-use crate::mount::context::{Context, attach};
-use crate::name::show;
-use crate::root::Located;
+use super::mounts::{Mounts, NODEV, NOEXEC, NOSUID, Protection, RDONLY};
+use super::target::{Shape, Target};
+use crate::mount::context::Context;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 
 /// What of /proc and /sys is hidden on every machine, as docker hides it: it tells of the
@@ -59,7 +56,7 @@ pub(super) const READ_ONLY: [&str; 5] =
 
 impl Mounts<'_> {
     /// A fresh /proc of the new process namespace.
-    pub(super) fn proc(&self) -> Result<(), Error> {
+    pub(super) fn proc(&mut self) -> Result<OwnedFd, Error> {
         let fresh = Context::open("proc", "proc")
             .and_then(|context| context.mount(NOSUID | NODEV | NOEXEC));
         let mount = match fresh {
@@ -74,11 +71,12 @@ impl Mounts<'_> {
                 self.clone_host("/proc", NOSUID | NODEV | NOEXEC)?
             }
         };
-        self.attach(mount.as_fd(), b"/proc", Shape::Directory)
+        self.attach(mount.as_fd(), &Target::of_system("/proc"), Shape::Directory)?;
+        Ok(mount)
     }
 
-    /// /sys, to be read: a fresh one where it may be had, else the host's.
-    pub(super) fn sys(&self) -> Result<(), Error> {
+    /// /sys, to be read: a fresh one if it may be had, else the host's, else none.
+    pub(super) fn sys(&mut self) -> Result<Option<OwnedFd>, Error> {
         let attributes = NOSUID | NODEV | NOEXEC | RDONLY;
         let fresh = Context::open("sysfs", "sysfs").and_then(|context| context.mount(attributes));
         let mount = match fresh {
@@ -89,11 +87,12 @@ impl Mounts<'_> {
                 Err(error) => {
                     let error = crate::cli::Failure::from(error).line();
                     self.channel.report(&Report::Warning(format!("no /sys: {error}")));
-                    return Ok(());
+                    return Ok(None);
                 }
             },
         };
-        self.attach(mount.as_fd(), b"/sys", Shape::Directory)
+        self.attach(mount.as_fd(), &Target::of_system("/sys"), Shape::Directory)?;
+        Ok(Some(mount))
     }
 
     /// A copy of a part of the host's tree, with all that is mounted below.
@@ -109,46 +108,27 @@ impl Mounts<'_> {
         Ok(mount)
     }
 
-    /// Hides what tells of the host, and lets nothing drive it.
-    pub(super) fn protect_system_paths(&self) -> Result<(), Error> {
-        for path in READ_ONLY {
-            self.read_only(path)?;
-        }
-        for path in masked() {
-            self.mask(&path)?;
+    /// Hides what tells of the host, and lets nothing drive it. Each path is looked up in
+    /// the very file system that was mounted.
+    pub(super) fn protect_system_paths(
+        &mut self,
+        proc: &OwnedFd,
+        sys: Option<&OwnedFd>,
+    ) -> Result<(), Error> {
+        let directory = self.staging.directory("nothing")?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(self.staging, "empty", flags, Mode::from_raw_mode(0o444))
+            .trying(|| "cannot prepare mount points".into())?;
+        let hidden = Protection::Hidden { directory: directory.as_fd(), file: file.as_fd() };
+        let read_only = READ_ONLY.into_iter().map(|path| (path.to_owned(), Protection::ReadOnly));
+        let masked = masked().into_iter().map(|path| (path, hidden));
+        for (path, protection) in read_only.chain(masked) {
+            if let Some(path) = path.strip_prefix("/proc/") {
+                self.protect(("/proc", proc), path, protection)?;
+            } else if let (Some(path), Some(sys)) = (path.strip_prefix("/sys/"), sys) {
+                self.protect(("/sys", sys), path, protection)?;
+            }
         }
         Ok(())
-    }
-
-    /// Makes what is at `path` read-only, if there is anything.
-    fn read_only(&self, path: &str) -> Result<(), Error> {
-        let about = || format!("cannot protect {path}");
-        match inside::locate(self.root, path.as_bytes()) {
-            Ok(Located::Found(target)) => {
-                let attributes = NOSUID | NODEV | NOEXEC | RDONLY;
-                let mount = clone(target.as_fd(), attributes, false).trying(about)?;
-                attach(mount, target).trying(about)
-            }
-            Ok(Located::Missing(_)) => Ok(()),
-            Err(error) => Err(Error::system(about(), error)),
-        }
-    }
-
-    /// Hides what is at `path`, if there is anything.
-    pub(super) fn mask(&self, path: &str) -> Result<(), Error> {
-        let about = || format!("cannot hide {}", show(path));
-        match inside::locate(self.root, path.as_bytes()) {
-            Ok(Located::Found(target)) => {
-                let source = match inside::kind(&target).trying(about)? {
-                    FileType::Directory => &self.nothing.0,
-                    _ => &self.nothing.1,
-                };
-                let attributes = NOSUID | NODEV | NOEXEC | RDONLY;
-                let mount = clone(source.as_fd(), attributes, false).trying(about)?;
-                attach(mount, target).trying(about)
-            }
-            Ok(Located::Missing(_)) => Ok(()),
-            Err(error) => Err(Error::system(about(), error)),
-        }
     }
 }

@@ -73,7 +73,10 @@ fn what_is_no_place_for_a_mount_is_named() {
         let said = on(&file, "/srv");
         assert_eq!(said, "img-run: cannot mount on /srv: it is a directory\n");
         let said = on(scratch.dir.path(), "/etc/passwd");
-        assert_eq!(said, "img-run: cannot mount on /etc/passwd: it is no directory\n");
+        assert_eq!(
+            said,
+            "img-run: cannot mount on /etc/passwd: it is a regular file, not a directory\n"
+        );
         let names = scratch.run(&["--hostname", "a\n127.0.0.1 example.org", "app"]);
         assert_eq!(names.status.code(), Some(2), "{names:?}");
     });

@@ -94,3 +94,22 @@ fn identity(fd: BorrowedFd<'_>) -> std::io::Result<(u32, u32, u64, u64)> {
     let found = statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
     Ok((found.stx_dev_major, found.stx_dev_minor, found.stx_ino, mount_id(fd)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CWD, Mode, OFlags};
+    use super::{Expected, Target, mount_id, openat};
+    use std::os::fd::AsFd as _;
+
+    #[test]
+    fn a_mount_that_is_not_ours_is_noticed() {
+        let proc = openat(CWD, "/proc", OFlags::PATH, Mode::empty()).unwrap();
+        let id = mount_id(proc.as_fd()).unwrap();
+        let verify = |id| Expected(vec![(Target::of_system("/proc"), id)]).verify();
+        assert!(verify(id).is_ok());
+        let said = verify(id + 1).unwrap_err().to_string();
+        assert_eq!(said, "/proc: not the sandbox's own");
+        let missing = Expected(vec![(Target::of_system("/proc/none"), id)]).verify();
+        assert!(missing.is_err());
+    }
+}

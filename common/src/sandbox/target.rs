@@ -255,6 +255,30 @@ mod tests {
     }
 
     #[test]
+    fn links_lead_to_no_mount_of_the_sandbox() {
+        use std::os::fd::AsFd as _;
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["dev", "run"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        for (name, to) in
+            [("a", "dev"), ("b", "/sys/x"), ("c", ".."), ("d", "run/.."), ("e", "run")]
+        {
+            symlink(to, dir.path().join(name)).unwrap();
+        }
+        symlink("/", dir.path().join("proc")).unwrap();
+        let root = std::fs::File::open(dir.path()).unwrap();
+        let refusal = |path: &str| target(path).locate(root.as_fd()).map(drop).err();
+        for path in ["/a", "/a/shm", "/b", "/c", "/d", "/c/proc", "/proc", "/proc/x"] {
+            assert!(refusal(path).is_some(), "{path}");
+        }
+        for path in ["/dev", "/dev/shm", "/e", "/e/x", "/d/run", "/sys"] {
+            assert!(refusal(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
     fn the_sandbox_keeps_its_own_proc() {
         for text in ["/proc", "proc/", "/x/../proc/self", "/proc/2", "/proc/sys"] {
             assert!(Target::asked_for(text.as_bytes()).is_err(), "{text}");

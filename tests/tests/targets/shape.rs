@@ -45,6 +45,14 @@ impl Shape {
         LINKS.into_iter().map(Self::Link).chain(others)
     }
 
+    /// The name of the place that it leads to, if that is another.
+    pub(crate) fn leads_to(self) -> &'static str {
+        match self {
+            Self::Link(target) if target.len() > 2 => target,
+            _ => "\0",
+        }
+    }
+
     /// Makes it at `path` below `root`; `None` if this user cannot.
     pub(crate) fn make(self, root: &Path, path: &str, is_root: bool) -> Option<()> {
         let path = root.join(path.trim_start_matches('/'));

@@ -2,6 +2,7 @@ complete -c img-build -s f -l file -d 'Read instructions from FILE; default: Con
 complete -c img-build -s t -l tag -d 'Name the image (repeatable)' -r
 complete -c img-build -s o -l output -d 'Write the image to DEST: -, oci:DIR, oci-archive:FILE or docker-archive:FILE' -r
 complete -c img-build -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-build -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-build -l target -d 'Build up to the stage of this name or number, not to the last one' -r
 complete -c img-build -l build-arg -d 'Set an ARG; without a value it is taken from the environment (repeatable)' -r
 complete -c img-build -l label -d 'Add a label to the image (repeatable)' -r

@@ -22,6 +22,7 @@ complete -c img-copy -l cert-dir -d 'Trust the certificates in DIR too, and show
 complete -c img-copy -l src-cert-dir -d 'As --cert-dir, for the registry that is copied from' -r -F
 complete -c img-copy -l dest-cert-dir -d 'As --cert-dir, for the registry that is copied to' -r -F
 complete -c img-copy -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-copy -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-copy -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"

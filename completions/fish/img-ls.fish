@@ -1,5 +1,6 @@
 complete -c img-ls -l format -d 'Show as \'table\', \'json\', or by a template with docker\'s fields' -r
 complete -c img-ls -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-ls -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-ls -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"

@@ -22,6 +22,7 @@ seccomp=unconfined\t'Refuse no system calls'
 systempaths=unconfined\t'Hide nothing of /proc and /sys, and let it be written to'"
 complete -c img-run -l platform -d 'The platform to take from an image for several' -r
 complete -c img-run -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-run -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-run -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"

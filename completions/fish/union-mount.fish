@@ -15,6 +15,7 @@ complete -c union-mount -l color -d 'When to colour diagnostics' -r -f -a "auto\
 always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c union-mount -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c union-mount -l volatile -d 'Do not sync what is written: a crash of the machine may lose all of it'
 complete -c union-mount -l map-users -d 'As an ordinary user, have the command\'s users and groups as subordinate ids'
 complete -c union-mount -l copy -d 'Copy the layers where they cannot be mounted'

@@ -15,7 +15,7 @@ const USUAL_LEN_BYTES: u64 = 64 << 30;
 const USUAL_RATIO: u64 = 1100;
 
 /// The most that a layer may grow to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MaxSize {
     /// 64 GiB or 1,100 times the stored size, whichever is more.
     #[default]

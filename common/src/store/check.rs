@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use super::{Error, Store, lock};
+use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::layer::verify;
 use crate::oci::media_type::Kind;
@@ -28,6 +29,7 @@ pub enum Finding {
 /// What is known to be damaged, and what has been looked at.
 struct Check<'s, F> {
     store: &'s Store,
+    max_size: MaxSize,
     damaged: BTreeSet<Digest>,
     found: F,
 }
@@ -36,15 +38,16 @@ impl Store {
     /// Checks the bytes of every blob against its name, and all that the index reaches:
     /// that it is there, has the size that was said, is a document of its kind, that
     /// manifest and config fit, and that layers are tar archives that have their DiffIDs.
+    /// No layer may grow to more than `max_size`.
     /// Tells `found` of each thing wrong, in no order that means anything.
     ///
     /// Images may be added meanwhile; their removal waits.
     ///
     /// # Errors
     /// A store that cannot be read at all.
-    pub fn check(&self, found: impl FnMut(Finding)) -> Result<(), Error> {
+    pub fn check(&self, max_size: MaxSize, found: impl FnMut(Finding)) -> Result<(), Error> {
         let _lock = lock::to_read(self.path())?;
-        let mut check = Check { store: self, damaged: BTreeSet::new(), found };
+        let mut check = Check { store: self, max_size, damaged: BTreeSet::new(), found };
         check.blobs()?;
         let images = match self.index() {
             Ok(index) => index.manifests,
@@ -148,7 +151,8 @@ impl<F: FnMut(Finding)> Check<'_, F> {
 
     /// Checks that a blob is the layer that it should be, whatever is known about it.
     fn layer(&self, layer: &Descriptor, diff_id: &DiffId) -> Result<(), Error> {
-        verify::verify(self.store.blob(layer)?, &layer.digest, diff_id)
+        let growth = self.max_size.growth(Some(layer.len_bytes));
+        verify::verify(self.store.blob(layer)?, &layer.digest, diff_id, growth)
             .map_err(|source| Error::Layer { blob: layer.digest.clone(), source })?;
         verify::remember(&layer.digest, diff_id);
         Ok(())

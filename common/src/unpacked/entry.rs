@@ -21,7 +21,7 @@ use super::Error;
 use super::stack::Stack;
 use crate::cli::{cleanup, message};
 use crate::digest::{DiffId, Digest};
-use crate::layer::apply::{self, Expected, Namespace, Ownership, apply_verified};
+use crate::layer::apply::{self, Expected, Namespace, apply_verified};
 use crate::mount::upper::{copy_attributes, copy_xattrs};
 use crate::root::{self, Root};
 
@@ -87,15 +87,15 @@ impl Entry {
         Ok(Some(Layer { dir: dir.join("tree"), opaque_root }))
     }
 
-    /// Unpacks the layer from `stream`, which may be compressed. It lies on the
+    /// Unpacks the layer from a stream of a length, which may be compressed. It lies on the
     /// first `below` layers of `stack`.
     pub(super) fn unpack(
         &self,
-        stream: impl Read,
+        (stream, stored_bytes): (impl Read, u64),
         diff_id: &DiffId,
         (stack, below): (&Arc<Stack>, usize),
         namespace: Namespace,
-        ownership: Ownership,
+        options: apply::Options,
     ) -> Result<Layer, Error> {
         let partial = format!("{}.partial", self.name);
         self.remove(&partial)?;
@@ -123,18 +123,14 @@ impl Entry {
             }
         };
         let options = apply::Options {
-            ownership,
             form: apply::Form::Overlay { namespace, lowers: apply::Lowers::later(lowers) },
-            ..apply::Options::default()
+            ..options
         };
         let root = open(&tree)?;
         set_time(root.as_fd(), UNDESCRIBED).map_err(Error::file(&tree, about))?;
-        let expected = Expected { diff_id: Some(diff_id.clone()), ..Expected::default() };
-        let applied = apply_verified(&root, stream, &options, &expected);
-        let applied = applied.map_err(|error| match error {
-            apply::Error::DiffId { expected, found } => Error::OtherLayer { expected, found },
-            error => Error::Layer { diff_id: diff_id.clone(), source: Box::new(error) },
-        })?;
+        let expected = Expected::in_image(diff_id, stored_bytes);
+        let applied =
+            apply_verified(&root, stream, &options, &expected).map_err(Error::layer(diff_id))?;
         let below = stack.wait(below).map_err(Error::file(&dir, about))?;
         let lower = below.last().map(open).transpose()?;
         inherit_root(root.as_fd(), lower.as_ref()).map_err(Error::file(&tree, about))?;

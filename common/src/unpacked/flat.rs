@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use super::Error;
+use crate::compression::MaxSize;
 use crate::image::Image;
 use crate::layer::apply::{Expected, Options, Ownership, apply_stream, apply_verified};
 use crate::layer::diff::{self, LayerWriter};
@@ -20,13 +21,17 @@ const BUFFER_LEN_BYTES: usize = 256 << 10;
 ///
 /// # Errors
 /// A layer that cannot be read or applied, or is not what the image says.
-pub fn apply_image(root: &Root, image: &Image, count: Option<usize>) -> Result<(), Error> {
-    let options = options();
+pub fn apply_image(
+    root: &Root,
+    image: &Image,
+    count: Option<usize>,
+    max_size: MaxSize,
+) -> Result<(), Error> {
+    let options = Options { max_size, ..options() };
     for layer in image.layers().take(count.unwrap_or(usize::MAX)) {
-        let diff_id = layer.diff_id.clone();
-        let expected = Expected { diff_id: Some(diff_id.clone()), ..Expected::default() };
+        let expected = Expected::in_image(&layer.diff_id, layer.descriptor.len_bytes);
         apply_verified(root, image.layer(&layer)?, &options, &expected)
-            .map_err(|source| Error::Layer { diff_id, source: Box::new(source) })?;
+            .map_err(Error::layer(&layer.diff_id))?;
     }
     Ok(())
 }

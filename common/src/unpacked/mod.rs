@@ -24,6 +24,7 @@ use std::thread;
 
 use crate::cache;
 use crate::cli::message;
+use crate::compression::MaxSize;
 use crate::digest::{ChainId, DiffId};
 use crate::image::{self, Image};
 use crate::layer::apply::{self, Namespace, Ownership};
@@ -45,6 +46,7 @@ pub struct Cache {
     layers: PathBuf,
     form: Form,
     ownership: Ownership,
+    max_size: MaxSize,
 }
 
 /// Why a layer is not in the cache and cannot be put there.
@@ -62,14 +64,6 @@ pub enum Error {
         what: &'static str,
         /// What the system says.
         source: io::Error,
-    },
-    /// A layer that is not what its image says.
-    #[error("layer {expected}: its content has the DiffID {found}")]
-    OtherLayer {
-        /// What the image's config says.
-        expected: DiffId,
-        /// What the content says.
-        found: DiffId,
     },
     /// A bug of ours in a thread, which has said more.
     #[error("a thread that unpacked a layer has panicked")]
@@ -96,6 +90,10 @@ pub enum Error {
 }
 
 impl Error {
+    fn layer(diff_id: &DiffId) -> impl FnOnce(apply::Error) -> Self {
+        move |source| Self::Layer { diff_id: diff_id.clone(), source: Box::new(source) }
+    }
+
     fn file(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { path: path.to_owned(), what, source }
     }
@@ -139,7 +137,13 @@ impl Cache {
         cache::make(&layers).map_err(Error::file(&layers, "cannot make the cache"))?;
         let layers =
             fs::canonicalize(&layers).map_err(Error::file(&layers, "cannot open the cache"))?;
-        Ok(Self { layers, form, ownership })
+        Ok(Self { layers, form, ownership, max_size: MaxSize::default() })
+    }
+
+    /// The same cache, for layers that may grow to `max_size`.
+    #[must_use]
+    pub fn with_max_size(self, max_size: MaxSize) -> Self {
+        Self { max_size, ..self }
     }
 
     /// An empty directory for a plain copy of layers, which is removed when it is
@@ -153,8 +157,8 @@ impl Cache {
 
     /// The layers of an image as directories for [`crate::mount::Overlay`], base
     /// first, unpacked where they are not there yet, several at a time. `open` gives
-    /// the stream of the layer with this index in any compression, and is called only
-    /// if needed.
+    /// the stream of the layer with this index in any compression, and how many bytes it
+    /// has; it is called only if needed.
     ///
     /// Layers below an opaque root are left out: an overlay's root cannot be
     /// opaque, and nothing of them is to be seen.
@@ -164,7 +168,7 @@ impl Cache {
     pub fn layers<R: Read + Send, E: From<Error>>(
         &self,
         diff_ids: &[DiffId],
-        mut open: impl FnMut(usize) -> Result<R, E>,
+        mut open: impl FnMut(usize) -> Result<(R, u64), E>,
     ) -> Result<Vec<PathBuf>, E> {
         let stack = Arc::new(Stack::new(diff_ids.len()));
         let mut chain: Option<ChainId> = None;
@@ -192,7 +196,7 @@ impl Cache {
         &self,
         stack: &Arc<Stack>,
         missing: Vec<(usize, &DiffId, Entry)>,
-        open: &mut impl FnMut(usize) -> Result<R, E>,
+        open: &mut impl FnMut(usize) -> Result<(R, u64), E>,
     ) -> Result<(), E> {
         let at_once = thread::available_parallelism().map_or(1, usize::from);
         thread::scope(|scope| {
@@ -209,9 +213,13 @@ impl Cache {
                 let stream = open(index)?;
                 let unpack = move || {
                     let mut promise = stack.promise(index);
-                    let (namespace, ownership) = (self.namespace(), self.ownership);
-                    let below = (stack, index);
-                    let layer = entry.unpack(stream, diff_id, below, namespace, ownership)?;
+                    let options = apply::Options {
+                        ownership: self.ownership,
+                        max_size: self.max_size,
+                        ..apply::Options::default()
+                    };
+                    let (below, namespace) = ((stack, index), self.namespace());
+                    let layer = entry.unpack(stream, diff_id, below, namespace, options)?;
                     promise.layer = Some(layer);
                     Ok(())
                 };
@@ -239,7 +247,7 @@ impl Cache {
         self.layers(&diff_ids, |index| {
             let layer = layers.get(index).ok_or(io::Error::from(io::ErrorKind::NotFound));
             let layer = layer.map_err(Error::file(&self.layers, "no such layer"))?;
-            Ok(image.layer(layer)?)
+            Ok((image.layer(layer)?, layer.descriptor.len_bytes))
         })
     }
 

@@ -296,3 +296,49 @@ fn a_layer_without_its_marker_is_mounted_run_built_on_and_squashed() {
         }
     }
 }
+
+#[test]
+fn no_tool_lets_a_layer_grow_beyond_its_limit() {
+    let sandbox = Sandbox::new();
+    let big = layer(&[("file", &vec![0; 8 << 20])]);
+    let reference = with_layer(&sandbox, LAYER_GZIP, &compressed(Format::Gzip, &big), &big);
+    sandbox.run(&["img-copy", &reference, "big"]).succeeds();
+    fs::write(sandbox.path("Containerfile"), "FROM scratch\nCOPY --from=big / /\n").unwrap();
+    fs::write(sandbox.path("Run"), "FROM big\nRUN true\n").unwrap();
+    fs::create_dir(sandbox.path("seen")).unwrap();
+    sandbox.own(&sandbox.path("seen"));
+    for (argv, status) in [
+        (&["img-inspect", "big"][..], 2),
+        (&["img-history", "big"], 2),
+        (&["img-ls"], 2),
+        (&["img-ls", "--check"], 1),
+        (&["img-copy", "--compress", "zstd", "big", "copy"], 2),
+        (&["layer-apply", "--image", "big", "new"], 2),
+        (&["union-mount", "--driver", "copy", "--image", "big", "seen"], 2),
+        (&["img-run", "--isolation", "chroot", "big", "/file"], 125),
+        (&["img-build", "-q", "."], 2),
+        (&["img-build", "-q", "-f", "Run", "."], 2),
+        (&["img-commit", "--squash", "--config-only", "big"], 2),
+    ] {
+        let (tool, rest) = argv.split_first().unwrap();
+        let with = |size: &str| {
+            let option = format!("--max-size={size}");
+            sandbox.run(&[&[*tool, &option], rest].concat()).outcome()
+        };
+        let refused = with("1M");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status, status, "{argv:?}: {said}");
+        assert!(said.contains("limit of 1048576 bytes"), "{argv:?}: {said}");
+        let hint = format!("{tool}: hint: allow more with --max-size SIZE\n");
+        assert!(said.ends_with(&hint), "{argv:?}: {said}");
+        assert!(!sandbox.path("new").exists(), "{argv:?}");
+        assert!(fs::read_dir(sandbox.path("seen")).unwrap().next().is_none(), "{argv:?}");
+    }
+    for argv in [
+        &["img-inspect", "--max-size=9M", "big"][..],
+        &["img-build", "-q", "--max-size=9M", "."],
+        &["layer-apply", "--max-size=9M", "--image", "big", "new"],
+    ] {
+        sandbox.run(argv).succeeds();
+    }
+}

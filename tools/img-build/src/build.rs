@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::cli::message;
+use common::compression::MaxSize;
 use common::containerfile::{
     self, Containerfile, Expander, Instruction, Located, Problem, history,
 };
@@ -23,7 +24,7 @@ use crate::scope::Scope;
 use crate::state::State;
 use crate::step::files::Verb;
 use crate::step::mounts::Secret;
-use crate::tree::Tree;
+use crate::tree::{Reading, Tree};
 
 /// Everything a build needs, and how far it is.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Builder {
     pub(crate) location: Location,
     /// Where derived data may be kept.
     pub(crate) cache_dir: Option<PathBuf>,
+    /// What a layer may grow to.
+    pub(crate) max_size: MaxSize,
     pub(crate) cache: Cache,
     pub(crate) context: Context,
     pub(crate) file: Containerfile,
@@ -157,6 +160,12 @@ impl Builder {
         }
     }
 
+    /// How layers are read.
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        let cache = self.cache_dir.as_deref();
+        Reading { store: &self.store, cache, max_size: self.max_size }
+    }
+
     /// Opens an image, its blobs put into the store if they are not there.
     fn open(&self, name: &str, platform: &Platform) -> Result<Image, Error> {
         let reference = Reference::parse(std::ffi::OsStr::new(name))?;
@@ -170,10 +179,14 @@ impl Builder {
         let stages = &self.file.stages;
         let by_number = || from.parse::<usize>().ok();
         let found = find_stage(stages, from, index).or_else(by_number);
-        let cache = self.cache_dir.as_deref();
+        let reading = Reading {
+            store: &self.store,
+            cache: self.cache_dir.as_deref(),
+            max_size: self.max_size,
+        };
         if let Some(found) = found {
             return match self.states.get_mut(found) {
-                Some(Some(state)) if found < index => state.tree(&self.store, cache),
+                Some(Some(state)) if found < index => state.tree(reading),
                 _ => Err(Error::Other(format!("'{from}' is not an earlier stage"))),
             };
         }
@@ -182,7 +195,7 @@ impl Builder {
             self.images.insert(from.to_owned(), State::of_image(from, &image));
         }
         match self.images.get_mut(from) {
-            Some(state) => state.tree(&self.store, cache),
+            Some(state) => state.tree(reading),
             None => Err(Error::Other(format!("'{from}' is neither a stage nor an image"))),
         }
     }

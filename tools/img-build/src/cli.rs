@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
-use common::cli::OutputOptions;
+use common::cli::{OutputOptions, SizeLimit};
 use common::oci::Platform;
 use common::store::{Location, Name};
 
@@ -34,6 +34,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) store: Location,
+
+    #[command(flatten)]
+    pub(crate) limit: SizeLimit,
 
     /// Build up to the stage of this name or number, not to the last one
     #[arg(long, value_name = "STAGE")]

@@ -114,7 +114,9 @@ fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
     let mut spooled = tempfile::tempfile().map_err(Error::file("standard input"))?;
     io::copy(&mut input, &mut spooled).map_err(standard_input)?;
     spooled.rewind().map_err(standard_input)?;
-    let (members, archive) = of_archive(spooled).map_err(standard_input)?;
+    let len_bytes = spooled.metadata().map_err(standard_input)?.len();
+    let growth = cli.limit.max_size().growth(Some(len_bytes));
+    let (members, archive) = of_archive(spooled, growth).map_err(standard_input)?;
     let mut tree = Tree::new();
     tree.apply(&members, &archive)?;
     tree.forget_owners();

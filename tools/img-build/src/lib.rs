@@ -109,6 +109,7 @@ fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
         cache: Cache::new(cache_dir.as_deref(), store.path(), cli.no_cache),
         store: Arc::new(store),
         cache_dir,
+        max_size: cli.limit.max_size(),
         context,
         file,
         label,

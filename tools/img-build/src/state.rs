@@ -2,17 +2,15 @@
 //! is needed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use common::containerfile::config::{self, Changes};
 use common::digest::{ChainId, DiffId};
 use common::image::{Image, Layer};
 use common::oci::{History, ImageConfig, Platform};
-use common::store::Store;
 
 use crate::error::Error;
-use crate::tree::{Tree, of_layer};
+use crate::tree::{Reading, Tree, of_layer};
 
 /// What every Linux image gets that sets none, as docker has it.
 pub(crate) const DEFAULT_PATH: &str =
@@ -100,14 +98,10 @@ impl State {
     ///
     /// # Errors
     /// A layer that cannot be read.
-    pub(crate) fn tree(
-        &mut self,
-        store: &Arc<Store>,
-        cache: Option<&Path>,
-    ) -> Result<Arc<Tree>, Error> {
+    pub(crate) fn tree(&mut self, reading: Reading<'_>) -> Result<Arc<Tree>, Error> {
         let mut tree = self.tree.take().unwrap_or_else(|| Arc::new(Tree::new()));
         for layer in self.layers.get(self.applied..).unwrap_or_default() {
-            let (members, archive) = of_layer(store, layer, cache)?;
+            let (members, archive) = of_layer(reading, layer)?;
             Arc::make_mut(&mut tree).apply(&members, &archive)?;
         }
         self.applied = self.layers.len();
@@ -116,12 +110,8 @@ impl State {
     }
 
     /// Lends the tree to be changed; [`State::return_tree`] takes it back.
-    pub(crate) fn lend_tree(
-        &mut self,
-        store: &Arc<Store>,
-        cache: Option<&Path>,
-    ) -> Result<Arc<Tree>, Error> {
-        let tree = self.tree(store, cache)?;
+    pub(crate) fn lend_tree(&mut self, reading: Reading<'_>) -> Result<Arc<Tree>, Error> {
+        let tree = self.tree(reading)?;
         self.tree = None;
         Ok(tree)
     }

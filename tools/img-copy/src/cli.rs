@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
-use common::cli::OutputOptions;
+use common::cli::{OutputOptions, SizeLimit};
 use common::compression::Format;
 use common::oci::{ManifestFormat, Platform};
 use common::store::Location;
@@ -55,6 +55,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) location: Location,
+
+    #[command(flatten)]
+    pub(crate) limit: SizeLimit,
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use common::compression::Format;
+use common::compression::{Format, MaxSize};
 use common::digest::{DiffId, Digest};
 use common::oci::media_type::{self, Kind};
 use common::oci::{self, Descriptor, Index, Manifest, ManifestFormat};
@@ -22,6 +22,8 @@ pub(crate) struct Wishes {
     pub(crate) plain: Format,
     /// Every manifest in this form.
     pub(crate) format: Option<ManifestFormat>,
+    /// No layer that grows to more.
+    pub(crate) max_size: MaxSize,
 }
 
 /// A layer that is to be compressed anew.
@@ -30,6 +32,8 @@ pub(crate) struct Recode {
     pub(crate) digest: Digest,
     pub(crate) diff_id: Option<DiffId>,
     pub(crate) format: Format,
+    /// What it may grow to.
+    pub(crate) max_size: MaxSize,
 }
 
 /// Why a manifest cannot be had in the form that was asked for.
@@ -65,7 +69,8 @@ impl Wishes {
             None => return None,
         };
         let (digest, diff_id) = (layer.digest.clone(), diff_id.cloned());
-        (now != Some(format)).then_some(Recode { digest, diff_id, format })
+        let max_size = self.max_size;
+        (now != Some(format)).then_some(Recode { digest, diff_id, format, max_size })
     }
 
     /// The documents of `root` once its layers have become what `recoded` says; the last

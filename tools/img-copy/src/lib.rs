@@ -103,7 +103,8 @@ fn wishes(cli: &cli::Cli, place: &Place) -> Result<Wishes, Failure> {
             Some(_) => {}
         }
     }
-    Ok(Wishes { compress, plain, format: cli.format })
+    let max_size = cli.limit.max_size();
+    Ok(Wishes { compress, plain, format: cli.format, max_size })
 }
 
 fn target(

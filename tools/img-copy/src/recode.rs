@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-use common::compression::{Decoder, Encoder, Format, MaxSize};
+use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hashing};
 use common::image::{Error, Found};
 use common::layer::verify::{self, Verifier};
@@ -36,7 +36,7 @@ pub(crate) fn recode<W: Write>(
     let io = |source| Error::Io { what: format!("layer {}", layer.digest), source };
     let blob = progress.reading(from.blob(layer)?);
     let algorithm = recode.diff_id.as_ref().map_or(Algorithm::Sha256, |id| id.0.algorithm());
-    let growth = MaxSize::default().growth(Some(layer.len_bytes));
+    let growth = recode.max_size.growth(Some(layer.len_bytes));
     // What is said to be plain is not looked at: a tar archive may begin with anything.
     let decoder = match layer.media_type.ends_with("tar") {
         true => Decoder::with_format(blob, Format::None, growth),

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use common::compression::MaxSize;
 use common::digest::Digest;
 use common::json::base64;
 use common::oci::{Descriptor, Index, Manifest, Platform, media_type};
@@ -355,7 +356,7 @@ fn all_that_an_index_holds_goes_with_it() {
     assert_eq!(place.done(&["-a", &name, "oci-archive:pulled.tar"]), printed);
     assert_eq!(place.done(&["-a", "oci-archive:pulled.tar", "oci:again:x"]), printed);
     let store = Store::open(&place.path("again")).unwrap();
-    store.check(|error| panic!("{error:?}")).unwrap();
+    store.check(MaxSize::default(), |error| panic!("{error:?}")).unwrap();
     // Two platforms, their layers and configs, the attestation's three, four of the nested.
     assert_eq!(store.blobs().unwrap().len(), 1 + 3 + 3 + 3 + 4);
 

@@ -42,7 +42,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     stream::at_most_one_standard(operands.iter().map(OsString::as_os_str))?;
     let mut output = Output::standard(Payload::Text)?;
     let table = Table::new(&cli, output.is_terminal())?;
-    let sizes = Sizes::default();
+    let sizes = Sizes::new(cli.limit.max_size());
     let mut opener = Opener::new(&cli.location, cli.platform.clone());
     let mut status = Status::DONE;
     let mut shown = 0;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
-use common::cli::OutputOptions;
+use common::cli::{OutputOptions, SizeLimit};
 use common::oci::Platform;
 use common::store::Location;
 
@@ -33,6 +33,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) location: Location,
+
+    #[command(flatten)]
+    pub(crate) limit: SizeLimit,
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,

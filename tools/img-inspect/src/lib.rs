@@ -38,7 +38,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return Err(Failure::usage("--format: an image is not a table"));
     }
     let mut opener = Opener::new(&cli.location, cli.platform.clone());
-    let sizes = Sizes::default();
+    let sizes = Sizes::new(cli.limit.max_size());
     let mut status = Status::DONE;
     let mut objects = Vec::new();
     let mut bytes = Vec::new();

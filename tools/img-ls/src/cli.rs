@@ -1,7 +1,7 @@
 //! The arguments of `img-ls`. No I/O here.
 
 use clap::Parser;
-use common::cli::OutputOptions;
+use common::cli::{OutputOptions, SizeLimit};
 use common::store::Location;
 
 /// List the images of the store
@@ -30,6 +30,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) location: Location,
+
+    #[command(flatten)]
+    pub(crate) limit: SizeLimit,
 
     #[command(flatten)]
     pub(crate) output: OutputOptions,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
+use common::compression::MaxSize;
 use common::store::{Error, Store};
 use common::stream::{self, Output, Payload};
 
@@ -43,10 +44,10 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     };
     if cli.check {
         output.commit()?;
-        return store.map_or(Ok(Status::DONE), |store| check(&store));
+        return store.map_or(Ok(Status::DONE), |store| check(&store, cli.limit.max_size()));
     }
     let (rows, mut status) = match &store {
-        Some(store) => rows::of(store)?,
+        Some(store) => rows::of(store, cli.limit.max_size())?,
         None => (Vec::new(), Status::DONE),
     };
     let rows = selected(&cli, rows, &mut status);
@@ -71,9 +72,9 @@ fn selected(cli: &Cli, rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
 }
 
 /// Tells of each thing that is wrong with the store.
-fn check(store: &Store) -> Result<Status, Failure> {
+fn check(store: &Store, max_size: MaxSize) -> Result<Status, Failure> {
     let mut status = Status::DONE;
-    store.check(|finding| {
+    store.check(max_size, |finding| {
         message::failure(&finding.into());
         status = Status::NEGATIVE;
     })?;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use common::cli::{Failure, Status, message};
+use common::compression::MaxSize;
 use common::digest::{DiffId, Digest};
 use common::image::{Error, Image, Sizes};
 use common::store::{Name, Store};
@@ -29,8 +30,8 @@ pub(crate) struct Row {
 }
 
 /// The rows of a store, newest image first; what cannot be read is reported.
-pub(crate) fn of(store: &Arc<Store>) -> Result<(Vec<Row>, Status), Failure> {
-    let sizes = Sizes::default();
+pub(crate) fn of(store: &Arc<Store>, max_size: MaxSize) -> Result<(Vec<Row>, Status), Failure> {
+    let sizes = Sizes::new(max_size);
     let mut status = Status::DONE;
     let mut rows = Vec::new();
     for entry in &store.index()?.manifests {

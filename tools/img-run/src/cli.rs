@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use common::cli::OutputOptions;
+use common::cli::{OutputOptions, SizeLimit};
 use common::oci::Platform;
 use common::sandbox::{self, CapabilityOptions};
 use common::store::Location;
@@ -106,6 +106,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) store: Location,
+
+    #[command(flatten)]
+    pub(crate) limit: SizeLimit,
 
     #[command(flatten)]
     output: OutputOptions,

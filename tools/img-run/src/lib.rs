@@ -131,10 +131,12 @@ fn root(cli: &Cli, image: &Image) -> Result<(Root, Writable, Option<Copy>), Fail
         let writable = if cli.read_only { Writable::No } else { Writable::AsMounted };
         let copy = Cache::copy()?;
         let about = |error| Failure::about(common::name::show_path(copy.dir()), error);
-        unpacked::apply_image(&Tree::open(copy.dir()).map_err(about)?, image, None)?;
+        let tree = Tree::open(copy.dir()).map_err(about)?;
+        unpacked::apply_image(&tree, image, None, cli.limit.max_size())?;
         return Ok((Root::Directory(copy.dir().to_owned()), writable, Some(copy)));
     }
-    let mut overlay = Overlay::new(Cache::open()?.image(image, None)?);
+    let cache = Cache::open()?.with_max_size(cli.limit.max_size());
+    let mut overlay = Overlay::new(cache.image(image, None)?);
     let (mut writable, mut copy) = (Writable::Discarded, None);
     if let Some(dir) = cli.upper.clone() {
         overlay = overlay.with_upper(Upper::new(dir));

@@ -65,12 +65,7 @@ impl Source {
         let image = Arc::new(image);
         let of_layer = |layer: Layer| Self {
             label: layer.descriptor.digest.to_string(),
-            // The blob's own digest is checked as it is read.
-            expected: Expected {
-                diff_id: Some(layer.diff_id.clone()),
-                stored_bytes: Some(layer.descriptor.len_bytes),
-                ..Expected::default()
-            },
+            expected: Expected::in_image(&layer.diff_id, layer.descriptor.len_bytes),
             kind: Kind::Layer(Arc::clone(&image), Box::new(layer)),
         };
         image.layers().map(of_layer).collect()

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use common::cli::{Failure, OutputOptions};
+use common::cli::{Failure, OutputOptions, SizeLimit};
+use common::compression::MaxSize;
 use common::mount::{Driver, Drivers};
 use common::oci::Platform;
 use common::sandbox::{self, CapabilityOptions};
@@ -39,6 +40,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     store: Location,
+
+    #[command(flatten)]
+    limit: SizeLimit,
 
     /// Show the file system as of the Nth layer, counted from the base
     #[arg(long, value_name = "N")]
@@ -113,6 +117,8 @@ pub(crate) struct Layers {
     pub(crate) platform: Option<Platform>,
     /// Where names of images are looked up.
     pub(crate) store: Location,
+    /// What a layer of the image may grow to.
+    pub(crate) max_size: MaxSize,
     /// Layer directories, base first.
     pub(crate) directories: Vec<PathBuf>,
     /// How many of the layers to show.
@@ -202,6 +208,7 @@ impl Cli {
             image: self.image,
             platform: self.platform,
             store: self.store,
+            max_size: self.limit.max_size(),
             directories: operands,
             at: self.at,
             upper: self.upper,

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use common::cli::{Failure, cleanup};
+use common::compression::MaxSize;
 use common::image::{self, Image, Reference};
 use common::layer::overlay;
 use common::mount::{Driver, Durability, Form, Overlay, Upper};
@@ -23,6 +24,7 @@ pub(crate) struct Stack {
     image: Option<(Image, usize)>,
     /// Those above it, base first.
     directories: Vec<PathBuf>,
+    max_size: MaxSize,
     upper: Option<Upper>,
     durability: Durability,
 }
@@ -50,6 +52,7 @@ impl Stack {
         Ok(Self {
             image: image.map(|image| (image, wanted.min(own))),
             directories,
+            max_size: layers.max_size,
             upper: layers.upper.map(|dir| Upper { dir, work: layers.work }),
             durability: match layers.volatile {
                 true => Durability::Volatile,
@@ -65,7 +68,10 @@ impl Stack {
     pub(crate) fn overlay(&self, driver: Driver) -> Result<Overlay, Failure> {
         let (image, directories) = self.shown(driver.form());
         let mut lowers = match image {
-            Some((image, count)) => Cache::of_form(driver.form())?.image(image, Some(*count))?,
+            Some((image, count)) => {
+                let cache = Cache::of_form(driver.form())?.with_max_size(self.max_size);
+                cache.image(image, Some(*count))?
+            }
             None => Vec::new(),
         };
         lowers.extend_from_slice(directories);
@@ -106,7 +112,7 @@ impl Stack {
         let root = Root::open(dir).map_err(about)?;
         let (image, directories) = self.shown(Driver::Copy.form());
         if let Some((image, count)) = image {
-            unpacked::apply_image(&root, image, Some(*count))?;
+            unpacked::apply_image(&root, image, Some(*count), self.max_size)?;
         }
         for directory in directories {
             unpacked::apply_directory(&root, directory)?;

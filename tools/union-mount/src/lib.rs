@@ -16,8 +16,9 @@ use layers::Stack;
 /// The arguments, for parsing and for completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    // Layers that are directories are in no store.
-    Cli::command().mut_arg("dir", |store| store.requires("image"))
+    // Layers that are directories are in no store, and grow no more.
+    let needs_image = |option: clap::Arg| option.requires("image");
+    Cli::command().mut_arg("dir", needs_image).mut_arg("max_size", needs_image)
 }
 
 /// Runs the tool on parsed arguments.

@@ -20,6 +20,14 @@ pub struct Expected {
     pub stored_bytes: Option<u64>,
 }
 
+impl Expected {
+    /// What an image says of a layer. The blob's own digest is its reader's to check.
+    #[must_use]
+    pub fn in_image(diff_id: &DiffId, stored_bytes: u64) -> Self {
+        Self { diff_id: Some(diff_id.clone()), stored_bytes: Some(stored_bytes), ..Self::default() }
+    }
+}
+
 /// What a layer was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {

@@ -17,7 +17,7 @@ mod passing;
 
 use std::io::{self, Read};
 
-use crate::compression::{Decoder, Format, MaxSize};
+use crate::compression::{Decoder, Format, Growth};
 use crate::digest::{AsideHasher, DiffId, Digest};
 use crate::tar;
 
@@ -52,12 +52,16 @@ impl From<Error> for io::Error {
     }
 }
 
-/// Reads `blob`, whose digest is `digest`, to its end.
+/// Reads `blob`, whose digest is `digest`, to its end, as far as it may grow.
 ///
 /// # Errors
 /// It is not a layer with this DiffID.
-pub fn verify(blob: impl Read, digest: &Digest, diff_id: &DiffId) -> Result<(), Error> {
-    let growth = MaxSize::default().growth(None);
+pub fn verify(
+    blob: impl Read,
+    digest: &Digest,
+    diff_id: &DiffId,
+    growth: Growth,
+) -> Result<(), Error> {
     // The blob's own digest is checked by its reader.
     if *digest == diff_id.0 {
         let plain = Decoder::with_format(blob, Format::None, growth).map_err(Error::Read)?;

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::{Error, remember, verify};
+use crate::compression::{Growth, MaxSize};
 use crate::digest::{DiffId, Digest};
 
 /// How much is passed on at a time. A blob that is no longer is checked without a thread.
@@ -62,7 +63,7 @@ impl Verifier {
     /// The blob is not a layer with this DiffID.
     pub fn finish(mut self) -> Result<(), Error> {
         match self.worker.take() {
-            None => verify(&*self.chunk, &self.blob, &self.diff_id)?,
+            None => verify(&*self.chunk, &self.blob, &self.diff_id, growth())?,
             Some(worker) => worker.finish(mem::take(&mut self.chunk))?,
         }
         remember(&self.blob, &self.diff_id);
@@ -89,7 +90,7 @@ impl Worker {
         let (emptied, read) = channel();
         let (blob, diff_id) = (blob.clone(), diff_id.clone());
         let stream = Chunks { waiting, emptied, chunk: Vec::new(), position: 0 };
-        let run = move || verify(stream, &blob, &diff_id);
+        let run = move || verify(stream, &blob, &diff_id, growth());
         let thread = thread::Builder::new().name("verify".into()).spawn(run);
         Ok(Self { chunks, read, thread: thread.map_err(Error::Thread)? })
     }
@@ -102,6 +103,11 @@ impl Worker {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+/// As much as every layer may grow to.
+fn growth() -> Growth {
+    MaxSize::default().growth(None)
 }
 
 /// The blob as the thread reads it.

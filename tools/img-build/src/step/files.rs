@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use common::cli::message;
+use common::compression::MaxSize;
 use common::containerfile::{Transfer, history, path};
 use common::time::{self, Timestamp};
 
@@ -55,7 +56,7 @@ impl Builder {
             Some(from) => format!("'{from}'"),
             None => self.context.label().to_owned(),
         };
-        let mut tree = state.lend_tree(&self.store, self.cache_dir.as_deref())?;
+        let mut tree = state.lend_tree(self.reading())?;
         let target = Arc::make_mut(&mut tree);
         let owner = transfer.chown.as_deref().map(|owner| owner::resolve(owner, target));
         let rules = Rules {
@@ -77,7 +78,8 @@ impl Builder {
             }
             for one in found {
                 let unpacks = transfer.unpack.unwrap_or(verb == Verb::Add);
-                if !(unpacks && add_archive(&mut copying, &source, &one, &destination)?) {
+                let max_size = self.max_size;
+                if !(unpacks && add_archive(&mut copying, &source, &one, &destination, max_size)?) {
                     copying.copy(&source, &one, &destination)?;
                 }
             }
@@ -92,7 +94,7 @@ impl Builder {
 
     /// WORKDIR: makes the directory, its owner being the stage's user.
     pub(crate) fn workdir(&mut self, state: &mut State, created_by: String) -> Result<(), Error> {
-        let mut tree = state.lend_tree(&self.store, self.cache_dir.as_deref())?;
+        let mut tree = state.lend_tree(self.reading())?;
         let target = Arc::make_mut(&mut tree);
         let names = target.resolve(state.image.config.working_dir.as_bytes(), Last::Followed)?;
         let mut attributes = Attributes::implied(self.now);
@@ -175,12 +177,15 @@ fn add_archive(
     source: &Tree,
     found: &Found,
     destination: &[u8],
+    max_size: MaxSize,
 ) -> Result<bool, Error> {
     let Some(Kind::File(file)) = source.get(&found.names).map(|node| &node.kind) else {
         return Ok(false);
     };
     let failed = |source: io::Error| Error::Read { path: found.base.clone(), source };
-    let Some((members, archive)) = unpack::open(file).map_err(failed)? else { return Ok(false) };
+    let Some((members, archive)) = unpack::open(file, max_size).map_err(failed)? else {
+        return Ok(false);
+    };
     copying.unpack(&members, &archive, destination)?;
     Ok(true)
 }

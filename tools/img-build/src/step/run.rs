@@ -155,7 +155,7 @@ impl Builder {
         // change any: they are still those of the image.
         let base = match can_mount() {
             true => None,
-            false => Some(state.tree(&self.store, self.cache_dir.as_deref())?),
+            false => Some(state.tree(self.reading())?),
         };
         let lowers: Vec<&Path> = lowers.iter().map(PathBuf::as_path).collect();
         let writer = diff::LayerWriter::new(self.store.writer()?);
@@ -171,11 +171,12 @@ impl Builder {
 
     /// The layers of a stage as directories.
     fn unpack(&self, state: &State) -> Result<Vec<PathBuf>, Error> {
-        let cache = unpacked::Cache::open()?;
+        let cache = unpacked::Cache::open()?.with_max_size(self.max_size);
         cache.layers(&state.diff_ids(), |index| {
             let missing = || Error::Other(format!("there is no layer {index}"));
             let layer = state.layers.get(index).ok_or_else(missing)?;
-            Ok::<_, Error>(self.store.blob(&layer.descriptor)?)
+            let blob = self.store.blob(&layer.descriptor)?;
+            Ok::<_, Error>((blob, layer.descriptor.len_bytes))
         })
     }
 }

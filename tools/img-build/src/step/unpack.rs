@@ -24,15 +24,15 @@ const BLOCK_LEN: u64 = 512;
 ///
 /// # Errors
 /// A file that cannot be read; one that begins as an archive and is none.
-pub(crate) fn open(file: &File) -> std::io::Result<Option<Scanned>> {
+pub(crate) fn open(file: &File, max_size: MaxSize) -> std::io::Result<Option<Scanned>> {
     let mut start = Vec::new();
-    let growth = MaxSize::default().growth(Some(file.len_bytes));
-    let Ok(decoder) = Decoder::new(file.read()?, growth) else { return Ok(None) };
+    let growth = max_size.growth(Some(file.len_bytes));
+    let Ok(decoder) = Decoder::new(file.read()?, growth.clone()) else { return Ok(None) };
     // What only looks compressed is an ordinary file.
     if decoder.take(BLOCK_LEN).read_to_end(&mut start).is_err() || !is_header(&start) {
         return Ok(None);
     }
-    of_archive(file.read()?).map(Some)
+    of_archive(file.read()?, growth).map(Some)
 }
 
 /// A tar header has the right checksum; the magic is younger than the format.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, OnceLock};
 
-use common::compression::{Decoder, Format, MaxSize};
+use common::compression::{Decoder, Format, Growth};
 use common::digest::{Algorithm, Digest, Hasher};
 use common::image::Layer;
 use common::root::Root;
@@ -42,7 +42,7 @@ pub(crate) struct HostRoot(pub(crate) Root);
 #[derive(Debug)]
 pub(crate) struct Archive {
     file: OnceLock<fs::File>,
-    layer: Option<(Arc<Store>, Layer)>,
+    layer: Option<(Arc<Store>, Layer, Growth)>,
 }
 
 impl Archive {
@@ -53,20 +53,19 @@ impl Archive {
 
     /// A layer, opened when it is first read from: as it is if it is plain, else
     /// through a copy in a file without a name.
-    pub(crate) fn of_layer(store: Arc<Store>, layer: Layer) -> Self {
-        Self { file: OnceLock::new(), layer: Some((store, layer)) }
+    pub(crate) fn of_layer(store: Arc<Store>, layer: Layer, growth: Growth) -> Self {
+        Self { file: OnceLock::new(), layer: Some((store, layer, growth)) }
     }
 
     fn file(&self) -> io::Result<&fs::File> {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        let Some((store, layer)) = &self.layer else {
+        let Some((store, layer, growth)) = &self.layer else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let blob = store.blob(&layer.descriptor).map_err(io::Error::other)?;
-        let growth = MaxSize::default().growth(Some(layer.descriptor.len_bytes));
-        let file = spool(Decoder::new(blob, growth)?)?;
+        let file = spool(Decoder::new(blob, growth.clone())?)?;
         Ok(self.file.get_or_init(|| file))
     }
 

@@ -35,12 +35,19 @@ pub(crate) struct Member {
 /// The members of an archive, and the archive to read their contents from.
 pub(crate) type Scanned = (Vec<Member>, Arc<Archive>);
 
+/// Where layers are read, and how far they may grow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) store: &'a Arc<Store>,
+    /// Where derived data may be kept.
+    pub(crate) cache: Option<&'a Path>,
+    pub(crate) max_size: MaxSize,
+}
+
 /// The members of a layer, and the archive to read them from.
-pub(crate) fn of_layer(
-    store: &Arc<Store>,
-    layer: &Layer,
-    cache: Option<&Path>,
-) -> Result<Scanned, Error> {
+pub(crate) fn of_layer(reading: Reading<'_>, layer: &Layer) -> Result<Scanned, Error> {
+    let Reading { store, cache, max_size } = reading;
+    let growth = max_size.growth(Some(layer.descriptor.len_bytes));
     let failed = |source| Error::Layer { layer: layer.descriptor.digest.clone(), source };
     let path = cache.map(|dir| dir.join("names").join(layer.diff_id.0.hex()));
     let cached = path.as_deref().and_then(load);
@@ -48,9 +55,9 @@ pub(crate) fn of_layer(
         Some(members) => members,
         None => {
             let blob = store.blob(&layer.descriptor)?;
-            let growth = MaxSize::default().growth(Some(layer.descriptor.len_bytes));
             let inflated = Hashing::new(Decoder::new(blob, growth.clone()).map_err(failed)?);
-            let (members, inflated) = scan(inflated, growth, Whole::ByDigest).map_err(failed)?;
+            let (members, inflated) =
+                scan(inflated, growth.clone(), Whole::ByDigest).map_err(failed)?;
             let (_, digest, _) = inflated.finish();
             if digest != layer.diff_id.0 {
                 return Err(Error::DiffId { expected: layer.diff_id.clone(), actual: digest });
@@ -64,7 +71,7 @@ pub(crate) fn of_layer(
     };
     let archive = match plain_file(store.blob_path(&layer.descriptor.digest)) {
         Some(file) => Archive::new(file),
-        None => Archive::of_layer(Arc::clone(store), layer.clone()),
+        None => Archive::of_layer(Arc::clone(store), layer.clone(), growth),
     };
     Ok((members, Arc::new(archive)))
 }
@@ -78,8 +85,8 @@ fn plain_file(path: PathBuf) -> Option<fs::File> {
 }
 
 /// The members of a local archive (ADD), in any compression.
-pub(crate) fn of_archive(stream: impl Read) -> io::Result<Scanned> {
-    let mut decoder = Decoder::new(stream, MaxSize::default().growth(None))?;
+pub(crate) fn of_archive(stream: impl Read, growth: Growth) -> io::Result<Scanned> {
+    let mut decoder = Decoder::new(stream, growth)?;
     let file = spool(&mut decoder)?;
     let growth = decoder.growth().afresh();
     // docker reads archives without a marker, and a context is the user's own.

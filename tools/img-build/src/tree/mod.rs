@@ -17,7 +17,7 @@ use common::tar::{Entry, Xattrs};
 use common::time::Timestamp;
 
 pub(crate) use content::{Archive, Content, File, HostRoot};
-pub(crate) use index::{Member, Scanned, of_archive, of_layer};
+pub(crate) use index::{Member, Reading, Scanned, of_archive, of_layer};
 pub(crate) use write::{Planned, planned, write_layer};
 
 /// As in Linux: more links on one path are a loop.

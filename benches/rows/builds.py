@@ -63,7 +63,7 @@ def _(count):
     return building(f"EXPOSE 1-{count}")
 
 
-@row("img-build/expose-ranges", 8)
+@row("img-build/expose-ranges", 5)
 def _(count):
     return building(*["EXPOSE 1-1000"] * count)
 
@@ -92,7 +92,7 @@ def _(count):
     return building("ARG NAME0", "LABEL a=$NAME0", options=options)
 
 
-@row("img-build/here-document-lines", 1000)
+@row("img-build/here-document-lines", 100)
 def _(count):
     return building("COPY <<EOF /file", *(f"line {n}" for n in range(count)), "EOF")
 

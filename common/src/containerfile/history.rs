@@ -13,9 +13,11 @@ pub fn of_setting(
     config: &crate::oci::ContainerConfig,
 ) -> Option<String> {
     let pairs = |keyword: &str, pairs: &[(String, String)]| {
-        pairs
-            .iter()
-            .fold(keyword.to_owned(), |text, (name, value)| format!("{text} {name}={value}"))
+        let mut text = keyword.to_owned();
+        for (name, value) in pairs {
+            text.push_str(&format!(" {name}={value}"));
+        }
+        text
     };
     let quoted = |words: Option<&Vec<String>>| {
         let words: Vec<_> = words.into_iter().flatten().map(|word| quote(word)).collect();
@@ -96,10 +98,14 @@ pub fn of_transfer(keyword: &str, transfer: &Transfer) -> String {
 /// `created_by` of an ARG, with the values that are in force.
 #[must_use]
 pub fn of_arg(arguments: &[(String, Option<String>)]) -> String {
-    arguments.iter().fold(String::from("ARG"), |text, (name, value)| match value {
-        Some(value) => format!("{text} {name}={value}"),
-        None => format!("{text} {name}"),
-    })
+    let mut text = String::from("ARG");
+    for (name, value) in arguments {
+        text.push_str(&format!(" {name}"));
+        if let Some(value) = value {
+            text.push_str(&format!("={value}"));
+        }
+    }
+    text
 }
 
 /// A string as Go's `%q` writes it.

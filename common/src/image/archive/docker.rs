@@ -5,7 +5,7 @@
 //! layers' digests are the config's DiffIDs where they are plain tar, and what is read
 //! of them is checked against that as everything is.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -113,8 +113,7 @@ impl Archive {
     fn layer(&mut self, name: &str, diff_id: &Digest) -> Result<Descriptor, Error> {
         let section = self.member(name)?;
         let reading = |source| Error::Io { what: name.to_owned(), source };
-        let mut start = Vec::new();
-        section.reader(&self.file).take(16).read_to_end(&mut start).map_err(reading)?;
+        let start = self.bytes.start(section).map_err(reading)?;
         let (media_type, digest) = match Format::detect(&start) {
             Format::None => (media_type::LAYER, diff_id.clone()),
             Format::Gzip => (media_type::LAYER_GZIP, self.hash(section).map_err(reading)?),
@@ -129,7 +128,8 @@ impl Archive {
     }
 
     fn hash(&self, section: Section) -> io::Result<Digest> {
-        let mut hashing = Hashing::new(section.reader(&self.file));
+        let file = self.bytes.file()?;
+        let mut hashing = Hashing::new(section.reader(&file));
         io::copy(&mut hashing, &mut io::sink())?;
         Ok(hashing.finish().1)
     }

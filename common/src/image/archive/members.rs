@@ -6,8 +6,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 
+use super::bytes::Kept;
 use crate::image::Error;
-use crate::tar::{self, Kind};
+use crate::tar::{self, Entry, Kind};
 
 /// A docker archive has three members a layer, and a layout one a blob.
 const MAX_MEMBERS: usize = 100_000;
@@ -15,6 +16,8 @@ const MAX_MEMBERS: usize = 100_000;
 const MAX_NAMES_LEN_BYTES: usize = 16 * 1024 * 1024;
 /// Enough for a header with its extensions, and little to throw away at the next member.
 const BUFFER_LEN_BYTES: usize = 2048;
+/// Of a stream, everything is read.
+const STREAM_BUFFER_LEN_BYTES: usize = 256 * 1024;
 /// Links to links.
 const MAX_LINKS: usize = 16;
 
@@ -40,7 +43,11 @@ enum Member {
 
 /// What an archive holds, by normalised name; of several with one name the last.
 #[derive(Debug, Default)]
-pub(super) struct Members(HashMap<Vec<u8>, Member>);
+pub(super) struct Members {
+    found: HashMap<Vec<u8>, Member>,
+    /// All names and link targets together.
+    names_len: usize,
+}
 
 impl Members {
     /// Finds the members by their headers; their content is not read.
@@ -51,7 +58,6 @@ impl Members {
             return Err(Error::NotAnArchive("it is empty".into()));
         }
         let mut members = Self::default();
-        let mut names_len = 0;
         let mut position = 0;
         loop {
             // A reader of its own for every member: it frames strictly, and what
@@ -71,39 +77,78 @@ impl Members {
                 return Err(Error::Truncated { member: entry.path });
             }
             position = end.next_multiple_of(512);
-            let name = normalise(&entry.path);
-            names_len += entry.path.len();
-            let member = match entry.kind {
-                Kind::File if sparse => {
-                    return Err(Error::NotAnArchive(format!(
-                        "{}: a sparse member",
-                        crate::name::show(&entry.path)
-                    )));
-                }
-                Kind::File => Member::File(content),
-                Kind::Symlink { target } => {
-                    names_len += target.len();
-                    Member::Link(beside(&name, &target))
-                }
-                Kind::HardLink { target } => {
-                    names_len += target.len();
-                    Member::Link(normalise(&target))
-                }
-                _ => continue,
-            };
-            members.0.insert(name, member);
-            if members.0.len() > MAX_MEMBERS || names_len > MAX_NAMES_LEN_BYTES {
-                return Err(Error::NotAnArchive("too many members".into()));
-            }
+            members.add(entry, content, sparse)?;
         }
         Ok(members)
+    }
+
+    /// As [`Members::of`], of a stream that is read to its end once; `ended` is told when
+    /// the archive in it ends. With them what is kept of them, and where the last one ends.
+    pub(super) fn of_stream(
+        stream: impl Read,
+        ended: impl FnOnce(),
+    ) -> Result<(Self, Kept, u64), Error> {
+        let (mut members, mut kept, mut end) = (Self::default(), Kept::default(), 0);
+        let consumed = Cell::new(0);
+        let inner = BufReader::with_capacity(STREAM_BUFFER_LEN_BYTES, stream);
+        let counted = Counted { inner, consumed: &consumed };
+        let mut reader =
+            tar::Reader::buffered(counted, tar::Limits::default(), tar::Whole::ByDigest);
+        while let Some(entry) = reader.next_entry().map_err(Error::Tar)? {
+            let sparse = reader.content().is_sparse();
+            let content = Section { start: consumed.get(), len_bytes: entry.len_bytes };
+            let is_file = matches!(entry.kind, Kind::File);
+            let path = entry.path.clone();
+            members.add(entry, content, sparse)?;
+            if is_file {
+                let reading =
+                    |source| Error::Io { what: crate::name::show(&path).to_string(), source };
+                kept.take(content, reader.content()).map_err(reading)?;
+                end = content.start.saturating_add(content.len_bytes);
+            }
+        }
+        ended();
+        if consumed.get() == 0 {
+            return Err(Error::NotAnArchive("it is empty".into()));
+        }
+        // One that holds nothing is not waited for: it may have no end.
+        if !members.found.is_empty() {
+            reader.finish().map_err(Error::Tar)?;
+        }
+        Ok((members, kept, end))
+    }
+
+    fn add(&mut self, entry: Entry, content: Section, sparse: bool) -> Result<(), Error> {
+        let name = normalise(&entry.path);
+        self.names_len += entry.path.len();
+        let member = match entry.kind {
+            Kind::File if sparse => {
+                let path = crate::name::show(&entry.path);
+                return Err(Error::NotAnArchive(format!("{path}: a sparse member")));
+            }
+            Kind::File => Member::File(content),
+            Kind::Symlink { target } => {
+                self.names_len += target.len();
+                Member::Link(beside(&name, &target))
+            }
+            Kind::HardLink { target } => {
+                self.names_len += target.len();
+                Member::Link(normalise(&target))
+            }
+            _ => return Ok(()),
+        };
+        self.found.insert(name, member);
+        if self.found.len() > MAX_MEMBERS || self.names_len > MAX_NAMES_LEN_BYTES {
+            return Err(Error::NotAnArchive("too many members".into()));
+        }
+        Ok(())
     }
 
     /// The file of this name, links followed within the archive.
     pub(super) fn get(&self, name: &[u8]) -> Option<Section> {
         let mut name = normalise(name);
         for _ in 0..MAX_LINKS {
-            match self.0.get(&name)? {
+            match self.found.get(&name)? {
                 Member::File(section) => return Some(*section),
                 Member::Link(target) => name.clone_from(target),
             }
@@ -140,9 +185,15 @@ fn beside(name: &[u8], target: &[u8]) -> Vec<u8> {
 
 /// A file read from a position of its own.
 #[derive(Debug)]
-struct At<'f> {
+pub(super) struct At<'f> {
     file: &'f File,
     position: u64,
+}
+
+impl<'f> At<'f> {
+    pub(super) fn new(file: &'f File, position: u64) -> Self {
+        Self { file, position }
+    }
 }
 
 impl Read for At<'_> {
@@ -227,7 +278,7 @@ mod tests {
         assert_eq!(read(b"3/layer.tar").unwrap(), [7; 1000]);
         assert_eq!(read(b"./z").unwrap(), b"z");
         assert_eq!(read(b"loop"), None);
-        file.set_len(2000).unwrap();
+        file.set_len(1538).unwrap();
         assert!(Members::of(&file).is_err());
     }
 }

@@ -1,26 +1,27 @@
 //! Image archives: a layout in a tar stream, or what `docker save` writes.
 //!
 //! An archive is read in place where it is a plain tar file. One that comes through a
-//! pipe, or compressed, is put into a file without a name in `TMPDIR` first: its
-//! manifest may be its last member. Members are found by their headers and read where
-//! they lie, and never by way of the file system, so their names need no trust.
+//! pipe is copied as it is into a file without a name in `TMPDIR`: its manifest may be its
+//! last member. A compressed one is inflated to such a file only if layers of it are read
+//! ([`bytes`]). Members are found by their headers and read where they lie, and never by
+//! way of the file system, so their names need no trust.
 
+mod bytes;
 mod docker;
 mod members;
 mod write;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use write::{Selection, write};
 
+use self::bytes::Bytes;
 use self::docker::Listed;
 use self::members::{Members, Section};
 use super::{Error, choose};
-use crate::compression::{Decoder, Format, MaxSize};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Document, Index, MAX_DOCUMENT_LEN_BYTES, media_type};
 use crate::store::{self, BlobReader};
@@ -40,7 +41,7 @@ pub enum Kind {
 /// An open archive.
 #[derive(Debug)]
 pub(super) struct Archive {
-    file: Arc<File>,
+    bytes: Bytes,
     members: Members,
     contents: Contents,
     /// Blobs that are not under the name that a layout gives them.
@@ -74,16 +75,9 @@ impl Archive {
     /// Opens the archive at `path`, `-` being standard input.
     pub(super) fn open(path: &Path, kind: Kind) -> Result<Self, Error> {
         let input = Input::open(path.as_os_str(), Payload::Binary)?;
-        let label = input.label();
-        let reading = |source| Error::Io { what: label.clone(), source };
-        let file = seekable(input).map_err(reading)?;
-        let members = Members::of(&file)?;
-        let mut archive = Self {
-            file: Arc::new(file),
-            members,
-            contents: Contents::Docker(Vec::new()),
-            placed: HashMap::new(),
-        };
+        let (bytes, members) = Bytes::of(input)?;
+        let mut archive =
+            Self { bytes, members, contents: Contents::Docker(Vec::new()), placed: HashMap::new() };
         archive.contents = archive.find_contents(kind)?;
         Ok(archive)
     }
@@ -154,7 +148,11 @@ impl Archive {
                 (blob.digest.clone(), blob.len_bytes, section.len_bytes);
             return Err(store::Error::Size { digest, expected, actual }.into());
         }
-        Ok(BlobReader::new(Arc::clone(&self.file), section.start, blob))
+        if let Some(bytes) = self.bytes.kept(section) {
+            return Ok(BlobReader::in_memory(Arc::from(bytes), blob));
+        }
+        let reading = |source| Error::Io { what: "archive".into(), source };
+        Ok(BlobReader::new(self.bytes.file().map_err(reading)?, section.start, blob))
     }
 
     pub(super) fn len_of(&self, digest: &Digest) -> Option<u64> {
@@ -172,31 +170,18 @@ impl Archive {
             let source = crate::oci::Error::TooLong { what: "document" };
             return Err(Error::Document { name: name(), source });
         }
-        let mut bytes = Vec::new();
-        let read = section.reader(&self.file).read_to_end(&mut bytes);
-        read.map_err(|source| Error::Io { what: name(), source })?;
-        Ok(bytes)
+        if let Some(bytes) = self.bytes.kept(section) {
+            return Ok(bytes.to_vec());
+        }
+        let read = || {
+            let mut bytes = Vec::new();
+            section.reader(&*self.bytes.file()?).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(|source| Error::Io { what: name(), source })
     }
 }
 
 fn blob_name(digest: &Digest) -> Vec<u8> {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex()).into_bytes()
-}
-
-/// The archive as a plain tar file from byte 0 on: itself if it is that, else a copy.
-fn seekable(input: Input) -> io::Result<File> {
-    let stored_bytes = input.len_bytes();
-    let mut file = input.into_file();
-    if stored_bytes.is_some() && file.stream_position()? == 0 {
-        let mut start = Vec::new();
-        (&file).take(16).read_to_end(&mut start)?;
-        if Format::detect(&start) == Format::None {
-            return Ok(file);
-        }
-        file.rewind()?;
-    }
-    let mut copy = tempfile::tempfile()?;
-    let mut plain = Decoder::new(file, MaxSize::default().growth(stored_bytes))?;
-    io::copy(&mut plain, &mut copy)?;
-    Ok(copy)
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | found in a directory that others filled (context, image) | [`found_in`]: links stay inside |
 //! | found in a directory of ours (layout, store, cache) | [`found`], [`found_at`]: no link |
+//! | in a layout that is only read | [`open_through_links_at`]: builders make such links |
 //! | named on the command line, its links and pipes meant | [`named`] |
 //! | open already | [`read`] |
 //!
@@ -16,7 +17,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
@@ -78,11 +79,20 @@ pub fn found_in(root: &Root, path: &[u8], limit_bytes: u64) -> io::Result<Option
 /// # Errors
 /// What open(2) says; a file that is not regular, links among them.
 pub fn open_at(directory: impl AsFd, name: &Path) -> io::Result<File> {
-    let directory = directory.as_fd();
-    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    regular(stat.st_mode)?;
-    let flags = WITHOUT_WAITING | OFlags::NOFOLLOW;
-    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    open(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW)
+}
+
+/// As [`open_at`], but through links: for what is checked or parsed wherever it lies.
+///
+/// # Errors
+/// What open(2) says; a file that is not regular.
+pub fn open_through_links_at(directory: impl AsFd, name: &Path) -> io::Result<File> {
+    open(directory.as_fd(), name, AtFlags::empty(), OFlags::empty())
+}
+
+fn open(directory: BorrowedFd<'_>, name: &Path, stat: AtFlags, flags: OFlags) -> io::Result<File> {
+    regular(rustix::fs::statat(directory, name, stat)?.st_mode)?;
+    let file = rustix::fs::openat(directory, name, WITHOUT_WAITING | flags, Mode::empty())?;
     regular(rustix::fs::fstat(&file)?.st_mode)?;
     Ok(file.into())
 }

@@ -60,6 +60,12 @@ impl Digest {
         hasher.finish()
     }
 
+    /// Whether `text` is a digest, for those who keep it as text.
+    #[must_use]
+    pub fn is_valid(text: &str) -> bool {
+        split(text).is_some()
+    }
+
     /// The hash function.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
@@ -96,22 +102,26 @@ impl fmt::Debug for Digest {
 #[error("not a sha256 or sha512 digest: '{}'", crate::name::show(.0))]
 pub struct InvalidDigest(pub String);
 
+/// The parts of a digest, if `text` is one.
+fn split(text: &str) -> Option<(Algorithm, &str)> {
+    let (name, hex) = text.split_once(':')?;
+    let algorithm = match name {
+        "sha256" => Algorithm::Sha256,
+        "sha512" => Algorithm::Sha512,
+        _ => return None,
+    };
+    let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (hex.len() == algorithm.hex_len() && hex.bytes().all(lower_hex)).then_some((algorithm, hex))
+}
+
 impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let invalid = || InvalidDigest(text.to_owned());
-        let (name, hex) = text.split_once(':').ok_or_else(invalid)?;
-        let algorithm = match name {
-            "sha256" => Algorithm::Sha256,
-            "sha512" => Algorithm::Sha512,
-            _ => return Err(invalid()),
-        };
-        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if hex.len() != algorithm.hex_len() || !hex.bytes().all(lower_hex) {
-            return Err(invalid());
+        match split(text) {
+            Some((algorithm, hex)) => Ok(Self { algorithm, hex: hex.into() }),
+            None => Err(InvalidDigest(text.to_owned())),
         }
-        Ok(Self { algorithm, hex: hex.into() })
     }
 }
 

@@ -1,29 +1,51 @@
 //! The one image that is meant: by name among several, by platform in an index.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use super::{Error, Source};
 use crate::oci::media_type::Kind;
-use crate::oci::{Descriptor, Document, ImageConfig, Index, Manifest, Platform};
-use crate::store::Name;
+use crate::oci::{Descriptor, Document, ImageConfig, Manifest, Platform};
+use crate::store::{Entry, Name};
 
 /// An index of an index is met; more is somebody playing.
 const MAX_DEPTH: usize = 4;
 /// Manifests in one image, all platforms and depths together.
 const MAX_MANIFESTS: usize = 1000;
 
-/// The image called `name` in a layout's index, or its only one.
-pub(super) fn by_name(index: &Index, name: Option<&str>) -> Result<Descriptor, Error> {
-    let mut images: Vec<&Descriptor> = Vec::new();
-    for image in &index.manifests {
-        if !images.iter().any(|other| other.digest == image.digest) {
-            images.push(image);
-        }
+/// What an index says of an image, as far as it can be chosen by it.
+#[derive(Debug)]
+pub(super) struct Candidate<'i> {
+    pub(super) digest: Cow<'i, str>,
+    /// As the specification has it.
+    pub(super) name: Option<&'i str>,
+    /// As containerd has it.
+    pub(super) full_name: Option<&'i str>,
+}
+
+impl<'i> From<&'i Descriptor> for Candidate<'i> {
+    fn from(image: &'i Descriptor) -> Self {
+        let full_name = image.annotations.get(CONTAINERD_NAME).map(String::as_str);
+        Self { digest: image.digest.to_string().into(), name: image.ref_name(), full_name }
     }
+}
+
+impl<'i> From<Entry<'i>> for Candidate<'i> {
+    fn from(entry: Entry<'i>) -> Self {
+        let Entry { digest, name, full_name, .. } = entry;
+        Self { digest: digest.into(), name, full_name }
+    }
+}
+
+/// The place of the image called `name` in an index, or of its only one.
+pub(super) fn by_name(images: &[Candidate<'_>], name: Option<&str>) -> Result<usize, Error> {
     let Some(name) = name else {
-        return match images.as_slice() {
-            [image] => Ok((*image).clone()),
-            [] => Err(Error::Choice("holds no image".into())),
-            several => {
-                let (count, names) = (several.len(), names(index));
+        let digests: HashSet<&str> = images.iter().map(|image| &*image.digest).collect();
+        return match digests.len() {
+            1 => Ok(0),
+            0 => Err(Error::Choice("holds no image".into())),
+            count => {
+                let names = names(images);
                 Err(Error::Choice(format!("holds {count} images, and none was named: {names}")))
             }
         };
@@ -31,31 +53,42 @@ pub(super) fn by_name(index: &Index, name: Option<&str>) -> Result<Descriptor, E
     let completed = name.parse::<Name>().ok();
     let familiar = completed.as_ref().map(Name::to_string);
     let canonical = completed.as_ref().map(Name::canonical);
-    let by_annotation = |key: &str, value: Option<&str>| {
-        let value = value?;
-        index
-            .manifests
-            .iter()
-            .find(|image| image.annotations.get(key).is_some_and(|of| of == value))
-    };
-    by_annotation(crate::oci::REF_NAME, Some(name))
-        .or_else(|| by_annotation(crate::oci::REF_NAME, familiar.as_deref()))
-        .or_else(|| by_annotation(CONTAINERD_NAME, canonical.as_deref()))
-        .or_else(|| images.iter().copied().find(|image| image.digest.to_string() == name))
-        .cloned()
-        .ok_or_else(|| Error::Choice(format!("no image '{name}' there: {}", names(index))))
+    let named = |wanted: &str| images.iter().position(|image| image.name == Some(wanted));
+    named(name)
+        .or_else(|| named(familiar.as_deref()?))
+        .or_else(|| {
+            images.iter().position(|image| {
+                image.full_name.is_some_and(|full| Some(full) == canonical.as_deref())
+            })
+        })
+        .or_else(|| images.iter().position(|image| image.digest == name))
+        .ok_or_else(|| {
+            Error::Choice(format!(
+                "no image '{}' there: {}",
+                crate::name::show(name),
+                names(images)
+            ))
+        })
 }
 
 /// Where containerd and BuildKit keep an image's whole name.
-pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
+pub(super) const CONTAINERD_NAME: &str = crate::store::CONTAINERD_NAME;
 
-fn names(index: &Index) -> String {
-    let name = |image: &Descriptor| match image.annotations.get(CONTAINERD_NAME) {
-        Some(name) => name.clone(),
-        None => image.ref_name().map_or_else(|| image.digest.to_string(), str::to_owned),
+/// As many names as a message has room for.
+const MAX_NAMES: usize = 20;
+
+fn names(images: &[Candidate<'_>]) -> String {
+    let name = |image: &Candidate<'_>| match image.full_name.or(image.name) {
+        Some(name) => name.to_owned(),
+        None => image.digest.to_string(),
     };
-    let names: Vec<String> = index.manifests.iter().map(name).collect();
-    if names.is_empty() { "there is none".into() } else { format!("there is {}", names.join(", ")) }
+    let mut names: Vec<String> = images.iter().take(MAX_NAMES).map(name).collect();
+    match images.len().checked_sub(MAX_NAMES) {
+        Some(more @ 1..) => names.push(format!("and {more} more")),
+        _ if names.is_empty() => return "there is none".into(),
+        _ => {}
+    }
+    format!("there is {}", names.join(", "))
 }
 
 /// The manifest that `image` is, or that its index has for `wanted`. Without a wish,

@@ -177,6 +177,12 @@ impl Image {
         })
     }
 
+    /// The layer at this place, counted from the base.
+    fn layer_at(&self, at: usize) -> Option<Layer> {
+        let descriptor = self.manifest.layers.get(at)?.clone();
+        Some(Layer { descriptor, diff_id: self.config.rootfs.diff_ids.get(at)?.clone() })
+    }
+
     /// Opens a layer as it is stored, compressed or not; what is read is checked
     /// against the blob's digest, and the DiffID is for the caller to check.
     ///

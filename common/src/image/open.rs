@@ -53,7 +53,7 @@ impl<'a> Opener<'a> {
             }
             Reference::Layout { dir, name } => {
                 let store = Arc::new(Store::open(dir)?);
-                let found = choose::by_name(&store.index()?, name.as_deref())?;
+                let found = in_layout(&store, name.as_deref())?;
                 Ok(Found::new(Source::Store(store), found))
             }
             Reference::OciArchive { file, name } => {
@@ -172,6 +172,17 @@ pub fn all(store: &Arc<Store>, image: &Descriptor) -> Result<Vec<Image>, Error> 
     let there =
         |below: &&Descriptor| below.digest == image.digest || source.find(&below.digest).is_some();
     images.iter().filter(there).map(|below| manifest(source.clone(), below, names())).collect()
+}
+
+/// The image called `name` in a layout, or its only one.
+fn in_layout(store: &Store, name: Option<&str>) -> Result<Descriptor, Error> {
+    let entries = store.entries()?;
+    let candidates: Vec<choose::Candidate<'_>> = entries.iter().map(Into::into).collect();
+    let at = choose::by_name(&candidates, name)?;
+    match entries.get(at) {
+        Some(entry) => Ok(entry.descriptor()?),
+        None => Err(Error::Choice("holds no image".into())),
+    }
 }
 
 /// Opens one image: see [`Opener`].

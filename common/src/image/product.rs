@@ -1,9 +1,11 @@
 //! What a tool has made: one image, or an index of images for several platforms.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::archive::Selection;
 use super::{Error, Image, Source, choose, open};
+use crate::digest::Digest;
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Platform};
 use crate::store::{self, BlobReader, Store};
@@ -16,11 +18,21 @@ pub struct Product {
     /// The root's bytes, if it is no image itself.
     index: Option<Vec<u8>>,
     images: Vec<Image>,
+    owners: HashMap<Digest, Owner>,
+}
+
+/// Where a blob belongs.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    /// Which of the images has it.
+    image: usize,
+    /// Which of its layers it is; none for the config.
+    layer: Option<usize>,
 }
 
 impl From<Image> for Product {
     fn from(image: Image) -> Self {
-        Self { root: image.descriptor.clone(), index: None, images: vec![image] }
+        Self::new(image.descriptor.clone(), None, vec![image])
     }
 }
 
@@ -37,11 +49,20 @@ impl Product {
             return Ok(open(made)?.into());
         }
         let images = choose::all(&source, made)?;
-        Ok(Self {
-            root: made.clone(),
-            index: Some(source.document(made)?),
-            images: images.iter().map(open).collect::<Result<_, _>>()?,
-        })
+        let images = images.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self::new(made.clone(), Some(source.document(made)?), images))
+    }
+
+    fn new(root: Descriptor, index: Option<Vec<u8>>, images: Vec<Image>) -> Self {
+        let mut owners = HashMap::new();
+        for (number, image) in images.iter().enumerate() {
+            let config = (&image.manifest.config, None);
+            let layers = image.manifest.layers.iter().zip((0..).map(Some));
+            for (blob, layer) in layers.chain([config]) {
+                owners.entry(blob.digest.clone()).or_insert(Owner { image: number, layer });
+            }
+        }
+        Self { root, index, images, owners }
     }
 
     /// What goes into an archive. Docker's list, which knows no platforms, has this
@@ -71,13 +92,16 @@ impl Product {
 
     /// Opens a blob of any of the images; layers are checked as layers.
     pub(super) fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
-        for image in &self.images {
-            if let Some(layer) = image.layers().find(|layer| layer.descriptor == *blob) {
-                return image.verified_layer(&layer);
+        let owner = self.owners.get(&blob.digest);
+        let image = owner.and_then(|owner| Some((owner, self.images.get(owner.image)?)));
+        match image {
+            Some((Owner { layer: None, .. }, image)) => return image.blob(blob),
+            Some((Owner { layer: Some(at), .. }, image)) => {
+                if let Some(layer) = image.layer_at(*at) {
+                    return image.verified_layer(&layer);
+                }
             }
-            if image.manifest.config == *blob {
-                return image.blob(blob);
-            }
+            None => {}
         }
         Err(store::Error::NoBlob(blob.digest.clone()).into())
     }

@@ -5,24 +5,31 @@
 //! It takes a reading of the whole layer to know, so it is remembered by DiffID in the
 //! cache folder; deleting that costs time only, and without one nothing is remembered.
 
-use std::fs;
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Image, Layer};
 use crate::cache;
 use crate::compression::{Decoder, Format, MaxSize};
 use crate::digest::{DiffId, Hashing};
+use crate::document;
 use crate::layer::verify;
 use crate::oci::media_type;
 use crate::store;
 use crate::tar::{self, Entry, Kind};
+
+/// More than the digits of any size.
+const MAX_LEN_BYTES: u64 = 32;
 
 /// The sizes that are remembered.
 #[derive(Debug)]
 pub struct Sizes {
     folder: Option<PathBuf>,
     max_size: MaxSize,
+    /// Those that were asked for: one layer may be in many images, and many times in one.
+    known: Mutex<HashMap<DiffId, u64>>,
 }
 
 impl Default for Sizes {
@@ -35,7 +42,8 @@ impl Sizes {
     /// The sizes in the cache; a layer that is measured may grow to `max_size`.
     #[must_use]
     pub fn new(max_size: MaxSize) -> Self {
-        Self { folder: cache::dir().map(|cache| cache.join("sizes")), max_size }
+        let folder = cache::dir().map(|cache| cache.join("sizes"));
+        Self { folder, max_size, known: Mutex::default() }
     }
 
     /// The size of a layer's content in bytes, measured if it is not known yet; `None`
@@ -62,12 +70,22 @@ impl Sizes {
     }
 
     fn get(&self, layer: &DiffId) -> Option<u64> {
-        let text = fs::read_to_string(self.path(layer)?).ok()?;
-        text.strip_suffix('\n')?.parse().ok()
+        if let Some(size) = self.known().get(layer) {
+            return Some(*size);
+        }
+        let bytes = document::found(&self.path(layer)?, MAX_LEN_BYTES).ok()?;
+        let size = std::str::from_utf8(&bytes).ok()?.strip_suffix('\n')?.parse().ok()?;
+        self.known().insert(layer.clone(), size);
+        Some(size)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<DiffId, u64>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers a size that was come by. A cache that cannot be written is none.
     pub fn put(&self, layer: &DiffId, size: u64) {
+        self.known().insert(layer.clone(), size);
         if let Some(path) = self.path(layer) {
             let _ = cache::write(&path, &[format!("{size}\n").as_bytes()]);
         }

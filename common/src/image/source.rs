@@ -86,7 +86,7 @@ impl Source {
     /// The blob of this digest, whatever it holds.
     pub(super) fn find(&self, digest: &Digest) -> Option<Descriptor> {
         let len_bytes = match self {
-            Self::Store(store) => std::fs::metadata(store.blob_path(digest)).ok()?.len(),
+            Self::Store(store) => store.len_of(digest)?,
             Self::Archive(archive) => archive.len_of(digest)?,
             Self::Origin(_) => return None,
         };

@@ -5,7 +5,10 @@
 //! states and with the one it was found under. Go's decoder ignores the case of
 //! field names, so a field that differs from a known one in case only is refused too.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::json::{Extra, is_default, null_as_default};
 use super::media_type::{self, Kind};
@@ -124,17 +127,21 @@ pub enum Document {
     Index(Box<Index>),
 }
 
-/// The fields that decide what a document is, and those of docker's schema 1.
-#[derive(Deserialize)]
-struct Probe {
-    #[serde(rename = "schemaVersion", default)]
-    schema_version: u64,
-    #[serde(rename = "mediaType", default)]
-    media_type: Option<String>,
-    #[serde(flatten)]
-    fields: Extra,
+/// The fields that decide what a document is. Their values are not kept, so that a long
+/// document costs no more than its bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    /// Its schema version; 0 if it has none.
+    pub(crate) schema_version: u64,
+    /// The media type that it states.
+    pub(crate) media_type: Option<String>,
+    /// Those of the fields in [`KNOWN`] that it has.
+    has: [bool; KNOWN.len()],
+    /// A field that Go would take for a known one.
+    ambiguous: Option<String>,
 }
 
+/// Beside ours, that of docker's schema 1.
 const KNOWN: [&str; 9] = [
     "schemaVersion",
     "mediaType",
@@ -147,6 +154,89 @@ const KNOWN: [&str; 9] = [
     "fsLayers",
 ];
 
+impl Probe {
+    /// Notes that the document has a field of this name.
+    pub(crate) fn note(&mut self, name: &str) {
+        for (known, has) in KNOWN.iter().zip(&mut self.has) {
+            if *known == name {
+                *has = true;
+            } else if self.ambiguous.is_none() && name.eq_ignore_ascii_case(known) {
+                self.ambiguous = Some(name.to_owned());
+            }
+        }
+    }
+
+    /// Whether the document has this known field.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        KNOWN.iter().zip(self.has).any(|(known, has)| *known == name && has)
+    }
+
+    /// What the document is, a manifest or an index: see [`Document::parse`].
+    ///
+    /// # Errors
+    /// Of another kind than `expected` or than it says itself, or ambiguous.
+    pub(crate) fn kind(&self, expected: &str) -> Result<Kind, Error> {
+        if let Some(name) = &self.ambiguous {
+            let text = format!("field '{name}' differs from a known one in case only");
+            return Err(Error::Ambiguous(text));
+        }
+        if self.schema_version != 2 {
+            return Err(Error::SchemaVersion(self.schema_version));
+        }
+        let stated = self.media_type.as_deref().unwrap_or_default();
+        if !stated.is_empty() && !expected.is_empty() && stated != expected {
+            return Err(Error::Ambiguous(format!("media type is '{stated}', not '{expected}'")));
+        }
+        let name = if stated.is_empty() { expected } else { stated };
+        let kind = match (media_type::kind(name), name) {
+            (Kind::Other, "") if self.has("manifests") => Kind::Index,
+            (Kind::Other, "") => Kind::Manifest,
+            (kind, _) => kind,
+        };
+        match kind {
+            Kind::Index if self.has("config") || self.has("layers") || self.has("fsLayers") => {
+                Err(Error::Ambiguous("an index with the fields of a manifest".into()))
+            }
+            Kind::Manifest if self.has("manifests") || self.has("fsLayers") => {
+                Err(Error::Ambiguous("a manifest with the fields of an index".into()))
+            }
+            Kind::Index | Kind::Manifest => Ok(kind),
+            _ => Err(Error::MediaType(name.into())),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Probe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ProbeVisitor)
+    }
+}
+
+struct ProbeVisitor;
+
+impl<'de> Visitor<'de> for ProbeVisitor {
+    type Value = Probe;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a manifest or index")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Probe, A::Error> {
+        let mut probe = Probe::default();
+        while let Some(name) = fields.next_key::<String>()? {
+            probe.note(&name);
+            match name.as_str() {
+                "schemaVersion" => probe.schema_version = fields.next_value()?,
+                "mediaType" => probe.media_type = fields.next_value()?,
+                _ => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(probe)
+    }
+}
+
 impl Document {
     /// Parses what was found under `expected`, the media type of the descriptor
     /// that led here; empty if nothing told.
@@ -156,38 +246,10 @@ impl Document {
     /// or ambiguous.
     pub fn parse(bytes: &[u8], expected: &str) -> Result<Self, Error> {
         let probe: Probe = from_json(bytes, "manifest or index")?;
-        for name in probe.fields.keys() {
-            if KNOWN.iter().any(|known| name != known && name.eq_ignore_ascii_case(known)) {
-                return Err(Error::Ambiguous(format!(
-                    "field '{name}' differs from a known one in case only"
-                )));
-            }
-        }
-        if probe.schema_version != 2 {
-            return Err(Error::SchemaVersion(probe.schema_version));
-        }
-        let has = |name| probe.fields.contains_key(name);
-        let stated = probe.media_type.as_deref().unwrap_or_default();
-        if !stated.is_empty() && !expected.is_empty() && stated != expected {
-            return Err(Error::Ambiguous(format!("media type is '{stated}', not '{expected}'")));
-        }
-        let name = if stated.is_empty() { expected } else { stated };
-        let kind = match (media_type::kind(name), name) {
-            (Kind::Other, "") if has("manifests") => Kind::Index,
-            (Kind::Other, "") => Kind::Manifest,
-            (kind, _) => kind,
-        };
-        match kind {
-            Kind::Index if has("config") || has("layers") || has("fsLayers") => {
-                Err(Error::Ambiguous("an index with the fields of a manifest".into()))
-            }
-            Kind::Index => Ok(Self::Index(Box::new(from_json(bytes, "index")?))),
-            Kind::Manifest if has("manifests") || has("fsLayers") => {
-                Err(Error::Ambiguous("a manifest with the fields of an index".into()))
-            }
-            Kind::Manifest => Ok(Self::Manifest(Box::new(from_json(bytes, "manifest")?))),
-            _ => Err(Error::MediaType(name.into())),
-        }
+        Ok(match probe.kind(expected)? {
+            Kind::Index => Self::Index(Box::new(from_json(bytes, "index")?)),
+            _ => Self::Manifest(Box::new(from_json(bytes, "manifest")?)),
+        })
     }
 }
 

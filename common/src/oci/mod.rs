@@ -18,6 +18,7 @@ mod platform;
 
 pub use config::{ContainerConfig, Empty, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Annotations, Descriptor};
+pub(crate) use document::Probe;
 pub use document::{Document, Index, Manifest};
 pub use format::ManifestFormat;
 pub use json::{Extra, MAX_DOCUMENT_LEN_BYTES, from_json, to_json};

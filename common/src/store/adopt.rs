@@ -5,14 +5,14 @@
 //! the file: nobody writes to a blob, but whoever could would change it in both places.
 //! The bytes are read and checked all the same, so that damage does not travel.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use rustix::fs::ioctl_ficlone;
 
-use super::blob::{link, nameless};
+use super::blob::link;
 use super::{BlobReader, Error, Store};
 use crate::digest::DiffId;
 use crate::oci::Descriptor;
@@ -31,26 +31,25 @@ impl Store {
         diff_id: Option<&DiffId>,
     ) -> Result<bool, Error> {
         self.hold_blobs()?;
-        let path = self.blob_path(&blob.digest);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        }
-        let shared = match nameless(self.path()) {
+        let blobs = self.make_blobs(blob.digest.algorithm())?;
+        let path = || self.blob_path(&blob.digest);
+        let failed = |error| Error::io(path())(error);
+        let shared = match self.dir.nameless() {
             Some(new) if ioctl_ficlone(&new, file).is_ok() => Arc::new(new),
-            _ if is_ours_alone(file).map_err(Error::io(&path))? => Arc::clone(file),
+            _ if is_ours_alone(file).map_err(failed)? => Arc::clone(file),
             _ => return Ok(false),
         };
         // Before it is read to the end: on another file system that would be in vain.
-        if fs::metadata(self.path()).map_err(Error::io(self.path()))?.dev() != dev(&shared)? {
+        if self.dir.device().map_err(failed)? != dev(&shared)? {
             return Ok(false);
         }
         BlobReader::new(Arc::clone(&shared), 0, blob).check_as(diff_id)?;
-        shared.sync_data().map_err(Error::io(&path))?;
-        match link(&shared, &path, self.path()) {
+        shared.sync_data().map_err(failed)?;
+        match link(&shared, blob.len_bytes, &self.dir, blobs, blob.digest.hex()) {
             Ok(()) => Ok(true),
             // Too many links, or a file system or a policy that allows none.
             Err(error) if cannot_link(&error) => Ok(false),
-            Err(error) => Err(Error::io(path)(error)),
+            Err(error) => Err(failed(error)),
         }
     }
 }

@@ -1,16 +1,13 @@
 //! Blobs: written without a name until they are whole, checked as they are read.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{AtFlags, CWD, linkat};
-use tempfile::NamedTempFile;
-
+use super::dir::{Dir, Links};
 use super::{Error, Store};
 use crate::cli::cleanup::{self, Guard};
 use crate::digest::{Algorithm, DiffId, Digest, Hasher, Hashing};
@@ -28,6 +25,8 @@ const PARTS: usize = 4;
 #[derive(Debug)]
 pub struct BlobWriter<'s> {
     store: &'s Store,
+    /// Where it goes.
+    blobs: &'s Dir,
     writer: BufWriter<Hashing<File>>,
     temporary: Temporary,
 }
@@ -38,15 +37,19 @@ enum Temporary {
     /// Nothing (`O_TMPFILE`): a crash leaves no trace.
     Nameless,
     /// A hidden name in the layout, where the file system knows no nameless files.
-    Named(NamedTempFile, Guard),
+    Named(String, Guard),
 }
 
 impl<'s> BlobWriter<'s> {
-    pub(super) fn new(store: &'s Store, algorithm: Algorithm) -> Result<Self, Error> {
-        let (file, temporary) = temporary(store.path())?;
+    pub(super) fn new(
+        store: &'s Store,
+        blobs: &'s Dir,
+        algorithm: Algorithm,
+    ) -> Result<Self, Error> {
+        let (file, temporary) = temporary(&store.dir)?;
         let writer =
             BufWriter::with_capacity(BUFFER_LEN_BYTES, Hashing::with_algorithm(file, algorithm));
-        Ok(Self { store, writer, temporary })
+        Ok(Self { store, blobs, writer, temporary })
     }
 
     /// Puts the blob in its place, synced to the disk; its digest and length in bytes.
@@ -59,7 +62,7 @@ impl<'s> BlobWriter<'s> {
         let hashing =
             self.writer.into_inner().map_err(|error| Error::io(dir)(error.into_error()))?;
         let (file, digest, len_bytes) = hashing.finish();
-        place(self.store, &file, self.temporary, &digest, len_bytes)?;
+        place(self.store, self.blobs, &file, self.temporary, &digest, len_bytes)?;
         Ok((digest, len_bytes))
     }
 }
@@ -80,36 +83,39 @@ impl BlobWriter<'_> {
 /// Puts the file of a whole blob in its place, synced to the disk.
 fn place(
     store: &Store,
+    blobs: &Dir,
     file: &File,
     temporary: Temporary,
     digest: &Digest,
     len_bytes: u64,
 ) -> Result<(), Error> {
-    let (dir, path) = (store.path(), store.blob_path(digest));
-    if fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == len_bytes) {
+    if blobs.len_of(digest.hex(), Links::Refuse) == Some(len_bytes) {
         return Ok(());
     }
-    file.sync_data().map_err(Error::io(dir))?;
+    file.sync_data().map_err(Error::io(store.path()))?;
     let placed = match temporary {
-        Temporary::Nameless => link(file, &path, dir),
-        Temporary::Named(named, guard) => {
-            let renamed = named.persist(&path);
-            guard.forget();
-            renamed.map(drop).map_err(|error| error.error)
+        Temporary::Nameless => link(file, len_bytes, &store.dir, blobs, digest.hex()),
+        Temporary::Named(name, guard) => {
+            let renamed = store.dir.rename_into(&name, blobs, digest.hex());
+            if renamed.is_ok() {
+                guard.forget();
+            }
+            renamed
         }
     };
-    placed.map_err(Error::io(path))
+    placed.map_err(Error::io(store.blob_path(digest)))
 }
 
 /// Copies `blob` into the store. It is hashed once, where it is read; that and the writing
 /// go on at the same time.
 pub(super) fn receive(
     store: &Store,
+    blobs: &Dir,
     mut blob: BlobReader,
     mut seen: impl FnMut(u64),
 ) -> Result<(), Error> {
     let dir = store.path();
-    let (mut file, temporary) = temporary(dir)?;
+    let (mut file, temporary) = temporary(&store.dir)?;
     let (digest, len_bytes) = (blob.expected.clone(), blob.len_bytes);
     let source = |source| Error::Source { digest: digest.clone(), source };
     if len_bytes <= PART_LEN_BYTES as u64 {
@@ -118,7 +124,7 @@ pub(super) fn receive(
         blob.read_to_end(&mut whole).map_err(source)?;
         file.write_all(&whole).map_err(Error::io(dir))?;
         seen(len_bytes);
-        return place(store, &file, temporary, &digest, len_bytes);
+        return place(store, blobs, &file, temporary, &digest, len_bytes);
     }
     let (full, parts) = std::sync::mpsc::sync_channel::<Vec<u8>>(PARTS);
     let (empty, used) = std::sync::mpsc::channel::<Vec<u8>>();
@@ -144,7 +150,7 @@ pub(super) fn receive(
         match (reading.join(), written) {
             (_, Err(error)) => Err(Error::io(dir)(error)),
             (Ok(Err(error)), _) => Err(source(error)),
-            (Ok(Ok(())), Ok(())) => place(store, &file, temporary, &digest, len_bytes),
+            (Ok(Ok(())), Ok(())) => place(store, blobs, &file, temporary, &digest, len_bytes),
             (Err(panic), _) => std::panic::resume_unwind(panic),
         }
     })
@@ -160,48 +166,54 @@ impl Write for BlobWriter<'_> {
     }
 }
 
-fn temporary(dir: &Path) -> Result<(File, Temporary), Error> {
-    match nameless(dir) {
+fn temporary(dir: &Dir) -> Result<(File, Temporary), Error> {
+    match dir.nameless() {
         Some(file) => Ok((file, Temporary::Nameless)),
-        None => named(dir).map_err(Error::io(dir)),
+        None => named(dir).map_err(Error::io(dir.path())),
     }
 }
 
-pub(super) fn nameless(dir: &Path) -> Option<File> {
-    // It gets its name through /proc, so that no privilege is needed.
-    fs::metadata("/proc/self/fd").ok()?;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o644).open(dir).ok()
+fn named(dir: &Dir) -> io::Result<(File, Temporary)> {
+    let (name, file) = hidden(|name| dir.create(name))?;
+    let (folder, leftover) = (dir.try_clone()?, name.clone());
+    let guard = cleanup::register(move || {
+        let _ = folder.remove(leftover.as_str());
+    });
+    Ok((file, Temporary::Named(name, guard)))
 }
 
-fn named(dir: &Path) -> io::Result<(File, Temporary)> {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-    let temporary = tempfile::Builder::new()
-        .prefix(".layerutils-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(dir)?;
-    let leftover = temporary.path().to_path_buf();
-    let guard = cleanup::register(move || {
-        let _ = fs::remove_file(leftover);
-    });
-    Ok((temporary.as_file().try_clone()?, Temporary::Named(temporary, guard)))
+/// Makes something under a hidden name that nothing has yet.
+fn hidden<T>(make: impl Fn(&str) -> io::Result<T>) -> io::Result<(String, T)> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!(".layerutils-{}-{number}", std::process::id());
+        match make(&name) {
+            // Left by a process that had our number, perhaps on another machine.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|made| (name, made)),
+        }
+    }
 }
 
 /// Gives a nameless file its name. A blob of the right length is the same blob; one of
-/// another length is damaged, and is replaced.
-pub(super) fn link(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
-    let nameless = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    let link = |name: &Path| {
-        linkat(CWD, &nameless, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
-    };
-    match link(path) {
+/// another length is damaged, and is replaced, and so is a link.
+pub(super) fn link(
+    file: &File,
+    len_bytes: u64,
+    dir: &Dir,
+    blobs: &Dir,
+    name: &str,
+) -> io::Result<()> {
+    match blobs.link(file, name) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::metadata(path)?.len() == file.metadata()?.len() {
+            if blobs.len_of(name, Links::Refuse) == Some(len_bytes) {
                 return Ok(());
             }
-            let aside = tempfile::Builder::new().prefix(".layerutils-").make_in(dir, link)?;
-            aside.persist(path).map(drop).map_err(|error| error.error)
+            let (aside, ()) = hidden(|aside| dir.link(file, aside))?;
+            dir.rename_into(&aside, blobs, name).inspect_err(|_| {
+                let _ = dir.remove(aside.as_str());
+            })
         }
         linked => linked,
     }

@@ -46,12 +46,12 @@ impl Store {
     /// # Errors
     /// A store that cannot be read at all.
     pub fn check(&self, max_size: MaxSize, found: impl FnMut(Finding)) -> Result<(), Error> {
-        let _lock = lock::to_read(self.path())?;
+        let _lock = lock::to_read(&self.dir)?;
         let mut check = Check { store: self, max_size, damaged: BTreeSet::new(), found };
         check.blobs()?;
-        let images = match self.index() {
-            Ok(index) => index.manifests,
-            Err(error @ (Error::Document { .. } | Error::NotALayout(_))) => {
+        let entries = match self.entries() {
+            Ok(entries) => entries,
+            Err(error @ Error::Document { .. }) => {
                 (check.found)(Finding::Store(error));
                 return Ok(());
             }
@@ -59,13 +59,16 @@ impl Store {
         };
         let mut names = HashSet::new();
         let mut seen = HashSet::new();
-        for image in images {
-            let label = image.ref_name().map_or_else(|| image.digest.to_string(), str::to_owned);
-            if image.ref_name().is_some() && !names.insert(label.clone()) {
-                let source = Error::SameName(label.clone());
-                (check.found)(Finding::Image { image: label.clone(), source });
+        for entry in entries.iter() {
+            let label = entry.name.unwrap_or(entry.digest);
+            if entry.name.is_some() && !names.insert(entry.name) {
+                let source = Error::SameName(label.to_owned());
+                (check.found)(Finding::Image { image: label.to_owned(), source });
             }
-            check.image(&label, image, &mut seen);
+            match entry.descriptor() {
+                Ok(image) => check.image(label, image, &mut seen),
+                Err(source) => (check.found)(Finding::Image { image: label.to_owned(), source }),
+            }
         }
         Ok(())
     }
@@ -90,11 +93,15 @@ impl<F: FnMut(Finding)> Check<'_, F> {
 
     /// Checks all that an entry of the index leads to, but for what has been `seen`.
     fn image(&mut self, label: &str, image: Descriptor, seen: &mut HashSet<(Digest, String, u64)>) {
-        let mut waiting = vec![image];
-        while let Some(blob) = waiting.pop() {
-            if !seen.insert((blob.digest.clone(), blob.media_type.clone(), blob.len_bytes)) {
-                continue;
+        let mut waiting = Vec::new();
+        let mut wait = |blob: Descriptor, waiting: &mut Vec<Descriptor>| {
+            let what = (blob.digest.clone(), blob.media_type.clone(), blob.len_bytes);
+            if seen.insert(what) {
+                waiting.push(blob);
             }
+        };
+        wait(image, &mut waiting);
+        while let Some(blob) = waiting.pop() {
             let result = match blob.kind() {
                 _ if self.damaged.contains(&blob.digest) => continue,
                 Kind::Index | Kind::Manifest => self.document(&blob),
@@ -104,7 +111,7 @@ impl<F: FnMut(Finding)> Check<'_, F> {
                 },
             };
             match result {
-                Ok(below) => waiting.extend(below),
+                Ok(below) => below.into_iter().for_each(|blob| wait(blob, &mut waiting)),
                 Err(source) => {
                     (self.found)(Finding::Image { image: label.to_owned(), source });
                 }
@@ -114,15 +121,11 @@ impl<F: FnMut(Finding)> Check<'_, F> {
 
     /// Checks a manifest or index, and says what it points to.
     fn document(&self, image: &Descriptor) -> Result<Vec<Descriptor>, Error> {
-        let below = self.store.below(image)?;
-        let malformed = |source| Error::Document { name: image.digest.to_string(), source };
-        let bytes = self.store.document(image)?;
-        if let Document::Manifest(manifest) =
-            Document::parse(&bytes, &image.media_type).map_err(malformed)?
-        {
-            self.manifest(image, &manifest)?;
+        let document = self.store.parsed(image)?;
+        if let Document::Manifest(manifest) = &document {
+            self.manifest(image, manifest)?;
         }
-        Ok(below)
+        Ok(self.store.below(document))
     }
 
     /// Checks that config and layers belong together. What is missing or damaged is

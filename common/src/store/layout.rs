@@ -1,29 +1,34 @@
-//! The layout on disk: opened, made, locked, its index replaced.
+//! The layout on disk: opened, made, locked, its blobs found.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use nix::fcntl::Flock;
 
 use super::blob::{BlobReader, BlobWriter};
-use super::{Error, lock};
+use super::dir::{Dir, Links};
+use super::{Error, Pruning, lock, write};
 use crate::digest::{Algorithm, Digest};
-use crate::oci::{self, Descriptor, Document, Index, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
+use crate::document;
+use crate::oci::{self, Descriptor, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
 
 const LAYOUT_FILE: &str = "oci-layout";
-const INDEX_FILE: &str = "index.json";
-/// Only ever written under the index lock, so one name does for all.
-const NEW_INDEX_FILE: &str = ".layerutils-index.json";
+pub(super) const INDEX_FILE: &str = "index.json";
+pub(super) const BLOBS: &str = "blobs";
+
 /// An open store. See the module for what it promises.
 #[derive(Debug)]
 pub struct Store {
-    dir: PathBuf,
+    pub(super) dir: Dir,
+    sha256: OnceLock<Dir>,
+    sha512: OnceLock<Dir>,
     /// The shared lock on blobs, from the first one that was added.
     adding: OnceLock<Flock<File>>,
+    /// Whether room is kept for a smaller index, so that names can go from a full disk.
+    pub(super) keeps_reserve: bool,
 }
 
 impl Store {
@@ -32,21 +37,23 @@ impl Store {
     /// # Errors
     /// Nothing there, something else there, or a later version of the layout.
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        let none = || match fs::metadata(dir) {
+            Err(error) if missing(&error) => Error::Missing(dir.into()),
+            _ => Error::NotALayout(dir.into()),
+        };
+        let opened = match Dir::open(dir) {
+            Err(error) if missing(&error) => return Err(none()),
+            opened => opened.map_err(Error::io(dir))?,
+        };
+        let store = Self::in_dir(opened);
         let path = dir.join(LAYOUT_FILE);
-        let text = match read_document(&path) {
+        let text = match store.read(LAYOUT_FILE, MAX_DOCUMENT_LEN_BYTES, Links::Follow) {
             Ok(text) => text,
-            Err(error) if missing(&error) => {
-                return Err(match fs::metadata(dir) {
-                    Err(error) if missing(&error) => Error::Missing(dir.into()),
-                    _ => Error::NotALayout(dir.into()),
-                });
-            }
+            Err(error) if missing(&error) => return Err(none()),
             Err(error) => return Err(Error::io(path)(error)),
         };
-        let malformed =
-            |source| Error::Document { name: crate::name::show_path(&path).to_string(), source };
-        oci::check_layout(&text).map_err(malformed)?;
-        Ok(Self { dir: dir.into(), adding: OnceLock::new() })
+        oci::check_layout(&text).map_err(Error::document(&path))?;
+        Ok(store)
     }
 
     /// Opens a layout to add to it, and makes it where there is nothing yet.
@@ -56,7 +63,7 @@ impl Store {
     pub fn create(dir: &Path) -> Result<Self, Error> {
         match Self::open(dir) {
             Err(Error::Missing(_)) => fs::create_dir_all(dir).map_err(Error::io(dir))?,
-            Err(Error::NotALayout(_)) if holds_only_ours(dir).map_err(Error::io(dir))? => {}
+            Err(Error::NotALayout(_)) => {}
             opened => {
                 return opened.and_then(|store| {
                     store.hold_blobs()?;
@@ -64,40 +71,91 @@ impl Store {
                 });
             }
         }
-        let store = Self { dir: dir.into(), adding: OnceLock::new() };
+        let store = Self::in_dir(Dir::open(dir).map_err(Error::io(dir))?);
+        if !store.holds_only_ours().map_err(Error::io(dir))? {
+            return Err(Error::NotALayout(dir.into()));
+        }
         store.hold_blobs()?;
-        let _lock = lock::index(dir)?;
-        let blobs = dir.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(Error::io(&blobs))?;
-        if !is_there(&dir.join(INDEX_FILE))? {
-            store.replace_index(&Index::new(Vec::new()))?;
+        let _lock = lock::index(&store.dir)?;
+        store.make_blobs(Algorithm::Sha256)?;
+        let is_there = |name| store.dir.has(name).map_err(Error::io(dir.join(name)));
+        if !is_there(INDEX_FILE)? {
+            store.write_first_index()?;
         }
         // Last: with it the folder is a layout.
-        let path = dir.join(LAYOUT_FILE);
-        if !is_there(&path)? {
-            store.replace(LAYOUT_FILE, LAYOUT).map_err(Error::io(path))?;
+        if !is_there(LAYOUT_FILE)? {
+            write::replace(&store.dir, LAYOUT_FILE, |file| io::Write::write_all(file, LAYOUT))
+                .map_err(Error::io(dir.join(LAYOUT_FILE)))?;
         }
         Ok(store)
+    }
+
+    fn in_dir(dir: Dir) -> Self {
+        Self {
+            dir,
+            sha256: OnceLock::new(),
+            sha512: OnceLock::new(),
+            adding: OnceLock::new(),
+            keeps_reserve: false,
+        }
+    }
+
+    /// The same store, which keeps room for the removal of names on a full disk.
+    pub(super) fn with_reserve(mut self) -> Self {
+        self.keeps_reserve = true;
+        self
     }
 
     /// The layout's folder.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.dir
+        self.dir.path()
     }
 
-    /// Where the blob of this digest is, or would be. Who reads the file behind the
-    /// store's back has to check it too.
+    /// Where the blob of this digest is, or would be, for messages and for tests: a path
+    /// may pass links, and what is read behind the store's back is not checked.
     #[must_use]
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.dir.join("blobs").join(digest.algorithm().name()).join(digest.hex())
+        self.path().join(BLOBS).join(digest.algorithm().name()).join(digest.hex())
+    }
+
+    /// The directory of the blobs that are named by digests of `algorithm`.
+    pub(super) fn blob_dir(&self, algorithm: Algorithm) -> io::Result<&Dir> {
+        self.blob_dir_by(algorithm, Dir::below)
+    }
+
+    /// As [`Store::blob_dir`], made where it is missing.
+    pub(super) fn make_blobs(&self, algorithm: Algorithm) -> Result<&Dir, Error> {
+        let path = || self.path().join(BLOBS);
+        self.blob_dir_by(algorithm, Dir::make).map_err(|error| Error::io(path())(error))
+    }
+
+    fn blob_dir_by(
+        &self,
+        algorithm: Algorithm,
+        open: fn(&Dir, &str) -> io::Result<Dir>,
+    ) -> io::Result<&Dir> {
+        let opened = match algorithm {
+            Algorithm::Sha256 => &self.sha256,
+            Algorithm::Sha512 => &self.sha512,
+        };
+        if let Some(dir) = opened.get() {
+            return Ok(dir);
+        }
+        let dir = open(&open(&self.dir, BLOBS)?, algorithm.name())?;
+        Ok(opened.get_or_init(|| dir))
     }
 
     /// Whether a blob of this digest and length is there. Its bytes are not read.
     #[must_use]
     pub fn contains(&self, blob: &Descriptor) -> bool {
-        fs::metadata(self.blob_path(&blob.digest))
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.len_bytes)
+        self.len_of(&blob.digest) == Some(blob.len_bytes)
+    }
+
+    /// The length in bytes of the blob of this digest, if it is there.
+    #[must_use]
+    pub fn len_of(&self, digest: &Digest) -> Option<u64> {
+        self.blob_dir(digest.algorithm()).ok()?.len_of(digest.hex(), Links::Follow)
     }
 
     /// Opens a blob; what is read from it is checked.
@@ -108,14 +166,20 @@ impl Store {
         Ok(BlobReader::new(Arc::new(self.blob_file(blob)?), 0, blob))
     }
 
-    /// The file of a blob, of the length that the descriptor says.
-    pub(crate) fn blob_file(&self, blob: &Descriptor) -> Result<File, Error> {
-        let path = self.blob_path(&blob.digest);
-        let opened = open_regular(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    /// The file of a blob, of the length that the descriptor says. Whoever reads it has to
+    /// check it.
+    ///
+    /// # Errors
+    /// As [`Store::blob`].
+    pub fn blob_file(&self, blob: &Descriptor) -> Result<File, Error> {
+        let opened = self
+            .blob_dir(blob.digest.algorithm())
+            .and_then(|dir| dir.file(blob.digest.hex(), Links::Follow))
+            .and_then(|file| Ok((file.metadata()?.len(), file)));
         let (actual, file) = match opened {
             Ok(opened) => opened,
             Err(error) if missing(&error) => return Err(Error::NoBlob(blob.digest.clone())),
-            Err(error) => return Err(Error::io(path)(error)),
+            Err(error) => return Err(Error::io(self.blob_path(&blob.digest))(error)),
         };
         if actual != blob.len_bytes {
             let (digest, expected) = (blob.digest.clone(), blob.len_bytes);
@@ -146,8 +210,8 @@ impl Store {
     /// # Errors
     /// A store that cannot be written.
     pub fn writer_by(&self, algorithm: Algorithm) -> Result<BlobWriter<'_>, Error> {
-        self.prepare(algorithm)?;
-        BlobWriter::new(self, algorithm)
+        self.hold_blobs()?;
+        BlobWriter::new(self, self.make_blobs(algorithm)?, algorithm)
     }
 
     /// Copies a blob that is checked as it is read, telling `seen` of each part.
@@ -156,14 +220,9 @@ impl Store {
     /// [`Error::Source`] for a blob that is damaged or cannot be read; a store that cannot
     /// be written.
     pub fn receive(&self, blob: BlobReader, seen: impl FnMut(u64)) -> Result<(), Error> {
-        self.prepare(blob.expected().algorithm())?;
-        super::blob::receive(self, blob, seen)
-    }
-
-    fn prepare(&self, algorithm: Algorithm) -> Result<(), Error> {
         self.hold_blobs()?;
-        let folder = self.dir.join("blobs").join(algorithm.name());
-        fs::create_dir_all(&folder).map_err(Error::io(folder))
+        let blobs = self.make_blobs(blob.expected().algorithm())?;
+        super::blob::receive(self, blobs, blob, seen)
     }
 
     /// Adds a blob that is at hand; its digest and length in bytes.
@@ -180,63 +239,33 @@ impl Store {
     /// A store that cannot be written.
     pub fn put_by(&self, algorithm: Algorithm, bytes: &[u8]) -> Result<(Digest, u64), Error> {
         let mut writer = self.writer_by(algorithm)?;
-        writer.write_all(bytes).map_err(Error::io(&self.dir))?;
+        io::Write::write_all(&mut writer, bytes).map_err(Error::io(self.path()))?;
         writer.commit()
     }
 
-    /// The index: what images there are, and their names.
+    /// Runs `look` while nobody adds blobs: waits for those who do, but not for ever. Who
+    /// only looks at a store that cannot be written to, and so has no lock, need not wait.
     ///
     /// # Errors
-    /// An index that is missing or no index.
-    pub fn index(&self) -> Result<Index, Error> {
-        let path = self.dir.join(INDEX_FILE);
-        let bytes = read_document(&path).map_err(Error::io(&path))?;
-        let document =
-            |source| Error::Document { name: crate::name::show_path(&path).to_string(), source };
-        match Document::parse(&bytes, oci::media_type::INDEX).map_err(document)? {
-            Document::Index(index) => Ok(*index),
-            Document::Manifest(_) => Err(Error::NotALayout(self.dir.clone())),
-        }
-    }
-
-    /// Changes the index: `change` gets it as it is now, under a lock. If `change`
-    /// fails, or changes nothing, nothing is written.
-    ///
-    /// # Errors
-    /// Whatever `change` returns; an index that cannot be read or written.
-    pub fn update<T, E: From<Error>>(
+    /// Whatever `look` returns; [`Error::Busy`]; a store that cannot be locked.
+    pub(super) fn undisturbed<T>(
         &self,
-        change: impl FnOnce(&mut Index) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let _lock = lock::index(&self.dir)?;
-        let before = self.index()?;
-        let mut index = before.clone();
-        let result = change(&mut index)?;
-        if index != before {
-            self.replace_index(&index)?;
-        }
-        Ok(result)
-    }
-
-    /// Runs `remove` while nobody adds blobs: waits for those who do, but not for ever.
-    ///
-    /// # Errors
-    /// Whatever `remove` returns; [`Error::Busy`]; a store that cannot be locked.
-    pub fn exclusively<T, E: From<Error>>(
-        &self,
-        remove: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
+        pruning: Pruning,
+        look: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         match self.adding.get() {
             // What this very store was adding must not keep it waiting for itself.
             Some(held) => {
-                let removed =
-                    lock::upgrade(&self.dir, held).map_err(E::from).and_then(|()| remove());
+                let looked = lock::upgrade(&self.dir, held).and_then(|()| look());
                 lock::downgrade(&self.dir, held)?;
-                removed
+                looked
             }
             None => {
-                let _lock = lock::to_remove(&self.dir)?;
-                remove()
+                let _lock = match pruning {
+                    Pruning::Remove => Some(lock::to_remove(&self.dir)?),
+                    Pruning::Tell => lock::to_tell(&self.dir)?,
+                };
+                look()
             }
         }
     }
@@ -249,42 +278,23 @@ impl Store {
         Ok(())
     }
 
-    fn replace_index(&self, index: &Index) -> Result<(), Error> {
-        let path = self.dir.join(INDEX_FILE);
-        let document =
-            |source| Error::Document { name: crate::name::show_path(&path).to_string(), source };
-        let bytes = index.to_bytes().map_err(document)?;
-        // What the index will name must be on the disk before it does.
-        for folder in ["blobs", "blobs/sha256", "blobs/sha512"] {
-            let folder = self.dir.join(folder);
-            match sync_folder(&folder) {
-                Err(error) if missing(&error) => {}
-                synced => synced.map_err(Error::io(folder))?,
-            }
-        }
-        self.replace(INDEX_FILE, &bytes).map_err(Error::io(path))
+    /// Reads a file of the layout itself, bounded.
+    pub(super) fn read(&self, name: &str, limit_bytes: u64, links: Links) -> io::Result<Vec<u8>> {
+        document::read(self.dir.file(name, links)?, limit_bytes)
     }
 
-    /// Replaces a file of the layout, whole or not at all. The index lock is held.
-    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let new = self.dir.join(NEW_INDEX_FILE);
-        let written = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            let mut file =
-                options.write(true).create(true).truncate(true).mode(0o644).open(&new)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, self.dir.join(name))?;
-            sync_folder(&self.dir)
-        };
-        written().inspect_err(|_| {
-            let _ = fs::remove_file(&new);
-        })
+    /// Whether an earlier [`Store::create`] was cut short here, or the folder is empty.
+    fn holds_only_ours(&self) -> io::Result<bool> {
+        let mut only_ours = true;
+        self.dir.names(|name| {
+            only_ours &= name == BLOBS || name == INDEX_FILE || is_hidden(&name);
+        })?;
+        Ok(only_ours)
     }
 }
 
 /// Reads a document to its end, bounded and checked.
-pub(crate) fn read_checked(mut reader: BlobReader, blob: &Descriptor) -> Result<Vec<u8>, Error> {
+pub(crate) fn read_checked(reader: BlobReader, blob: &Descriptor) -> Result<Vec<u8>, Error> {
     let name = || blob.digest.to_string();
     if blob.len_bytes > MAX_DOCUMENT_LEN_BYTES {
         return Err(Error::Document {
@@ -292,60 +302,23 @@ pub(crate) fn read_checked(mut reader: BlobReader, blob: &Descriptor) -> Result<
             source: oci::Error::TooLong { what: "document" },
         });
     }
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(|source| Error::Io { path: name().into(), source })?;
-    Ok(bytes)
+    document::read(reader, MAX_DOCUMENT_LEN_BYTES)
+        .map_err(|source| Error::Io { path: name().into(), source })
 }
 
-/// A folder in which an earlier [`Store::create`] was cut short, or an empty one.
-fn holds_only_ours(dir: &Path) -> io::Result<bool> {
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let ours = name == "blobs"
-            || name == INDEX_FILE
-            || name.to_string_lossy().starts_with(".layerutils-");
-        if !ours {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(".layerutils-")
 }
 
-/// Whether this is what a writer that was killed left behind: our prefix, but no lock.
+/// Whether this is what a writer that was killed left behind: our prefix, but neither a
+/// lock nor a file that the next writer takes.
 pub(super) fn is_leftover(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with(".layerutils-")
-        && ![NEW_INDEX_FILE, lock::INDEX, lock::BLOBS].contains(&name.as_ref())
+    is_hidden(name)
+        && ![write::NEW_FILE, write::RESERVE, lock::INDEX, lock::BLOBS]
+            .iter()
+            .any(|ours| name == *ours)
 }
 
-fn missing(error: &io::Error) -> bool {
+pub(super) fn missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn is_there(path: &Path) -> Result<bool, Error> {
-    path.try_exists().map_err(Error::io(path))
-}
-
-/// Opens a regular file; a FIFO or device planted in its place must not make us wait.
-fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    Ok(file)
-}
-
-fn read_document(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One byte more than may be there, so that too much is seen as too much.
-    open_regular(path)?.take(MAX_DOCUMENT_LEN_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some file systems cannot sync a folder, and need not.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
-        synced => synced,
-    }
 }

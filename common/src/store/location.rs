@@ -43,7 +43,7 @@ impl Location {
     /// # Errors
     /// No location, no store there, or one that cannot be read.
     pub fn open(&self) -> Result<Store, Error> {
-        Store::open(&self.path()?)
+        Store::open(&self.path()?).map(Store::with_reserve)
     }
 
     /// Opens the store to add to it, and makes it where it is missing: for its
@@ -52,14 +52,15 @@ impl Location {
     /// # Errors
     /// No location, or a store that cannot be made or opened.
     pub fn create(&self) -> Result<Store, Error> {
-        match self.given() {
-            Some(dir) => Store::create(&dir),
+        let dir = match self.given() {
+            Some(dir) => dir,
             None => {
                 let dir = self.path()?;
                 make_private(&dir).map_err(Error::io(&dir))?;
-                Store::create(&dir)
+                dir
             }
-        }
+        };
+        Store::create(&dir).map(Store::with_reserve)
     }
 }
 

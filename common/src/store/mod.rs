@@ -7,9 +7,12 @@
 //! - A blob is written to a file without a name, synced, and linked to the name that its
 //!   digest gives it: no other process ever sees half of it (`blob`).
 //! - The index changes under an exclusive lock and by rename, after the blobs' folder is
-//!   synced (`layout`).
+//!   synced (`write`); a reserve of room lets names go from a full disk.
 //! - Who adds images holds a second lock, shared, from its first blob until it is done;
 //!   who removes blobs takes it exclusively. So what is not named yet is not swept away.
+//!
+//! Files are reached by name from an open directory, never through a link to a directory
+//! (`dir`); the index is edited as text, so that it may be long (`index`).
 //!
 //! What the blobs mean is for [`crate::oci`]; finding an image by what a user typed, in
 //! the store or elsewhere, for [`crate::image`].
@@ -17,27 +20,34 @@
 mod adopt;
 mod blob;
 mod check;
+mod dir;
+mod index;
 mod layout;
 mod location;
 mod lock;
 mod name;
 mod names;
 mod reach;
+mod removal;
 #[cfg(test)]
 mod tests;
+mod walk;
+mod write;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use blob::{BlobReader, BlobWriter};
 pub use check::Finding;
+pub(crate) use index::CONTAINERD_NAME;
+pub use index::{Entries, Entry, MAX_INDEX_LEN_BYTES};
 pub use layout::Store;
 pub(crate) use layout::read_checked;
 pub use location::Location;
 pub(crate) use location::user_dir;
 pub use name::{InvalidName, Name};
-pub use names::Removed;
 pub use reach::{Pruned, Pruning};
+pub use removal::Removed;
 
 use crate::digest::Digest;
 use crate::human::count;
@@ -160,5 +170,10 @@ impl Error {
     fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+
+    fn document(path: &Path) -> impl FnOnce(oci::Error) -> Self {
+        let name = crate::name::show_path(path).to_string();
+        move |source| Self::Document { name, source }
     }
 }

@@ -1,17 +1,15 @@
 //! What names reach, and what can go.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
 
-use super::{Error, Store};
-use crate::digest::Digest;
+use super::dir::{Dir, Links};
+use super::layout::{BLOBS, is_leftover, missing};
+use super::write::{Change, is_full};
+use super::{Entry, Error, Store};
+use crate::digest::{Algorithm, Digest};
 use crate::oci::media_type::Kind;
-use crate::oci::{Descriptor, Document, Index};
-
-/// Documents below one name; more is somebody playing.
-const MAX_DOCUMENTS: usize = 100_000;
+use crate::oci::{Descriptor, Document};
 
 /// What was removed, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +19,7 @@ pub struct Pruned {
     /// Blobs and their lengths in bytes.
     pub blobs: BTreeMap<Digest, u64>,
     /// Leftovers of writers that were killed, on file systems without nameless files.
-    pub leftovers: Vec<PathBuf>,
+    pub leftovers: Vec<OsString>,
 }
 
 impl Pruned {
@@ -47,7 +45,7 @@ impl Store {
     ///
     /// # Errors
     /// A named image whose documents cannot be read: it is not known then what it
-    /// needs, and nothing is removed.
+    /// needs, and nothing is removed. A store with links for directories.
     pub fn prune(&self, pruning: Pruning) -> Result<Pruned, Error> {
         self.prune_without(&[], pruning)
     }
@@ -57,156 +55,159 @@ impl Store {
     /// # Errors
     /// As [`Store::prune`].
     pub fn prune_without(&self, names: &[String], pruning: Pruning) -> Result<Pruned, Error> {
-        let stays = |image: &Descriptor| {
-            image.ref_name().is_some_and(|name| !names.iter().any(|other| other == name))
-        };
-        self.exclusively(|| {
-            let mut pruned = Pruned::default();
-            let mut named = self.index()?;
-            named.manifests.retain(|image| {
-                let keep = stays(image);
-                if !keep && image.ref_name().is_none() {
-                    pruned.images.push(image.digest.clone());
-                }
-                keep
-            });
-            let reached = self.reached(&named)?;
-            for (digest, len_bytes) in self.blobs()? {
-                if !reached.contains(&digest) {
-                    pruned.blobs.insert(digest, len_bytes);
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let stays = |entry: Entry<'_>| entry.name.is_some_and(|name| !names.contains(name));
+        self.undisturbed(pruning, || {
+            let entries = self.read_entries(Links::Refuse)?;
+            let mut reach = Reach { store: self, left: self.blobs()?, read: HashSet::new() };
+            let mut pruned = Pruned { leftovers: self.leftovers()?, ..Pruned::default() };
+            let mut going = Vec::new();
+            for entry in entries.iter() {
+                if stays(entry) {
+                    reach.keep(entry.descriptor()?)?;
+                } else {
+                    going.push(entry);
+                    if entry.name.is_none() {
+                        pruned.images.push(entry.descriptor()?.digest);
+                    }
                 }
             }
-            pruned.leftovers = self.leftovers()?;
-            if pruning == Pruning::Remove {
-                self.sweep(&pruned, stays)?;
+            pruned.blobs.clone_from(&reach.left);
+            if pruning == Pruning::Tell {
+                return Ok(pruned);
+            }
+            let forget = || {
+                self.update(Change::Remove, |entries| {
+                    entries.retain(stays);
+                    Ok(())
+                })
+            };
+            // First the index: a crash then leaves blobs too many, never too few.
+            match forget() {
+                Err(Error::Io { source, .. }) if is_full(&source) => {
+                    // No room for a new index: what not even the old one needs goes before it.
+                    for image in going.iter().filter_map(|entry| entry.descriptor().ok()) {
+                        // Images that cannot be read are about to be forgotten.
+                        let _ = reach.keep(image);
+                    }
+                    self.remove_blobs(reach.left.keys())?;
+                    forget()?;
+                }
+                forgotten => forgotten?,
+            }
+            self.remove_blobs(pruned.blobs.keys())?;
+            for name in &pruned.leftovers {
+                self.dir.remove(name).map_err(Error::io(self.path().join(name)))?;
             }
             Ok(pruned)
         })
     }
 
-    fn sweep(&self, pruned: &Pruned, stays: impl Fn(&Descriptor) -> bool) -> Result<(), Error> {
-        let forget = || {
-            self.update(|index| {
-                index.manifests.retain(&stays);
-                Ok::<(), Error>(())
-            })
-        };
-        // First the index: a crash then leaves blobs too many, never too few.
-        match forget() {
-            Err(Error::Io { source, .. }) if is_full(&source) => {
-                // No room for a new index: what not even the old one needs goes before it.
-                self.remove_blobs(self.strays(pruned)?)?;
-                forget()?;
-            }
-            forgotten => forgotten?,
-        }
-        self.remove_blobs(pruned.blobs.keys())?;
-        pruned.leftovers.iter().try_for_each(|path| remove(path))
-    }
-
-    /// Those of the blobs that nothing in the index leads to.
-    fn strays<'p>(&self, pruned: &'p Pruned) -> Result<Vec<&'p Digest>, Error> {
-        let mut reached = HashSet::new();
-        for image in self.index()?.manifests {
-            // An image that cannot be read is to be forgotten: a named one would have
-            // stopped this earlier.
-            reached.extend(self.reached(&Index::new(vec![image])).unwrap_or_default());
-        }
-        Ok(pruned.blobs.keys().filter(|digest| !reached.contains(digest)).collect())
-    }
-
     fn remove_blobs<'d>(&self, blobs: impl IntoIterator<Item = &'d Digest>) -> Result<(), Error> {
-        blobs.into_iter().try_for_each(|digest| remove(&self.blob_path(digest)))
+        for digest in blobs {
+            let path = |error| Error::io(self.blob_path(digest))(error);
+            let blobs = self.blob_dir(digest.algorithm()).map_err(path)?;
+            blobs.remove(digest.hex()).map_err(path)?;
+        }
+        Ok(())
     }
 
-    /// Every blob that the images of `index` need, themselves included.
-    fn reached(&self, index: &Index) -> Result<HashSet<Digest>, Error> {
-        let mut reached = HashSet::new();
-        let mut documents = 0;
-        let mut waiting: Vec<Descriptor> = index.manifests.clone();
-        while let Some(next) = waiting.pop() {
-            if !reached.insert(next.digest.clone()) {
-                continue;
-            }
-            if !matches!(next.kind(), Kind::Index | Kind::Manifest) && !next.media_type.is_empty() {
-                continue;
-            }
-            documents += 1;
-            if documents > MAX_DOCUMENTS {
-                let source = crate::oci::Error::TooLong { what: "tree of documents" };
-                return Err(Error::Document { name: next.digest.to_string(), source });
-            }
-            waiting.extend(self.below(&next)?);
-        }
-        Ok(reached)
+    /// Reads a manifest or index.
+    pub(super) fn parsed(&self, image: &Descriptor) -> Result<Document, Error> {
+        let error = |source| Error::Document { name: image.digest.to_string(), source };
+        Document::parse(&self.document(image)?, &image.media_type).map_err(error)
     }
 
     /// What a manifest or index points to. An index may name images that were never
     /// fetched.
-    pub(super) fn below(&self, image: &Descriptor) -> Result<Vec<Descriptor>, Error> {
-        let error = |source| Error::Document { name: image.digest.to_string(), source };
-        match Document::parse(&self.document(image)?, &image.media_type).map_err(error)? {
+    pub(super) fn below(&self, document: Document) -> Vec<Descriptor> {
+        match document {
             Document::Manifest(manifest) => {
                 let mut below = manifest.layers;
                 below.push(manifest.config);
-                Ok(below)
+                below
             }
             Document::Index(index) => {
-                let there = |image: &Descriptor| {
-                    fs::symlink_metadata(self.blob_path(&image.digest)).is_ok()
-                };
-                Ok(index.manifests.into_iter().filter(there).collect())
+                let mut below = index.manifests;
+                below.retain(|image| self.has(&image.digest));
+                below
             }
         }
+    }
+
+    fn has(&self, digest: &Digest) -> bool {
+        let blobs = self.blob_dir(digest.algorithm());
+        blobs.is_ok_and(|blobs| blobs.has(digest.hex()).unwrap_or(false))
     }
 
     /// Every blob that is there, with its length. Files whose names are no digests are
     /// nobody's blobs and are left alone.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// A directory that cannot be read, or that is a link.
     pub fn blobs(&self) -> Result<BTreeMap<Digest, u64>, Error> {
         let mut blobs = BTreeMap::new();
-        for algorithm in ["sha256", "sha512"] {
-            let folder = self.path().join("blobs").join(algorithm);
-            let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries.map_err(Error::io(&folder))?,
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let list = |dir: &Dir| {
+                dir.names(|name| {
+                    let digest = format!("{}:{}", algorithm.name(), name.to_string_lossy());
+                    let len_bytes = dir.len_of(&name, Links::Follow);
+                    if let (Ok(digest), Some(len_bytes)) = (digest.parse(), len_bytes) {
+                        blobs.insert(digest, len_bytes);
+                    }
+                })
             };
-            for entry in entries {
-                let entry = entry.map_err(Error::io(&folder))?;
-                let name = entry.file_name();
-                let digest = format!("{algorithm}:{}", name.to_string_lossy()).parse::<Digest>();
-                if let (Ok(digest), Ok(metadata)) = (digest, entry.metadata()) {
-                    blobs.insert(digest, metadata.len());
-                }
+            match self.blob_dir(algorithm).and_then(list) {
+                Err(error) if missing(&error) => {}
+                listed => listed.map_err(Error::io(self.path().join(BLOBS)))?,
             }
         }
         Ok(blobs)
     }
 
     /// Files that a writer would have renamed had it lived.
-    fn leftovers(&self) -> Result<Vec<PathBuf>, Error> {
+    fn leftovers(&self) -> Result<Vec<OsString>, Error> {
         let mut leftovers = Vec::new();
-        for entry in fs::read_dir(self.path()).map_err(Error::io(self.path()))? {
-            let entry = entry.map_err(Error::io(self.path()))?;
-            if super::layout::is_leftover(&entry.file_name()) {
-                leftovers.push(entry.path());
+        let listed = self.dir.names(|name| {
+            if is_leftover(&name) && self.dir.len_of(&name, Links::Refuse).is_some() {
+                leftovers.push(name);
             }
-        }
+        });
+        listed.map_err(Error::io(self.path()))?;
         leftovers.sort();
         Ok(leftovers)
     }
 }
 
-/// Removes a file, which may be gone already.
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(path)(error)),
-        _ => Ok(()),
-    }
+/// A walk from images to the blobs that they need.
+struct Reach<'s> {
+    store: &'s Store,
+    /// What was not reached yet.
+    left: BTreeMap<Digest, u64>,
+    /// The documents that were read, or are about to be, so that none is kept in memory
+    /// twice.
+    read: HashSet<Digest>,
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+impl Reach<'_> {
+    /// Reaches an image, and all that it needs.
+    fn keep(&mut self, image: Descriptor) -> Result<(), Error> {
+        let mut waiting = Vec::new();
+        self.reach(image, &mut waiting);
+        while let Some(next) = waiting.pop() {
+            for blob in self.store.below(self.store.parsed(&next)?) {
+                self.reach(blob, &mut waiting);
+            }
+        }
+        Ok(())
+    }
+
+    fn reach(&mut self, blob: Descriptor, waiting: &mut Vec<Descriptor>) {
+        self.left.remove(&blob.digest);
+        let is_document =
+            matches!(blob.kind(), Kind::Index | Kind::Manifest) || blob.media_type.is_empty();
+        if is_document && self.read.insert(blob.digest.clone()) {
+            waiting.push(blob);
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! What the store promises, on a real file system.
 
+#[path = "hostile_tests.rs"]
+mod hostile;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -22,13 +25,17 @@ fn image(store: &Store, text: &str) -> Descriptor {
     Descriptor::new(media_type::MANIFEST, digest, len)
 }
 
+fn remove(store: &Store, text: &str, pruning: Pruning) -> Result<Removed, Error> {
+    store.remove(&[text.to_owned()], pruning)?.pop().unwrap()
+}
+
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
 fn names(store: &Store) -> Vec<String> {
-    let index = store.index().unwrap();
-    index.manifests.iter().map(|image| image.ref_name().unwrap_or("-").to_owned()).collect()
+    let images = store.images().unwrap();
+    images.iter().map(|image| image.ref_name().unwrap_or("-").to_owned()).collect()
 }
 
 #[test]
@@ -37,7 +44,7 @@ fn a_new_store_is_a_layout_and_only_an_empty_folder_becomes_one() {
     let dir = folder.path().join("a/store");
     assert!(matches!(Store::open(&dir), Err(Error::Missing(_))));
     let store = Store::create(&dir).unwrap();
-    assert_eq!(store.index().unwrap().manifests, []);
+    assert_eq!(store.images().unwrap(), []);
     assert_eq!(fs::read(dir.join("oci-layout")).unwrap(), br#"{"imageLayoutVersion":"1.0.0"}"#);
     assert!(dir.join("blobs/sha256").is_dir());
 
@@ -125,19 +132,19 @@ fn names_move_and_what_loses_its_name_stays_by_digest() {
     assert!(matches!(store.resolve("No Pe"), Err(Error::Name(_))));
 
     assert!(matches!(
-        store.remove(&two.digest.to_string(), Pruning::Remove),
+        remove(&store, &two.digest.to_string(), Pruning::Remove),
         Err(Error::SeveralNames { .. })
     ));
-    assert_eq!(store.remove("app", Pruning::Tell).unwrap(), Removed::Name("app:latest".into()));
-    assert_eq!(store.remove("app", Pruning::Remove).unwrap(), Removed::Name("app:latest".into()));
-    assert!(matches!(store.remove("app", Pruning::Remove), Err(Error::NoImage { .. })));
+    assert_eq!(remove(&store, "app", Pruning::Tell).unwrap(), Removed::Name("app:latest".into()));
+    assert_eq!(remove(&store, "app", Pruning::Remove).unwrap(), Removed::Name("app:latest".into()));
+    assert!(matches!(remove(&store, "app", Pruning::Remove), Err(Error::NoImage { .. })));
     assert_eq!(names(&store), ["-", "app:1"]);
     assert_eq!(
-        store.remove(one.digest.short(), Pruning::Remove).unwrap(),
+        remove(&store, one.digest.short(), Pruning::Remove).unwrap(),
         Removed::Image(one.digest)
     );
     assert_eq!(
-        store.remove(two.digest.short(), Pruning::Remove).unwrap(),
+        remove(&store, two.digest.short(), Pruning::Remove).unwrap(),
         Removed::Name("app:1".into())
     );
     assert_eq!(names(&store), Vec::<String>::new());
@@ -186,8 +193,8 @@ fn nothing_is_lost_when_many_tag_at_once() {
         }
     });
     let store = Store::open(folder.path()).unwrap();
-    assert_eq!(store.index().unwrap().manifests.len(), 64);
-    for image in store.index().unwrap().manifests {
+    assert_eq!(store.images().unwrap().len(), 64);
+    for image in store.images().unwrap() {
         store.document(&image).unwrap();
     }
 }
@@ -204,7 +211,7 @@ fn a_hostile_index_is_an_error() {
         r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#,
     ] {
         fs::write(folder.path().join("index.json"), text).unwrap();
-        assert!(store.index().is_err(), "{text}");
+        assert!(store.images().is_err(), "{text}");
         assert!(store.tag(&[name("a")], &image(&store, "1")).is_err());
         assert_eq!(fs::read(folder.path().join("index.json")).unwrap(), text.as_bytes());
     }

@@ -5,7 +5,7 @@ use layerutils_tests::sandbox::Sandbox;
 
 /// In a mount namespace of its own, with a small file system for the store. Each
 /// command is tried with ever more room: it fails in one line and changes nothing, or
-/// succeeds; and whatever it does, the store is sound.
+/// succeeds, as removals do with no room at all; and whatever it does, the store is sound.
 const SCRIPT: &str = r##"
 set -u
 mkdir full
@@ -56,7 +56,18 @@ for what in commit copy name remove prune; do
 	done
 	echo "$what: failed $failures times"
 done
-# A disk that is full of what nobody needs can be freed of it.
+# Nothing needs room to go, one name after the other.
+fill 0
+for name in base copy; do
+	img-rm "$name" >out || die "remove $name with no room at all"
+	img-ls --check || die "not sound without $name"
+done
+[ "$(names)" = app ] || die "there is $(names)"
+img-rm --prune app >out || die "prune app with no room at all"
+[ "$(names)" = "" ] || die "there is $(names)"
+rm full/filler
+# A disk that is full of what nobody needs can be freed of it, by who keeps no reserve.
+rm full/store/.layerutils-reserve
 layer 2
 img-commit -t gone scratch layer.tar >out || die commit
 img-rm gone >out || die remove
@@ -77,5 +88,9 @@ fn a_full_disk_leaves_the_store_as_it_was() {
     for what in ["commit", "copy", "name"] {
         let line = format!("{what}: failed 0 times");
         assert!(!outcome.text().contains(&line), "the disk was not full\n{outcome}");
+    }
+    for what in ["remove", "prune"] {
+        let line = format!("{what}: failed 0 times");
+        assert!(outcome.text().contains(&line), "{what} needs room\n{outcome}");
     }
 }

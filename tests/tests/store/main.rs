@@ -6,3 +6,4 @@
 mod crash;
 mod full;
 mod privacy;
+mod read_only;

@@ -87,7 +87,7 @@ fn created_by(cli: &Cli, start: &Start) -> String {
 
 /// What docker notes of an image that it squashed.
 fn comment(cli: &Cli, start: &Start) -> String {
-    let name = |image: Option<&common::image::Image>| {
+    let name = |image: Option<&std::sync::Arc<common::image::Image>>| {
         image.map_or_else(|| "scratch".to_owned(), |image| image.id().to_string())
     };
     let base = start.base.as_ref().filter(|_| cli.onto.is_some());

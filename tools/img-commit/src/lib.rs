@@ -108,9 +108,11 @@ impl<'c> Plan<'c> {
             }
             Some(destination) => {
                 let scratch = Scratch::new()?;
-                let others = self.kept().iter().map(|placed| placed.image.clone());
-                let mut others: Vec<Image> = others.collect();
-                others.dedup_by(|one, other| one.id() == other.id());
+                let others = self.kept().iter();
+                let others = others.map(|placed| {
+                    (placed.layer.descriptor.digest.clone(), Arc::clone(&placed.image))
+                });
+                let others = others.collect();
                 let image = self.make(&scratch.store)?;
                 let digest = image.digest.clone();
                 let origin = Assembled { new: Arc::clone(&scratch.store), others };
@@ -130,7 +132,7 @@ impl<'c> Plan<'c> {
     /// The image that the manifest is to name as its base: none for one layer of all.
     fn recorded_base(&self) -> Option<&Image> {
         let is_above = !self.cli.squash || self.cli.onto.is_some();
-        self.start.base.as_ref().filter(|_| is_above)
+        self.start.base.as_deref().filter(|_| is_above)
     }
 
     /// Puts what is new of layers, config and manifest into `store`.

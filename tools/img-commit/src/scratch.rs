@@ -1,10 +1,12 @@
 //! A store that lasts as long as the commit: what is new is kept in it until it is
 //! written out with the rest, or merged.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::cli::Failure;
 use common::cli::cleanup::{self, Guard};
+use common::digest::Digest;
 use common::image::{Error, Image, Origin};
 use common::oci::Descriptor;
 use common::store::{BlobReader, Store};
@@ -33,7 +35,8 @@ impl Scratch {
 #[derive(Debug)]
 pub(crate) struct Assembled {
     pub(crate) new: Arc<Store>,
-    pub(crate) others: Vec<Image>,
+    /// The layers that it has from other images.
+    pub(crate) others: HashMap<Digest, Arc<Image>>,
 }
 
 impl Origin for Assembled {
@@ -41,8 +44,7 @@ impl Origin for Assembled {
         if self.new.contains(blob) {
             return Ok(self.new.blob(blob)?);
         }
-        let holds = |image: &&Image| image.blobs().any(|other| other.digest == blob.digest);
-        match self.others.iter().find(holds) {
+        match self.others.get(&blob.digest) {
             Some(image) => image.blob(blob),
             None => Ok(self.new.blob(blob)?),
         }

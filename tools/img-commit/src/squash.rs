@@ -9,7 +9,6 @@ use common::image::Error;
 use common::layer::merge;
 use common::oci::Descriptor;
 use common::store::Store;
-use common::stream::{Input, Payload};
 use common::tar::{self, Writer};
 
 use crate::layer::{Layer, Stored};
@@ -57,9 +56,9 @@ pub(crate) fn in_place(
     layer: &Descriptor,
     max_size: MaxSize,
 ) -> Result<merge::Source, Failure> {
-    let path = store.blob_path(&layer.digest);
-    let input = Input::open(path.as_os_str(), Payload::Binary)?;
-    Ok(merge::Source::new(input, max_size, tar::Whole::ByDigest)?)
+    let (label, len_bytes) = (format!("layer {}", layer.digest), Some(layer.len_bytes));
+    let file = store.blob_file(layer)?;
+    Ok(merge::Source::of_file(label, file, len_bytes, max_size, tar::Whole::ByDigest)?)
 }
 
 /// A layer that can be read at any place, known to be what its DiffID says.

@@ -2,6 +2,7 @@
 //! over another base.
 
 use std::ffi::OsStr;
+use std::sync::Arc;
 
 use common::cli::Failure;
 use common::image::{Image, InvalidReference, Layer, Opener, Reference};
@@ -20,16 +21,16 @@ pub(crate) struct Start {
     /// With the layers and a history that mentions each.
     pub(crate) config: ImageConfig,
     /// What the image is made from, and so is to be named in its manifest.
-    pub(crate) base: Option<Image>,
+    pub(crate) base: Option<Arc<Image>>,
     /// The image that was named as the parent.
-    pub(crate) parent: Option<Image>,
+    pub(crate) parent: Option<Arc<Image>>,
 }
 
 /// A layer, and the image that it can be read from.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed {
     pub(crate) layer: Layer,
-    pub(crate) image: Image,
+    pub(crate) image: Arc<Image>,
 }
 
 impl Start {
@@ -47,7 +48,7 @@ impl Start {
         }
     }
 
-    fn from_parent(cli: &Cli, parent: Option<Image>) -> Self {
+    fn from_parent(cli: &Cli, parent: Option<Arc<Image>>) -> Self {
         let mut config = match &parent {
             Some(parent) if cli.squash => parent.config.child(),
             Some(parent) => crate::config::of_container(&parent.config),
@@ -58,32 +59,32 @@ impl Start {
         Self { layers, base_layers: 0, config, base: parent.clone(), parent }
     }
 
-    fn rebased(cli: &Cli, parent: Image, onto: &OsStr) -> Result<Self, Failure> {
+    fn rebased(cli: &Cli, parent: Arc<Image>, onto: &OsStr) -> Result<Self, Failure> {
         let platform = parent.config.platform();
         let mut images = Images { opener: Opener::new(&cli.location, Some(platform.clone())) };
         let old = match &cli.base {
             Some(base) => images.open(base)?,
-            None => Some(recorded_base(&parent, &cli.parent)?),
+            None => Some(Arc::new(recorded_base(&parent, &cli.parent)?)),
         };
         let new = images.open(onto)?;
-        let own = Own::above(old.as_ref(), &parent, &cli.parent)?;
+        let own = Own::above(old.as_deref(), &parent, &cli.parent)?;
         let nothing = ImageConfig::scratch(&platform);
-        let config_of = |image: &Option<Image>| {
+        let config_of = |image: &Option<Arc<Image>>| {
             image.as_ref().map_or_else(|| nothing.clone(), |image| image.config.clone())
         };
         let mut config = rebase::config(&config_of(&old), &parent.config, &config_of(&new), &own);
         let mut layers: Vec<Placed> = new.iter().flat_map(placed).collect();
         let base_layers = layers.len();
-        let image = &parent;
-        layers.extend(own.layers.into_iter().map(|layer| Placed { layer, image: image.clone() }));
+        let image = || Arc::clone(&parent);
+        layers.extend(own.layers.into_iter().map(|layer| Placed { layer, image: image() }));
         config.rootfs.diff_ids = layers.iter().map(|one| one.layer.diff_id.clone()).collect();
         crate::config::complete(&mut config.history, layers.len());
         Ok(Self { layers, base_layers, config, base: new, parent: Some(parent) })
     }
 }
 
-fn placed(image: &Image) -> impl Iterator<Item = Placed> + '_ {
-    image.layers().map(|layer| Placed { layer, image: image.clone() })
+fn placed(image: &Arc<Image>) -> impl Iterator<Item = Placed> + '_ {
+    image.layers().map(|layer| Placed { layer, image: Arc::clone(image) })
 }
 
 /// The image that `parent` says it was made from.
@@ -101,11 +102,14 @@ struct Images<'c> {
 
 impl Images<'_> {
     /// Opens an image; none for `scratch`, the name that docker reserves for nothing.
-    fn open(&mut self, operand: &OsStr) -> Result<Option<Image>, Failure> {
+    fn open(&mut self, operand: &OsStr) -> Result<Option<Arc<Image>>, Failure> {
         if operand == "scratch" {
             return Ok(None);
         }
         let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
-        self.opener.open(&reference).map(Some).map_err(|error| error.about(&reference))
+        self.opener
+            .open(&reference)
+            .map(|image| Some(Arc::new(image)))
+            .map_err(|error| error.about(&reference))
     }
 }

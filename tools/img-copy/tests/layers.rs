@@ -63,7 +63,7 @@ fn refused(place: &Place, args: &[&str], words: &str) {
 /// Nothing of the image is in the layout `name`.
 fn is_empty(place: &Place, name: &str, blob: &Digest) {
     let layout = common::store::Store::open(&place.path(name)).unwrap();
-    assert!(layout.index().unwrap().manifests.is_empty());
+    assert!(layout.images().unwrap().is_empty());
     assert!(!layout.blob_path(blob).exists());
 }
 

@@ -56,9 +56,10 @@ pub(crate) fn of(image: &Image, sizes: &Sizes) -> Result<Map<String, Value>, Err
 fn names(image: &Image) -> Result<Vec<String>, Error> {
     let mut names = image.names.clone();
     if let Some(store) = image.store() {
-        let index = store.index()?;
-        let same = index.manifests.iter().filter(|one| one.digest == image.descriptor.digest);
-        names.extend(same.filter_map(|one| one.ref_name()).map(str::to_owned));
+        let entries = store.entries()?;
+        let digest = image.descriptor.digest.to_string();
+        let same = entries.iter().filter(|one| one.digest == digest);
+        names.extend(same.filter_map(|one| one.name).map(str::to_owned));
     }
     names.sort();
     names.dedup();

@@ -3,6 +3,7 @@
 mod cli;
 mod rows;
 mod table;
+mod wanted;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use std::sync::Arc;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::compression::MaxSize;
+use common::name::show;
 use common::store::{Error, Store};
 use common::stream::{self, Output, Payload};
 
 use self::cli::Cli;
 use self::rows::Row;
 use self::table::Table;
+use self::wanted::Wanted;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -58,17 +61,17 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 }
 
 /// The rows that the operands ask for, all without operands.
-fn selected(cli: &Cli, rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
+fn selected(cli: &Cli, mut rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
     if cli.names.is_empty() {
         return rows;
     }
-    for name in &cli.names {
-        if !rows.iter().any(|row| row.is_called(name)) {
-            message::failure(&Failure::new(format!("{name}: no such image")));
-            *status = Status::FAILED;
-        }
+    let mut wanted = Wanted::new(&cli.names);
+    rows.retain(|row| wanted.takes(row));
+    for name in wanted.missing() {
+        message::failure(&Failure::new(format!("{}: no such image", show(name))));
+        *status = Status::FAILED;
     }
-    rows.into_iter().filter(|row| cli.names.iter().any(|name| row.is_called(name))).collect()
+    rows
 }
 
 /// Tells of each thing that is wrong with the store.

@@ -1,7 +1,8 @@
 //! One row for each name of each image, and for each of its platforms.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use common::cli::{Failure, Status, message};
@@ -16,14 +17,19 @@ use serde_json::json;
 pub(crate) struct Row {
     /// As the index has it.
     pub(crate) name: Option<String>,
-    pub(crate) image: Digest,
+    pub(crate) image: Rc<Facts>,
+    /// What of its size other images have too.
+    pub(crate) shared: u64,
+}
+
+/// An image for one platform, whatever its names.
+pub(crate) struct Facts {
+    pub(crate) digest: Digest,
     pub(crate) config: Digest,
     pub(crate) platform: String,
     pub(crate) created: Option<Timestamp>,
     /// What its files hold, all layers together, in bytes.
     pub(crate) size: u64,
-    /// What of that other images have too.
-    pub(crate) shared: u64,
     /// What its blobs take, in bytes.
     pub(crate) stored: u64,
     layers: Vec<(DiffId, u64)>,
@@ -34,65 +40,96 @@ pub(crate) fn of(store: &Arc<Store>, max_size: MaxSize) -> Result<(Vec<Row>, Sta
     let sizes = Sizes::new(max_size);
     let mut status = Status::DONE;
     let mut rows = Vec::new();
-    for entry in &store.index()?.manifests {
-        let name = entry.ref_name().map(str::to_owned);
-        let label = name.clone().unwrap_or_else(|| entry.digest.to_string());
-        let images = match common::image::all(store, entry) {
-            Ok(images) => images,
-            // Other tools keep other things in a layout.
-            Err(Error::NotAnImage { .. }) => continue,
+    // An image with many names is read once.
+    let mut known: HashMap<(Digest, String, u64), Vec<Rc<Facts>>> = HashMap::new();
+    let entries = store.entries()?;
+    for entry in entries.iter() {
+        let label = entry.name.unwrap_or(entry.digest);
+        let mut failed = |error: Error| {
+            message::failure(&Failure::about(label, error));
+            status = Status::FAILED;
+        };
+        let image = match entry.descriptor() {
+            Ok(image) => image,
             Err(error) => {
-                message::failure(&Failure::about(label, error));
-                status = Status::FAILED;
+                failed(error.into());
                 continue;
             }
         };
-        for image in images {
-            match row(name.clone(), &image, &sizes) {
-                Ok(row) => rows.push(row),
-                Err(error) => {
-                    message::failure(&Failure::about(&label, error));
-                    status = Status::FAILED;
-                }
+        let what = (image.digest.clone(), image.media_type.clone(), image.len_bytes);
+        let row = |image: &Rc<Facts>| {
+            let name = entry.name.map(str::to_owned);
+            Row { name, image: Rc::clone(image), shared: 0 }
+        };
+        if let Some(images) = known.get(&what) {
+            rows.extend(images.iter().map(row));
+            continue;
+        }
+        let images = match common::image::all(store, &image) {
+            Ok(images) => images,
+            // Other tools keep other things in a layout.
+            Err(Error::NotAnImage { .. }) => Vec::new(),
+            Err(error) => {
+                failed(error);
+                continue;
             }
+        };
+        let read: Vec<_> = images.iter().map(|image| facts(image, &sizes)).collect();
+        let is_whole = read.iter().all(Result::is_ok);
+        let read = read.into_iter().filter_map(|read| read.map_err(&mut failed).ok());
+        let images: Vec<Rc<Facts>> = read.map(Rc::new).collect();
+        rows.extend(images.iter().map(row));
+        // What is wrong with an image is told under each of its names.
+        if is_whole {
+            known.insert(what, images);
         }
     }
     share(&mut rows);
-    rows.sort_by_cached_key(|row| (Reverse(row.created), row.name.clone(), row.platform.clone()));
+    rows.sort_by_cached_key(|row| {
+        (Reverse(row.image.created), row.name.clone(), row.image.platform.clone())
+    });
     Ok((rows, status))
 }
 
-fn row(name: Option<String>, image: &Image, sizes: &Sizes) -> Result<Row, Error> {
+fn facts(image: &Image, sizes: &Sizes) -> Result<Facts, Error> {
     let mut layers = Vec::new();
     for layer in image.layers() {
         let size = sizes.of(image, &layer)?.unwrap_or(0);
         layers.push((layer.diff_id, size));
     }
-    Ok(Row {
-        name,
-        image: image.id().clone(),
+    Ok(Facts {
+        digest: image.id().clone(),
         config: image.manifest.config.digest.clone(),
         platform: image.config.platform().to_string(),
         created: image.config.created_time(),
-        size: layers.iter().map(|(_, size)| size).sum(),
-        shared: 0,
-        stored: image.blobs().map(|blob| blob.len_bytes).sum(),
+        size: layers.iter().map(|(_, size)| size).fold(0, |sum, size| sum.saturating_add(*size)),
+        stored: image.blobs().fold(0, |sum, blob| sum.saturating_add(blob.len_bytes)),
         layers,
     })
 }
 
 /// Works out what images have in common.
 fn share(rows: &mut [Row]) {
-    let mut users: HashMap<DiffId, HashSet<Digest>> = HashMap::new();
-    for row in rows.iter() {
-        for (layer, _) in &row.layers {
-            users.entry(layer.clone()).or_default().insert(row.image.clone());
+    /// Whose a layer is.
+    #[derive(PartialEq)]
+    enum User {
+        One(Digest),
+        Several,
+    }
+    let mut users: HashMap<&DiffId, User> = HashMap::new();
+    let facts: Vec<Rc<Facts>> = rows.iter().map(|row| Rc::clone(&row.image)).collect();
+    for image in &facts {
+        for (layer, _) in &image.layers {
+            let user = users.entry(layer).or_insert_with(|| User::One(image.digest.clone()));
+            if matches!(user, User::One(other) if *other != image.digest) {
+                *user = User::Several;
+            }
         }
     }
     for row in rows {
-        let is_shared = |layer: &DiffId| users.get(layer).is_some_and(|images| images.len() > 1);
-        row.shared =
-            row.layers.iter().filter(|(layer, _)| is_shared(layer)).map(|(_, size)| size).sum();
+        let shared =
+            row.image.layers.iter().filter(|(layer, _)| users.get(layer) == Some(&User::Several));
+        row.shared = shared.fold(0, |sum, (_, size)| sum.saturating_add(*size));
     }
 }
 
@@ -112,33 +149,19 @@ impl Row {
         }
     }
 
-    /// Whether an operand means this row: the name as it stands, or a repository with
-    /// or without its tag.
-    pub(crate) fn is_called(&self, text: &str) -> bool {
-        let Some(name) = &self.name else { return false };
-        let (repository, _) = self.repository_and_tag();
-        let completed = text.parse::<Name>().ok();
-        let has_tag =
-            completed.as_ref().is_some_and(|name| text.ends_with(&format!(":{}", name.tag())));
-        name == text
-            || completed.is_some_and(|wanted| match has_tag {
-                true => wanted.to_string() == *name,
-                false => wanted.repository() == repository,
-            })
-    }
-
     /// All there is to know, as one line of JSON.
     pub(crate) fn json_line(&self) -> String {
+        let image = &self.image;
         let object = json!({
             "name": self.name,
-            "image": self.image.to_string(),
-            "config": self.config.to_string(),
-            "platform": self.platform,
-            "created": self.created.map(|time| time.to_string()),
-            "size_bytes": self.size,
+            "image": image.digest.to_string(),
+            "config": image.config.to_string(),
+            "platform": image.platform,
+            "created": image.created.map(|time| time.to_string()),
+            "size_bytes": image.size,
             "shared_bytes": self.shared,
-            "stored_bytes": self.stored,
-            "layers": self.layers.iter().map(|(layer, _)| layer.to_string()).collect::<Vec<_>>(),
+            "stored_bytes": image.stored,
+            "layers": image.layers.iter().map(|(layer, _)| layer.to_string()).collect::<Vec<_>>(),
         });
         object.to_string() + "\n"
     }

@@ -76,19 +76,19 @@ impl Table {
             self.shown(repository),
             self.shown(tag),
             self.id(row),
-            row.image.to_string(),
-            self.shown(&row.platform),
-            human::since(row.created, self.now),
-            human::local_time(row.created),
-            human::size(row.size),
+            row.image.digest.to_string(),
+            self.shown(&row.image.platform),
+            human::since(row.image.created, self.now),
+            human::local_time(row.image.created),
+            human::size(row.image.size),
             human::size(row.shared),
-            human::size(row.size - row.shared),
+            human::size(row.image.size - row.shared),
         ];
         FIELDS.iter().zip(values).map(|(field, value)| ((*field).into(), value.into())).collect()
     }
 
     fn id(&self, row: &Row) -> String {
-        if self.no_trunc { row.image.to_string() } else { row.image.short().into() }
+        if self.no_trunc { row.image.digest.to_string() } else { row.image.digest.short().into() }
     }
 
     /// Raw in a pipe, harmless on a terminal.

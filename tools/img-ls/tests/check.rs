@@ -171,7 +171,7 @@ const DAMAGE: &[Damage] = &[
     (
         "one name for two images",
         |place, image| {
-            let mut index: Index = place.store().index().unwrap();
+            let mut index = Index::new(place.store().images().unwrap());
             let mut again = index.manifests[0].clone();
             again.digest = image.manifest.config.digest.clone();
             again.len_bytes = image.manifest.config.len_bytes;

@@ -36,8 +36,12 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let mut status = Status::DONE;
     let mut removed = Vec::new();
     let mut names = Vec::new();
-    for image in &cli.images {
-        match store.remove(image, pruning) {
+    let results = match cli.images.is_empty() {
+        true => Vec::new(),
+        false => store.remove(&cli.images, pruning)?,
+    };
+    for result in results {
+        match result {
             Ok(Removed::Name(name)) => {
                 removed.push(name.clone());
                 names.push(name);
@@ -50,7 +54,14 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
     }
     if cli.prune {
-        removed.extend(prune(&store, &names, pruning)?);
+        match prune(&store, &names, pruning) {
+            Ok(blobs) => removed.extend(blobs),
+            // The names are gone all the same.
+            Err(failure) => {
+                message::failure(&failure);
+                status = Status::FAILED;
+            }
+        }
     } else if !removed.is_empty() && message::is_watched() {
         message::note("nothing is freed without --prune");
     }

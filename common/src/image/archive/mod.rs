@@ -117,7 +117,11 @@ impl Archive {
     pub(super) fn choose(&mut self, name: Option<&str>) -> Result<Chosen, Error> {
         match &self.contents {
             Contents::Layout(index) => {
-                let image = choose::by_name(index, name)?;
+                let candidates: Vec<_> = index.manifests.iter().map(Into::into).collect();
+                let at = choose::by_name(&candidates, name)?;
+                let Some(image) = index.manifests.get(at).cloned() else {
+                    return Err(Error::Choice("holds no image".into()));
+                };
                 let called = image
                     .annotations
                     .get(choose::CONTAINERD_NAME)

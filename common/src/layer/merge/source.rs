@@ -32,11 +32,23 @@ impl Source {
     /// # Errors
     /// A layer that cannot be read, or no place for it.
     pub fn new(input: Input, max_size: MaxSize, whole: Whole) -> Result<Self, Error> {
-        let label = input.label();
-        let stored_bytes = input.len_bytes();
+        let (label, stored_bytes) = (input.label(), input.len_bytes());
+        Self::of_file(label, input.into_file(), stored_bytes, max_size, whole)
+    }
+
+    /// As [`Source::new`], of an open file that has `stored_bytes`, or of a pipe.
+    ///
+    /// # Errors
+    /// A layer that cannot be read, or no place for it.
+    pub fn of_file(
+        label: String,
+        mut file: File,
+        stored_bytes: Option<u64>,
+        max_size: MaxSize,
+        whole: Whole,
+    ) -> Result<Self, Error> {
         let growth = max_size.growth(stored_bytes);
         let failed = |source| Error::Read { layer: label.clone(), source };
-        let mut file = input.into_file();
         if stored_bytes.is_some() && is_plain(&mut file).map_err(failed)? {
             return Ok(Self { label, file, growth, whole });
         }

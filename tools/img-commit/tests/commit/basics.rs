@@ -32,7 +32,7 @@ fn an_image_with_a_bad_layer_is_not_built_on() {
                 let said = String::from_utf8(output.stderr).unwrap();
                 assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
                 assert!(said.contains(words) && said.lines().count() == 1, "{args:?}: {said}");
-                let names = place.store().index().unwrap().manifests;
+                let names = place.store().images().unwrap();
                 assert!(names.iter().all(|image| image.ref_name() != Some("new:latest")));
                 assert!(!place.path("out.tar").exists());
             }

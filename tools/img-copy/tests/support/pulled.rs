@@ -52,7 +52,7 @@ impl Pulled {
         assert!(said.contains(words), "{said}");
         assert!(said.lines().count() - said.matches(": hint: ").count() == 1, "{said}");
         if let Ok(layout) = common::store::Store::open(&self.place.path("new")) {
-            assert!(layout.index().unwrap().manifests.is_empty());
+            assert!(layout.images().unwrap().is_empty());
             assert!(!layout.blob_path(&self.layer).is_file());
         }
     }

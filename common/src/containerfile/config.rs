@@ -1,6 +1,8 @@
 //! What an instruction does to an image's config. Used by a build for the
 //! instructions that touch no file, and by `docker commit`'s `--change`.
 
+use std::collections::HashMap;
+
 use super::error::{Error, Problem};
 use super::expand::Expander;
 use super::instruction::{CommandLine, Instruction};
@@ -15,6 +17,43 @@ const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
 pub struct Changes {
     /// CMD was given in this stage, so that a later ENTRYPOINT leaves it.
     cmd_is_set: bool,
+    places: Places,
+}
+
+/// Where the variables of an environment are in it.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    by_name: HashMap<String, usize>,
+    /// How many entries are known.
+    known: usize,
+}
+
+impl Places {
+    /// Sets `NAME=VALUE`, in the place of an earlier value.
+    fn set(&mut self, env: &mut Vec<String>, name: &str, value: &str) {
+        if self.known > env.len() {
+            *self = Self::default();
+        }
+        self.catch_up(env);
+        let pair = format!("{name}={value}");
+        match self.by_name.get(name).and_then(|at| env.get_mut(*at)) {
+            Some(entry) => *entry = pair,
+            None => env.push(pair),
+        }
+        self.catch_up(env);
+    }
+
+    fn catch_up(&mut self, env: &[String]) {
+        for (at, entry) in env.iter().enumerate().skip(self.known) {
+            // A name of which there are two stands for the first.
+            self.by_name.entry(name_of(entry).to_owned()).or_insert(at);
+        }
+        self.known = env.len();
+    }
+}
+
+fn name_of(entry: &str) -> &str {
+    entry.split('=').next().unwrap_or_default()
 }
 
 impl Changes {
@@ -31,7 +70,9 @@ impl Changes {
         let config = &mut image.config;
         match instruction {
             Instruction::Env(pairs) => {
-                pairs.iter().for_each(|(name, value)| set_variable(&mut config.env, name, value));
+                for (name, value) in pairs {
+                    self.places.set(&mut config.env, name, value);
+                }
             }
             Instruction::Label(labels) => config.labels.extend(labels.iter().cloned()),
             Instruction::Cmd(command) => {
@@ -56,10 +97,8 @@ impl Changes {
                 config.volumes.extend(paths.iter().map(|path| (path.clone(), Empty)));
             }
             Instruction::Expose(words) => {
-                for word in words {
-                    let ports = port::parse(word)?;
-                    config.exposed_ports.extend(ports.into_iter().map(|port| (port, Empty)));
-                }
+                let ports = port::parse(words)?;
+                config.exposed_ports.extend(ports.into_iter().map(|port| (port, Empty)));
             }
             Instruction::StopSignal(text) => {
                 signal::check(text)?;
@@ -90,16 +129,6 @@ pub fn argv(command: &CommandLine, shell: &[String]) -> Vec<String> {
     }
 }
 
-/// Sets `NAME=VALUE` in an environment, in the place of an earlier value.
-pub fn set_variable(env: &mut Vec<String>, name: &str, value: &str) {
-    let pair = format!("{name}={value}");
-    let is_same = |entry: &&mut String| entry.split('=').next() == Some(name);
-    match env.iter_mut().find(is_same) {
-        Some(entry) => *entry = pair,
-        None => env.push(pair),
-    }
-}
-
 /// An environment as variables to expand words with.
 #[must_use]
 pub fn variables(env: &[String]) -> std::collections::BTreeMap<String, String> {
@@ -120,6 +149,7 @@ pub fn change(lines: &[String], image: &mut ImageConfig) -> Result<(), Error> {
     let parsed = super::parse(lines.join("\n").as_bytes())?;
     let expander = Expander::new(parsed.directives.escape);
     let mut changed = image.clone();
+    let mut variables = variables(&image.config.env);
     let mut changes = Changes::default();
     for located in &parsed.instructions {
         let at = |problem: Problem| problem.at(located.line);
@@ -135,8 +165,10 @@ pub fn change(lines: &[String], image: &mut ImageConfig) -> Result<(), Error> {
         ) {
             return Err(at(Problem::NotAChange(instruction.keyword().to_owned())));
         }
-        let expanded =
-            instruction.expanded(expander, &variables(&changed.config.env)).map_err(at)?;
+        let expanded = instruction.expanded(expander, &variables).map_err(at)?;
+        if let Instruction::Env(pairs) = &expanded {
+            variables.extend(pairs.iter().cloned());
+        }
         changes.apply(&expanded, &mut changed).map_err(at)?;
     }
     merge(&mut changed.config, &image.config);

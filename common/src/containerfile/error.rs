@@ -22,6 +22,12 @@ pub enum Problem {
     /// The file is longer than we are willing to keep.
     #[error("larger than {0} bytes")]
     TooLarge(usize),
+    /// Words that expand to more than an image can hold.
+    #[error("the values are longer than {0} bytes together")]
+    TooLong(usize),
+    /// More ports than there are.
+    #[error("more than {0} ports")]
+    TooManyPorts(usize),
     /// Bytes that JSON, and so an image's config, cannot hold.
     #[error("not UTF-8")]
     NotUtf8,
@@ -173,6 +179,9 @@ pub enum ExpansionError {
     /// `${a:-${b:-…` too deep.
     #[error("substitutions are nested more than {0} deep")]
     TooDeep(usize),
+    /// A pattern that would be tried on a value for too long.
+    #[error("the pattern is too long for a value of {0} characters")]
+    TooMuchWork(usize),
     /// A few lines of ENV can double a value without end.
     #[error("the result is longer than {0} bytes")]
     TooLong(usize),

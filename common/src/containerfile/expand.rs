@@ -4,6 +4,7 @@
 //! replacement") and, where it is silent, of BuildKit's `shell/lex.go`: not
 //! quite a shell's, for instance `$1` and `$@` are names that are never set.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::error::{ExpansionError, Problem};
@@ -15,6 +16,25 @@ const MAX_DEPTH: usize = 64;
 /// What one word may become: the kernel takes no longer argument or variable
 /// (`MAX_ARG_STRLEN`), and `ENV a=$a$a` doubles without end.
 const MAX_LEN_BYTES: usize = 128 * 1024;
+
+/// Counts what the words of one instruction expand to: each is bounded, but there can
+/// be a hundred thousand of them, each of them `$x`.
+#[derive(Debug, Default)]
+pub struct Total(Cell<usize>);
+
+impl Total {
+    /// Passes on a value that still fits.
+    ///
+    /// # Errors
+    /// All of them together are too long.
+    pub fn count(&self, value: String) -> Result<String, Problem> {
+        self.0.set(self.0.get() + value.len());
+        if self.0.get() > super::MAX_LEN_BYTES {
+            return Err(Problem::TooLong(super::MAX_LEN_BYTES));
+        }
+        Ok(value)
+    }
+}
 
 /// Where the values of variables come from.
 pub trait Variables {
@@ -423,10 +443,10 @@ fn trim(modifier: char, word: &str, value: &str) -> Result<String> {
         None => (word, Extent::Shortest),
     };
     let pattern = Pattern::parse(pattern)?;
-    Ok(match modifier {
+    match modifier {
         '#' => pattern.trim_prefix(value, extent),
         _ => pattern.trim_suffix(value, extent),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -35,8 +35,7 @@ pub fn of_setting(
         Instruction::User(user) => format!("USER {user}"),
         Instruction::Volume(paths) => format!("VOLUME [{}]", paths.join(" ")),
         Instruction::Expose(words) => {
-            let ports: Vec<_> = words.iter().flat_map(|word| port::parse(word)).flatten().collect();
-            format!("EXPOSE [{}]", ports.join(" "))
+            format!("EXPOSE [{}]", port::parse(words).unwrap_or_default().join(" "))
         }
         Instruction::StopSignal(signal) => format!("STOPSIGNAL {signal}"),
         Instruction::Maintainer(name) => format!("MAINTAINER {name}"),

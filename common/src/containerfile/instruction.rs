@@ -1,7 +1,7 @@
 //! The instructions, as a Containerfile states them: variables not yet replaced.
 
 use super::error::Problem;
-use super::expand::{Expander, Variables};
+use super::expand::{Expander, Total, Variables};
 use super::heredoc::Heredoc;
 use super::mount::Mount;
 use crate::oci::Healthcheck;
@@ -98,7 +98,9 @@ impl Run {
         expander: Expander,
         variables: &dyn Variables,
     ) -> Result<Vec<Mount>, Problem> {
-        self.raw_mounts.iter().map(|text| Mount::parse(text, expander, variables)).collect()
+        let total = Total::default();
+        let mounts = self.raw_mounts.iter();
+        mounts.map(|text| Mount::parse(text, expander, &total, variables)).collect()
     }
 }
 
@@ -173,7 +175,8 @@ impl Instruction {
     /// # Errors
     /// A malformed word.
     pub fn expanded(&self, expander: Expander, variables: &dyn Variables) -> Result<Self, Problem> {
-        let word = |text: &String| expander.word(text, variables);
+        let total = Total::default();
+        let word = |text: &String| total.count(expander.word(text, variables)?);
         let all = |texts: &[String]| texts.iter().map(word).collect::<Result<Vec<_>, _>>();
         let pairs = |pairs: &[(String, String)]| {
             pairs
@@ -191,7 +194,9 @@ impl Instruction {
             Self::Expose(ports) => {
                 let mut expanded = Vec::new();
                 for port in ports {
-                    expanded.extend(expander.words(port, variables)?);
+                    for word in expander.words(port, variables)? {
+                        expanded.push(total.count(word)?);
+                    }
                 }
                 Self::Expose(expanded)
             }
@@ -204,7 +209,8 @@ impl Instruction {
 
 impl Transfer {
     fn expanded(&self, expander: Expander, variables: &dyn Variables) -> Result<Self, Problem> {
-        let word = |text: &String| expander.word(text, variables);
+        let total = Total::default();
+        let word = |text: &String| total.count(expander.word(text, variables)?);
         let option = |text: &Option<String>| text.as_ref().map(word).transpose();
         let mut expanded = self.clone();
         expanded.sources = self.sources.iter().map(word).collect::<Result<_, _>>()?;
@@ -216,7 +222,8 @@ impl Transfer {
             heredoc.body = heredoc.content();
             heredoc.strips_tabs = false;
             if heredoc.expands {
-                heredoc.body = Expander::for_heredoc().word(&heredoc.body, variables)?;
+                let body = Expander::for_heredoc().word(&heredoc.body, variables)?;
+                heredoc.body = total.count(body)?;
                 heredoc.expands = false;
             }
         }

@@ -30,7 +30,7 @@ mod word;
 
 pub use directive::Directives;
 pub use error::{Error, ExpansionError, Problem};
-pub use expand::{Expander, NoVariables, Variables};
+pub use expand::{Expander, NoVariables, Total, Variables};
 pub use heredoc::Heredoc;
 pub use instruction::{
     Argument, Base, CommandLine, Instruction, Located, Run, RunNetwork, Transfer,

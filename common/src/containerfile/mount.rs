@@ -1,7 +1,7 @@
 //! `RUN --mount=type=…,key=value,…`.
 
 use super::error::Problem;
-use super::expand::{Expander, Variables};
+use super::expand::{Expander, Total, Variables};
 
 /// A mount that a RUN asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,12 +104,13 @@ impl Mount {
     pub(super) fn parse(
         text: &str,
         expander: Expander,
+        total: &Total,
         variables: &dyn Variables,
     ) -> Result<Self, Problem> {
         let mut fields = Fields::default();
         for field in split(text)? {
             let (key, value) = match field.split_once('=') {
-                Some((key, value)) => (key, Some(expander.word(value, variables)?)),
+                Some((key, value)) => (key, Some(total.count(expander.word(value, variables)?)?)),
                 None => (field.as_str(), None),
             };
             fields.set(&key.to_ascii_lowercase(), value)?;
@@ -277,10 +278,10 @@ fn parse_size(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{Mount, MountKind, Sharing};
-    use crate::containerfile::{Expander, NoVariables};
+    use crate::containerfile::{Expander, NoVariables, Total};
 
     fn parse(text: &str) -> Result<Mount, super::Problem> {
-        Mount::parse(text, Expander::new('\\'), &NoVariables)
+        Mount::parse(text, Expander::new('\\'), &Total::default(), &NoVariables)
     }
 
     #[test]

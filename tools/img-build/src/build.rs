@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::cli::message;
 use common::compression::MaxSize;
 use common::containerfile::{
-    self, Containerfile, Expander, Instruction, Located, Problem, history,
+    self, Containerfile, Expander, Instruction, Located, Problem, Total, history,
 };
 use common::image::{self, Image, Reference};
 use common::oci::{MAX_DOCUMENT_LEN_BYTES, Platform};
@@ -19,12 +19,16 @@ use crate::cache::{Cache, Outcome, Record};
 use crate::cli::Network;
 use crate::context::Context;
 use crate::error::Error;
-use crate::plan::{Base, Plan, find_stage};
+use crate::plan::{Base, Plan, Stages};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::step::files::Verb;
 use crate::step::mounts::Secret;
 use crate::tree::{Reading, Tree};
+
+/// How long the configs of all stages may be, which are kept for those that follow: a
+/// stage takes a few bytes to write, and has all that the stage has that it is made from.
+const MAX_HELD_LEN_BYTES: usize = 64 << 20;
 
 /// Everything a build needs, and how far it is.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(crate) struct Builder {
     pub(crate) cache: Cache,
     pub(crate) context: Context,
     pub(crate) file: Containerfile,
+    /// Its stages by name.
+    pub(crate) names: Stages,
     /// What messages call the Containerfile.
     pub(crate) label: String,
     /// What tells this build's steps from another's (`--explain`).
@@ -92,13 +98,13 @@ impl Builder {
         self.images.clear();
         self.step = 0;
         let target = self.target.as_deref();
-        let index = crate::plan::target(&self.file, target)?;
+        let index = crate::plan::target(&self.file, &self.names, target)?;
         let stage = self.file.stages.get(index).and_then(|stage| stage.base.name.clone());
         let stage_name = stage.unwrap_or_else(|| target.unwrap_or("default").to_owned());
         let expander = self.expander();
         let declared = self.scope.declare_globals(&self.file, &stage_name, expander);
         declared.map_err(|(line, error)| self.at(line, "ARG")(error))?;
-        let plan = Plan::new(&self.file, index, &self.scope, expander);
+        let plan = Plan::new(&self.file, &self.names, index, &self.scope, expander);
         let plan = plan.map_err(|(line, error)| self.at(line, "FROM")(error))?;
         if let Some(syntax) = &self.file.directives.syntax {
             message::verbose(format!("syntax={syntax}: our own frontend is used"));
@@ -106,8 +112,16 @@ impl Builder {
         let stages = plan.needed.iter().filter_map(|index| self.file.stages.get(*index));
         self.steps = stages.map(|stage| 1 + stage.instructions.len()).sum();
         self.states = vec![None; self.file.stages.len()];
+        let mut held = 0;
         for index in &plan.needed {
             let state = self.stage(*index, &plan)?;
+            held += state.len_bytes();
+            if held > MAX_HELD_LEN_BYTES {
+                let text = format!(
+                    "the configs of all stages are longer than {MAX_HELD_LEN_BYTES} bytes together"
+                );
+                return Err(Error::Other(text));
+            }
             if let Some(slot) = self.states.get_mut(*index) {
                 *slot = Some(state);
             }
@@ -176,9 +190,8 @@ impl Builder {
 
     /// The tree of a stage or of an image, to copy from.
     pub(crate) fn tree_of(&mut self, from: &str, index: usize) -> Result<Arc<Tree>, Error> {
-        let stages = &self.file.stages;
         let by_number = || from.parse::<usize>().ok();
-        let found = find_stage(stages, from, index).or_else(by_number);
+        let found = self.names.find(from, index).or_else(by_number);
         let reading = Reading {
             store: &self.store,
             cache: self.cache_dir.as_deref(),
@@ -213,16 +226,16 @@ impl Builder {
             Instruction::Copy(copy) => return self.transfer(state, Verb::Copy, copy, index),
             Instruction::Add(add) => return self.transfer(state, Verb::Add, add, index),
             Instruction::Arg(arguments) => {
+                let total = Total::default();
                 let mut declared = Vec::new();
                 for argument in arguments {
                     let name = argument.name.clone();
                     let value = self.scope.declare(argument, &state.variables, expander)?;
+                    let value = value.map(|value| total.count(value)).transpose()?;
                     if let Some(value) = &value {
                         state.variables.insert(name.clone(), value.clone());
                     }
-                    if !state.arguments.contains(&name) {
-                        state.arguments.push(name.clone());
-                    }
+                    state.declare(&name);
                     declared.push((name, value));
                 }
                 state.record(history::of_arg(&declared), None);
@@ -309,9 +322,10 @@ impl Builder {
 /// expanded is in the history: so this bounds it all, before it is a config that
 /// nobody reads.
 fn bounded(state: &State) -> Result<(), Error> {
-    let len: usize = state.image.history.iter().map(|entry| entry.created_by.len()).sum();
-    if len > MAX_DOCUMENT_LEN_BYTES as usize {
-        let text = format!("the image's history is longer than {MAX_DOCUMENT_LEN_BYTES} bytes");
+    if state.len_bytes() > MAX_DOCUMENT_LEN_BYTES as usize {
+        let text = format!(
+            "the image's config and history are longer than {MAX_DOCUMENT_LEN_BYTES} bytes"
+        );
         return Err(Error::Other(text));
     }
     Ok(())

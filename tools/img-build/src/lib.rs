@@ -35,6 +35,7 @@ use build::Builder;
 use cache::Cache;
 use cli::Cli;
 use error::Error;
+use plan::Stages;
 use scope::Scope;
 use step::mounts::Secret;
 
@@ -111,6 +112,7 @@ fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
         cache_dir,
         max_size: cli.limit.max_size(),
         context,
+        names: Stages::of(&file),
         file,
         label,
         identity,

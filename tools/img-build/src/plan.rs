@@ -1,6 +1,6 @@
 //! Which stages there are, what each begins from, and which are needed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use common::containerfile::{Containerfile, Expander, Instruction, MountKind, NoVariables, Stage};
 
@@ -29,20 +29,40 @@ pub(crate) struct Plan {
     pub(crate) target: usize,
 }
 
-/// An earlier stage of this name or number. Later ones of the same name win.
-pub(crate) fn find_stage(stages: &[Stage], name: &str, before: usize) -> Option<usize> {
-    let earlier = stages.get(..before).unwrap_or_default();
-    let is_named = |stage: &Stage| stage.base.name.as_deref() == Some(&name.to_lowercase());
-    earlier.iter().rposition(is_named)
+/// The stages of a file by name, each name with its stages in order.
+#[derive(Debug)]
+pub(crate) struct Stages(HashMap<String, Vec<usize>>);
+
+impl Stages {
+    pub(crate) fn of(file: &Containerfile) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, stage) in file.stages.iter().enumerate() {
+            if let Some(name) = &stage.base.name {
+                by_name.entry(name.clone()).or_default().push(index);
+            }
+        }
+        Self(by_name)
+    }
+
+    /// The last stage of this name that is earlier than the one at `before`.
+    pub(crate) fn find(&self, name: &str, before: usize) -> Option<usize> {
+        let stages = self.0.get(&name.to_lowercase())?;
+        let earlier = stages.partition_point(|index| *index < before);
+        stages.get(..earlier)?.last().copied()
+    }
 }
 
 /// The stage that `--target` means.
 ///
 /// # Errors
 /// No such stage.
-pub(crate) fn target(file: &Containerfile, target: Option<&str>) -> Result<usize, Error> {
+pub(crate) fn target(
+    file: &Containerfile,
+    stages: &Stages,
+    target: Option<&str>,
+) -> Result<usize, Error> {
     let Some(target) = target else { return Ok(file.stages.len().saturating_sub(1)) };
-    let by_name = find_stage(&file.stages, target, file.stages.len());
+    let by_name = stages.find(target, file.stages.len());
     let by_number = || target.parse().ok().filter(|index| *index < file.stages.len());
     by_name
         .or_else(by_number)
@@ -56,13 +76,16 @@ impl Plan {
     /// A FROM that cannot be expanded, with its line.
     pub(crate) fn new(
         file: &Containerfile,
+        stages: &Stages,
         target: usize,
         scope: &Scope,
         expander: Expander,
     ) -> Result<Self, (u32, Error)> {
         let mut bases = Vec::new();
         for (index, stage) in file.stages.iter().enumerate() {
-            bases.push(base(file, index, scope, expander).map_err(|error| (stage.line, error))?);
+            bases.push(
+                base(file, stages, index, scope, expander).map_err(|error| (stage.line, error))?,
+            );
         }
         let mut needed = BTreeSet::new();
         let mut ahead = vec![target];
@@ -74,7 +97,7 @@ impl Plan {
                 ahead.push(*base);
             }
             if let Some(stage) = file.stages.get(index) {
-                ahead.extend(sources(file, stage, index));
+                ahead.extend(sources(stages, stage, index));
             }
         }
         Ok(Self { bases, needed, target })
@@ -83,6 +106,7 @@ impl Plan {
 
 fn base(
     file: &Containerfile,
+    stages: &Stages,
     index: usize,
     scope: &Scope,
     expander: Expander,
@@ -99,7 +123,7 @@ fn base(
         Some(text) => Some(expander.word(text, scope.globals())?).filter(|text| !text.is_empty()),
         None => None,
     };
-    Ok(match find_stage(&file.stages, &name, index) {
+    Ok(match stages.find(&name, index) {
         Some(stage) => Base::Stage(stage),
         None if name == "scratch" => Base::Scratch,
         None => Base::Image { name, platform },
@@ -107,11 +131,11 @@ fn base(
 }
 
 /// The earlier stages that a stage copies or mounts from.
-fn sources(file: &Containerfile, stage: &Stage, index: usize) -> Vec<usize> {
+fn sources(stages: &Stages, stage: &Stage, index: usize) -> Vec<usize> {
     let mut found = Vec::new();
     let mut add = |name: &str| {
         let by_number = || name.parse().ok().filter(|number| *number < index);
-        found.extend(find_stage(&file.stages, name, index).or_else(by_number));
+        found.extend(stages.find(name, index).or_else(by_number));
     };
     for located in &stage.instructions {
         match &located.instruction {

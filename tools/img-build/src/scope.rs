@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::containerfile::{Argument, Containerfile, Expander};
+use common::containerfile::{Argument, Containerfile, Expander, Total};
 use common::oci::Platform;
 
 use crate::error::Error;
@@ -74,6 +74,7 @@ impl Scope {
         expander: Expander,
     ) -> Result<(), (u32, Error)> {
         self.globals.insert("TARGETSTAGE".into(), target.into());
+        let total = Total::default();
         for (line, arguments) in &file.globals {
             for Argument { name, default } in arguments {
                 self.used.insert(name.clone());
@@ -81,6 +82,7 @@ impl Scope {
                     (Some(given), _) => given.clone(),
                     (None, Some(default)) => expander
                         .word(default, &self.globals)
+                        .and_then(|value| total.count(value))
                         .map_err(|problem| (*line, problem.into()))?,
                     (None, None) => continue,
                 };

@@ -1,7 +1,7 @@
 //! A stage under way: its config, its layers, its variables, and its tree when one
 //! is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use common::containerfile::config::{self, Changes};
@@ -29,6 +29,10 @@ pub(crate) struct State {
     pub(crate) variables: BTreeMap<String, String>,
     /// The ARGs of the stage, in the order they were declared.
     pub(crate) arguments: Vec<String>,
+    /// The same, to look names up.
+    declared: HashSet<String>,
+    /// What the config takes, more or less: its history, and what an image's was.
+    len_bytes: usize,
     pub(crate) changes: Changes,
     /// The image that it is made from, if it is one.
     pub(crate) base: Option<(String, common::digest::Digest)>,
@@ -52,7 +56,9 @@ impl State {
         config.extra = Default::default();
         config.config.extra = Default::default();
         let base = Some((name.to_owned(), image.descriptor.digest.clone()));
-        Self::new(config, image.layers().collect(), base)
+        let mut state = Self::new(config, image.layers().collect(), base);
+        state.len_bytes = image.config_bytes.len();
+        state
     }
 
     /// FROM an earlier stage.
@@ -70,7 +76,7 @@ impl State {
     ) -> Self {
         let env = &mut image.config.env;
         if !env.iter().any(|entry| entry.starts_with("PATH=")) {
-            config::set_variable(env, "PATH", DEFAULT_PATH);
+            env.push(format!("PATH={DEFAULT_PATH}"));
         }
         let variables = config::variables(env);
         Self {
@@ -78,10 +84,24 @@ impl State {
             layers,
             variables,
             arguments: Vec::new(),
+            declared: HashSet::new(),
+            len_bytes: 0,
             changes: Changes::default(),
             base,
             tree: None,
             applied: 0,
+        }
+    }
+
+    /// How long its config is, more or less.
+    pub(crate) fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Notes an ARG; the first time counts.
+    pub(crate) fn declare(&mut self, name: &str) {
+        if self.declared.insert(name.to_owned()) {
+            self.arguments.push(name.to_owned());
         }
     }
 
@@ -128,6 +148,7 @@ impl State {
             Some((layer, created)) => (Some(layer), Some(created)),
             None => (None, None),
         };
+        self.len_bytes += created_by.len();
         self.image.history.push(History {
             created,
             created_by,

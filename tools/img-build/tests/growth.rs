@@ -73,3 +73,66 @@ fn one_changed_file_of_many_costs_little_more_than_the_copy() {
         });
     }
 }
+
+/// Lines after `FROM scratch`.
+fn stage(lines: impl Iterator<Item = String>) -> String {
+    format!("FROM scratch\n{}", lines.collect::<String>())
+}
+
+#[test]
+fn containerfiles_take_time_by_their_length() {
+    type Text = fn(usize) -> String;
+    let rows: [(&str, usize, Text); 9] = [
+        ("ENV lines", 2000, |count| stage((0..count).map(|n| format!("ENV a{n}=b\n")))),
+        ("ENV words", 2000, |count| {
+            let words: String = (0..count).map(|n| format!(" a{n}=b")).collect();
+            format!("FROM scratch\nENV{words}\n")
+        }),
+        ("ARG lines", 4000, |count| stage((0..count).map(|n| format!("ARG a{n}=b\n")))),
+        ("LABEL lines", 4000, |count| stage((0..count).map(|n| format!("LABEL a{n}=b\n")))),
+        ("VOLUME lines", 4000, |count| stage((0..count).map(|n| format!("VOLUME /a{n}\n")))),
+        ("stages", 4000, |count| (0..count).map(|n| format!("FROM scratch AS s{n}\n")).collect()),
+        ("stages from stages", 1000, |count| {
+            let next = |n| format!("FROM s{n} AS s{}\n", n + 1);
+            format!("FROM scratch AS s0\n{}", (0..count).map(next).collect::<String>())
+        }),
+        ("heredocs", 1000, |count| {
+            let names: String = (0..count).map(|n| format!(" <<f{n}")).collect();
+            let bodies: String = (0..count).map(|n| format!("text\nf{n}\n")).collect();
+            format!("FROM scratch\nCOPY{names} /d/\n{bodies}")
+        }),
+        ("substitutions", 8000, |count| {
+            let value = "a".repeat(count);
+            format!("FROM scratch\nARG A={value}\nLABEL x=${{A//*b/x}} y=${{A/*b/x}}\n")
+        }),
+    ];
+    for (name, count, text) in rows {
+        linear(name, count, |count| file(&text(count), ""));
+    }
+}
+
+#[test]
+fn a_few_bytes_do_not_become_more_than_an_image_can_hold() {
+    let value = "y".repeat(100_000);
+    let words: String = (0..20_000).map(|number| format!(" a{number}=$x")).collect();
+    let lines: String = (0..20_000).map(|number| format!("ARG a{number}=$x\n")).collect();
+    let stages: String = (1..5000).map(|n| format!("FROM s{} AS s{n}\n", n - 1)).collect();
+    let mounts: String =
+        (0..20_000).map(|n| format!(" --mount=target=/{n},id=$x,type=cache")).collect();
+    let together = "the values are longer than 4194304 bytes together";
+    for (text, expected) in [
+        (format!("FROM scratch\nEXPOSE{}\n", " 1-65535".repeat(800)), "more than 196608 ports"),
+        (format!("FROM scratch\nENV x={value}\nLABEL{words}\n"), together),
+        (format!("FROM scratch\nENV x={value}\nARG{words}\n"), together),
+        (format!("FROM scratch\nENV x={value}\nCOPY{} /d/\n", " $x".repeat(20_000)), together),
+        (format!("FROM scratch\nENV x={value}\nRUN{mounts} x\n"), together),
+        (format!("ARG x={value}\n{lines}FROM scratch\n"), together),
+        (
+            format!("FROM scratch AS s0\nENV x={value} y=$x$x z=$x\nENV z=$y a=$y\n{stages}"),
+            "the configs of all stages are longer than 67108864 bytes together",
+        ),
+    ] {
+        let seconds = file(&text, expected);
+        assert!(seconds < 10.0, "{expected}: {seconds} s");
+    }
+}

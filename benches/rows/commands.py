@@ -11,7 +11,7 @@ def runnable():
     """A layer with a program that does nothing."""
     program = Path("/bin/busybox").read_bytes()
     return archive([
-        member("bin", b"5"), member("bin/busybox", content=program).replace(b"0000644", b"0000755"),
+        member("bin", b"5"), member("bin/busybox", content=program, mode=b"0000755"),
     ])
 
 
@@ -57,7 +57,8 @@ def running_layers(tool, count):
     return command
 
 
-rows("img-run/layers union-mount/layers", 20, running_layers)
+# One overlay mount holds 999.
+rows("img-run/layers union-mount/layers", 9, running_layers)
 
 
 def running_names(tool, count):

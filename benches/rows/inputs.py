@@ -14,9 +14,9 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 # --- Archives ------------------------------------------------------------------------
 
 
-def member(name, kind=b"0", content=b"", link=""):
+def member(name, kind=b"0", content=b"", link="", mode=None):
     """One member of a ustar archive: header and padded content."""
-    mode = b"0000755" if kind == b"5" else b"0000644"
+    mode = mode or (b"0000755" if kind == b"5" else b"0000644")
     header = b"".join((
         name.encode().ljust(100, b"\0"), mode + b"\0", b"0000000\0", b"0000000\0",
         b"%011o\0" % len(content), b"14524624400\0", b" " * 8, kind,
@@ -60,13 +60,10 @@ def spread(count):
 
 
 def deep(count):
-    """Directories in each other. Names of a byte keep even the last below 4096 bytes."""
-    path, members = "", []
-    for _ in range(count):
-        path += "a/"
-        prefix = [] if len(path) < 100 else [extended([("path", path)])]
-        members += [*prefix, member(path[-98:], b"5")]
-    return members
+    """A file below so many directories, none of which has a member: with one for each,
+    the names would be as long as the square of their number."""
+    path = "a/" * count + "file"
+    return [extended([("path", path)]), member("file", content=b"x")]
 
 
 # --- Images --------------------------------------------------------------------------

@@ -177,8 +177,10 @@ def _(count):
 
 @row("layer-diff/depth", 20)
 def _(count):
-    os.makedirs("tree" + "/a" * count)
-    return Command(["layer-diff", "tree"])
+    # Equal trees: names of a layer would be as long as the square of their number.
+    for tree in ("old", "new"):
+        os.makedirs(tree + "/a" * count)
+    return Command(["layer-diff", "--list", "old", "new"])
 
 
 @row("layer-diff/exclude-patterns", 30)

@@ -1,5 +1,6 @@
 //! What to run and in which surroundings: a builder, as `std::process::Command` is.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -55,10 +56,17 @@ impl Command {
     /// comes from the image's passwd file.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        let name = name.as_ref();
-        self.env.retain(|(known, _)| known != name);
-        self.env.push((name.to_owned(), value.as_ref().to_owned()));
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
+    }
+
+    /// Each variable with its last value, in the order of these.
+    pub(super) fn environment(&self) -> Vec<&(OsString, OsString)> {
+        let mut known = HashSet::new();
+        let mut last: Vec<_> =
+            self.env.iter().rev().filter(|(name, _)| known.insert(name)).collect();
+        last.reverse();
+        last
     }
 
     /// The working directory inside the root, which must be there.
@@ -191,5 +199,19 @@ impl Command {
     /// Whatever keeps the command from starting. That it fails is no error here.
     pub fn run(self) -> Result<Exit, Error> {
         super::parent::run(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Root};
+
+    #[test]
+    fn the_last_value_of_a_name_wins() {
+        let root = Root::Directory("/".into());
+        let command = Command::new(root, "x").env("A", "1").env("B", "2").env("A", "3");
+        let environment = command.environment();
+        let words: Vec<_> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(words, [("B".as_ref(), "2".as_ref()), ("A".as_ref(), "3".as_ref())]);
     }
 }

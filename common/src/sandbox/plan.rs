@@ -159,11 +159,13 @@ impl Plan {
     /// is given to the new process.
     pub(super) fn new(command: Command, ids: Ids) -> (Self, Vec<OwnedFd>, Streams) {
         let mut descriptors = Vec::new();
+        let env = command.environment();
+        let env = env.into_iter().map(|(k, v)| (Bytes::new(k), Bytes::new(v))).collect();
         let mounts = command.mounts.into_iter().map(|mount| plan_mount(mount, &mut descriptors));
         let plan = Self {
             root: RootPlan::new(command.root),
             argv: command.argv.iter().map(Bytes::new).collect(),
-            env: command.env.iter().map(|(k, v)| (Bytes::new(k), Bytes::new(v))).collect(),
+            env,
             cwd: Bytes::new(command.cwd),
             settings: command.settings,
             mounts: mounts.collect(),

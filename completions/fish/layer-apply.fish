@@ -6,6 +6,7 @@ complete -c layer-apply -l overlay -d 'Write one layer as a lower directory for 
 trusted\t'For mounts made by root'
 user\t'For mounts with `userxattr`'"
 complete -c layer-apply -l lower -d 'With --overlay: look links up in the layer directory DIR; base first' -r -F
+complete -c layer-apply -l xattrs -d 'Take extended attributes that match PATTERN only, or with \'!\' all but those; repeatable' -r
 complete -c layer-apply -l max-entries -d 'Refuse a layer with more entries than N' -r
 complete -c layer-apply -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c layer-apply -l max-metadata -d 'Refuse an entry with more than SIZE bytes of headers' -r

@@ -13,7 +13,12 @@ use rustix::fs::{Mode, OFlags, lgetxattr, llistxattr, major, minor, open};
 
 use super::model::{Attributes, Kind, Node, Tree, join};
 
-/// Reads the tree below `root`, in the form of [`Tree::normalised`].
+/// The attribute in which an ordinary user's `layer-apply` records the owner and the mode
+/// of a file whose set-id bits it drops.
+const RECORD: &[u8] = b"user.containers.override_stat";
+
+/// Reads the tree below `root`, in the form of [`Tree::normalised`]. A file has the set-id
+/// bits that are recorded of it.
 ///
 /// # Errors
 /// Whatever cannot be read.
@@ -33,13 +38,15 @@ impl Reader {
     /// Reads what is at `place` under the name `path`.
     fn node(&mut self, place: &Path, path: Vec<u8>) -> io::Result<()> {
         let metadata = fs::symlink_metadata(place)?;
+        let mut xattrs = xattrs(place)?;
+        let recorded = xattrs.remove(RECORD).map_or(0, |value| mode_of_record(&value));
         let attributes = Attributes {
-            mode: metadata.mode() & 0o7777,
+            mode: metadata.mode() & 0o7777 | recorded & 0o6000,
             uid: metadata.uid(),
             gid: metadata.gid(),
             seconds: metadata.mtime(),
             nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-            xattrs: xattrs(place)?,
+            xattrs,
         };
         let key = (metadata.dev(), metadata.ino());
         let (major, minor) = (major(metadata.rdev()), minor(metadata.rdev()));
@@ -72,6 +79,12 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// The mode in `UID:GID:MODE`.
+fn mode_of_record(value: &[u8]) -> u32 {
+    let mode = std::str::from_utf8(value).ok().and_then(|text| text.split(':').nth(2));
+    mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(0)
 }
 
 fn xattrs(place: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {

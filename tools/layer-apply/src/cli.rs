@@ -83,6 +83,10 @@ pub(crate) struct Cli {
     #[arg(long, conflicts_with = "overlay")]
     pub(crate) keep_dirlinks: bool,
 
+    /// Take extended attributes that match PATTERN only, or with '!' all but those; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) xattrs: Vec<OsString>,
+
     /// Leave out the index files that eStargz puts into a layer
     #[arg(long)]
     pub(crate) drop_estargz: bool,

@@ -5,11 +5,16 @@ mod directory;
 mod source;
 
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 
 use clap::{ArgMatches, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::human::count;
-use common::layer::apply::{self, Form, Lowers, Namespace, NotKept, Options, Ownership};
+use common::layer::apply::{
+    self, Devices, Form, Lowers, Namespace, NotKept, Options, Ownership, SetId,
+};
+use common::layer::diff::XattrRules;
+use common::name::show;
 use common::root::Root;
 use common::sandbox;
 use common::stream::{self, Output, Payload};
@@ -84,10 +89,14 @@ fn name_layer(error: source::Error, label: &str, several: bool) -> Failure {
         source::Error::Image(error) => return Failure::about(label, error),
     };
     let lacks_privilege = error.lacks_privilege();
+    let xattr = error.refused_xattr().map(|name| show(name).to_string());
     let failure = match error {
         apply::Error::Entry { .. } if !several => Failure::from(error),
         error => Failure::about(label, error),
     };
+    if let Some(name) = xattr {
+        return failure.hint(format!("--xattrs '!{name}' leaves it out"));
+    }
     if lacks_privilege {
         return failure.hint(
             "--no-same-owner keeps all files for yourself, and leaves out devices; \
@@ -117,8 +126,19 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
             ),
         },
     };
+    // As tar(1) without -p. Otherwise root's, and those of a user with many ids among
+    // them, would let everybody act as that user.
+    let set_id = match ownership == Ownership::Keep && !cli.map_users {
+        true => SetId::Keep,
+        false => SetId::Drop,
+    };
+    let mut xattrs = XattrRules::default();
+    cli.xattrs.iter().for_each(|pattern| xattrs.push(pattern.as_bytes()));
     Ok(Options {
         ownership,
+        set_id,
+        devices: Devices::Make,
+        xattrs,
         form,
         keep_dirlinks: cli.keep_dirlinks,
         drop_estargz: cli.drop_estargz,

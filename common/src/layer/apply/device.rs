@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
+use super::options::Devices;
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
 use crate::tar::{Entry, Kind};
@@ -58,6 +59,9 @@ impl Engine<'_> {
         entry: &Entry,
         device: Device,
     ) -> Result<(), Problem> {
+        if self.options.devices == Devices::LeaveOut && device.kind != FileType::Fifo {
+            return self.leave_out(at, name);
+        }
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
         let made = self.make(at, name, "create it", |fd| {
             match rustix::fs::mknodat(fd, name, device.kind, mode, device.number) {
@@ -93,7 +97,10 @@ impl Engine<'_> {
             self.write_whiteout(at, name)?;
         }
         self.left_out.insert(at, name);
-        self.summary.not_kept.devices += 1;
+        match self.options.devices {
+            Devices::Make => self.summary.not_kept.devices += 1,
+            Devices::LeaveOut => self.summary.not_kept.unwanted_devices += 1,
+        }
         self.touch(at);
         Ok(())
     }

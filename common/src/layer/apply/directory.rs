@@ -195,7 +195,7 @@ impl Engine<'_> {
                 Ok(()) => {}
                 // Not seen by everyone, or not for everyone to change.
                 Err(Errno::PERM) if xattrs::may_be_refused(&name, true) => {}
-                Err(errno) => return Err(Problem::Xattr { name, source: errno.into() }),
+                Err(errno) => return Err(Problem::LeftXattr { name, source: errno.into() }),
             }
         }
         Ok(())

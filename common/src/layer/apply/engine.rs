@@ -5,7 +5,7 @@ use std::io::BufRead;
 use super::device::Device;
 use super::error::{Error, Problem};
 use super::link;
-use super::options::{Form, Options, Ownership};
+use super::options::{Form, Options, Ownership, SetId};
 use super::place::{Place, What};
 use super::small::SmallFiles;
 use super::state::{Directory, Names};
@@ -45,6 +45,8 @@ pub(super) struct Engine<'a> {
     /// Whether what only the host's root may do is an error where it is refused;
     /// otherwise it is left out, and counted.
     pub(super) is_privileged: bool,
+    /// Whether file capabilities, which we could set, are not to be.
+    pub(super) drops_capabilities: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -65,6 +67,9 @@ impl<'a> Engine<'a> {
             last_parent: None,
             umask: umask(),
             is_privileged: options.ownership == Ownership::Keep
+                && mount::in_initial_user_namespace(),
+            drops_capabilities: options.set_id == SetId::Drop
+                && rustix::process::geteuid().is_root()
                 && mount::in_initial_user_namespace(),
             ourselves: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
         }

@@ -128,9 +128,18 @@ pub enum Problem {
     /// A device that cannot be made.
     #[error("cannot make a device")]
     Device(#[source] io::Error),
-    /// An extended attribute that cannot be set or removed.
+    /// An extended attribute that cannot be set.
     #[error("extended attribute {}", show(name))]
     Xattr {
+        /// Its name.
+        name: Vec<u8>,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// An extended attribute of what is there that cannot be removed.
+    #[error("cannot remove extended attribute {}", show(name))]
+    LeftXattr {
         /// Its name.
         name: Vec<u8>,
         /// What the system says.
@@ -173,12 +182,19 @@ impl Error {
         let Self::Entry { problem, .. } = self else { return false };
         match problem {
             // EINVAL: an id that the user namespace does not map.
-            Problem::Owner { source, .. }
-            | Problem::Device(source)
-            | Problem::Xattr { source, .. } => {
+            Problem::Owner { source, .. } | Problem::Device(source) => {
                 matches!(source.raw_os_error(), Some(libc::EPERM | libc::EINVAL))
             }
             _ => false,
+        }
+    }
+
+    /// The extended attribute of the layer that could not be set, if that was it.
+    #[must_use]
+    pub fn refused_xattr(&self) -> Option<&[u8]> {
+        match self {
+            Self::Entry { problem: Problem::Xattr { name, .. }, .. } => Some(name),
+            _ => None,
         }
     }
 }

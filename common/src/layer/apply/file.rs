@@ -62,17 +62,22 @@ impl Engine<'_> {
         let target = Target::Open(file);
         self.own(at, target, entry)?;
         self.disinherit(at, target)?;
+        let dropped = self.dropped_bits(entry);
+        let mode = entry.mode & !dropped;
         // An attribute of one's own file takes permission to write it, unless one is root.
-        let lend_write =
-            entry.mode & 0o200 == 0 && entry.xattrs.keys().any(|name| name.starts_with(b"user."));
+        let has_own = dropped != 0 || entry.xattrs.keys().any(|name| name.starts_with(b"user."));
+        let lend_write = mode & 0o200 == 0 && has_own;
         if lend_write {
-            attributes::set_mode(target, entry.mode | 0o200).tried("set its mode")?;
-        } else if self.mode_is_masked(at, entry.mode) {
-            attributes::set_mode(target, entry.mode).tried("set its mode")?;
+            attributes::set_mode(target, mode | 0o200).tried("set its mode")?;
+        } else if self.mode_is_masked(at, mode) {
+            attributes::set_mode(target, mode).tried("set its mode")?;
+        }
+        if dropped != 0 {
+            self.record(target, entry)?;
         }
         self.set_xattrs(target, entry, true)?;
         if lend_write {
-            attributes::set_mode(target, entry.mode).tried("set its mode")?;
+            attributes::set_mode(target, mode).tried("set its mode")?;
         }
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")
     }

@@ -105,7 +105,8 @@ impl Engine<'_> {
             None => return Ok(false),
             Some(Found::Directory(_)) => return Err(Problem::LinkToDirectory(name.to_vec())),
             Some(Found::Link(entry, target)) => self.put_symlink(at, name, &entry, &target)?,
-            Some(Found::Other { entry, file: Some(source) }) => {
+            Some(Found::Other { mut entry, file: Some(source) }) => {
+                self.recall(source.as_fd(), &mut entry).tried("read its attributes")?;
                 let mode = Mode::from_raw_mode(entry.mode & 0o777);
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
                 let mut file = self.make(at, name, "copy up its target", |fd| {

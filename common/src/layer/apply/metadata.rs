@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
 use super::options::Ownership;
-use super::summary::NotKept;
+use super::summary::{NotKept, Reason};
 use super::xattrs::{self, Fate};
 use crate::layer::acl;
 use crate::root::DirId;
@@ -99,15 +99,16 @@ impl Engine<'_> {
         Ok((born != owner).then_some(owner))
     }
 
-    /// What a new file lacks, unless that includes extended attributes, or being
-    /// rid of some that it inherited.
+    /// What a new file lacks, unless that includes extended attributes or set-id bits to
+    /// record, or being rid of attributes that it inherited.
     pub(super) fn lacking(
         &mut self,
         at: DirId,
         file: BorrowedFd<'_>,
         entry: &Entry,
     ) -> Result<Option<Lacking>, Problem> {
-        if self.directory(at).births.acl || !entry.xattrs.is_empty() {
+        let is_simple = entry.xattrs.is_empty() && self.dropped_bits(entry) == 0;
+        if self.directory(at).births.acl || !is_simple {
             return Ok(None);
         }
         let owner = self.other_owner(at, Target::Open(file), entry)?;
@@ -129,6 +130,13 @@ impl Engine<'_> {
     ) -> Result<(), Problem> {
         // `user.` before `system.posix_acl_access`, which changes the mode.
         for (name, value) in entry.xattrs.iter().rev() {
+            if !self.options.xattrs.want(name) {
+                continue;
+            }
+            if self.drops_capabilities && name == b"security.capability" {
+                self.summary.not_kept.xattr(name, Reason::Grants);
+                continue;
+            }
             match xattrs::fate(name, &self.options.form) {
                 Fate::Dropped(reason) => self.summary.not_kept.xattr(name, reason),
                 Fate::Set(set) => {

@@ -47,6 +47,7 @@ mod overlay;
 mod parents;
 mod pipeline;
 mod place;
+mod set_id;
 mod small;
 mod state;
 mod store;
@@ -65,7 +66,7 @@ use crate::tar;
 
 pub use below::Lowers;
 pub use error::{Error, Problem};
-pub use options::{Form, Namespace, Options, Ownership};
+pub use options::{Devices, Form, Namespace, Options, Ownership, SetId};
 pub(crate) use place::{LinkTarget, Place, What, link_target};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};

@@ -2,6 +2,7 @@
 
 use super::below::Lowers;
 use crate::compression::MaxSize;
+use crate::layer::diff::XattrRules;
 use crate::mount;
 use crate::tar;
 
@@ -10,6 +11,12 @@ use crate::tar;
 pub struct Options {
     /// Whether files belong to whom the layer says.
     pub ownership: Ownership,
+    /// Whether files keep their set-id bits and capabilities.
+    pub set_id: SetId,
+    /// Whether devices are made.
+    pub devices: Devices,
+    /// Which extended attributes are taken from the layer.
+    pub xattrs: XattrRules,
     /// What deletions become.
     pub form: Form,
     /// A directory entry over a link to a directory keeps the link, and describes
@@ -26,10 +33,21 @@ pub struct Options {
     pub whole: tar::Whole,
 }
 
+impl Options {
+    /// The default, with owners as this process can set them.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self { ownership: Ownership::of_process(), ..Self::default() }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             ownership: Ownership::Keep,
+            set_id: SetId::Keep,
+            devices: Devices::Make,
+            xattrs: XattrRules::default(),
             form: Form::Plain,
             keep_dirlinks: false,
             drop_estargz: false,
@@ -59,6 +77,25 @@ impl Ownership {
     pub fn of_process() -> Self {
         if rustix::process::geteuid().is_root() { Self::Keep } else { Self::Drop }
     }
+}
+
+/// Whether files keep the set-id bits and capabilities that let others run them with
+/// their owner's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetId {
+    /// Yes: the tree is out of others' reach, or is to be as the layer says.
+    Keep,
+    /// No: the bits are recorded in an attribute, and counted in [`super::NotKept`].
+    Drop,
+}
+
+/// Whether devices are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Devices {
+    /// As far as we may.
+    Make,
+    /// No: they are counted in [`super::NotKept`].
+    LeaveOut,
 }
 
 /// What deletions become.

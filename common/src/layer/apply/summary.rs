@@ -26,8 +26,12 @@ pub struct Summary {
 pub struct NotKept {
     /// Entries that belong to us and not to whom the layer says.
     pub owners: u64,
+    /// Files that did not get their set-id bits.
+    pub set_ids: u64,
     /// Devices that were not made.
     pub devices: u64,
+    /// Devices that were not to be made.
+    pub unwanted_devices: u64,
     /// Extended attributes: name and reason, with the number of entries.
     pub xattrs: BTreeMap<(Vec<u8>, Reason), u64>,
 }
@@ -43,6 +47,8 @@ pub enum Reason {
     Unsupported,
     /// We lack the privilege.
     NotPermitted,
+    /// It would give others a privilege.
+    Grants,
 }
 
 impl Reason {
@@ -52,6 +58,7 @@ impl Reason {
             Self::Overlay => "it would speak to an overlay file system",
             Self::Unsupported => "the file system cannot hold it there",
             Self::NotPermitted => "that takes a privilege",
+            Self::Grants => "it would give others a privilege",
         }
     }
 }
@@ -70,7 +77,9 @@ impl NotKept {
     /// Adds what another layer lost, so that a stack of layers is reported once.
     pub fn add(&mut self, other: &Self) {
         self.owners += other.owners;
+        self.set_ids += other.set_ids;
         self.devices += other.devices;
+        self.unwanted_devices += other.unwanted_devices;
         for (key, count) in &other.xattrs {
             *self.xattrs.entry(key.clone()).or_default() += count;
         }
@@ -84,9 +93,17 @@ impl NotKept {
         if self.owners > 0 {
             lines.push(format!("owners of {} not kept", entries(self.owners)));
         }
+        if self.set_ids > 0 {
+            let files = count(self.set_ids, "file", "files");
+            lines.push(format!("set-id bits of {files} dropped: others could act as their owner"));
+        }
         if self.devices > 0 {
             let devices = count(self.devices, "device", "devices");
             lines.push(format!("{devices} left out: making a device takes root"));
+        }
+        if self.unwanted_devices > 0 {
+            let devices = count(self.unwanted_devices, "device", "devices");
+            lines.push(format!("{devices} left out: others could use it"));
         }
         for ((name, reason), number) in &self.xattrs {
             let (name, reason) = (show(name), reason.text());

@@ -31,7 +31,7 @@ mod piped;
 mod plan;
 mod pool;
 mod record;
-mod rootless;
+pub(super) mod rootless;
 mod route;
 mod scan;
 mod stack;

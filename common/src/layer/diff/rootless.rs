@@ -62,6 +62,11 @@ impl Attributes {
     }
 }
 
+/// The user, the group and the mode that an override says.
+pub(in crate::layer) fn recorded(value: &[u8]) -> Option<(u32, u32, u32)> {
+    parse_override(value).map(|own| (own.uid, own.gid, own.mode))
+}
+
 fn parse_override(value: &[u8]) -> Option<Attributes> {
     let text = std::str::from_utf8(value).ok()?.trim_end_matches('\0');
     let mut fields = text.splitn(4, ':');

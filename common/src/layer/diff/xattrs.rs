@@ -41,9 +41,14 @@ impl XattrRules {
     #[must_use]
     pub fn keep(&self, name: &[u8]) -> bool {
         self.decided(name).unwrap_or_else(|| {
-            !self.0.iter().any(|rule| rule.keep)
-                && !HOST_BOUND.iter().any(|bound| pattern::matches(bound, name))
+            self.want(name) && !HOST_BOUND.iter().any(|bound| pattern::matches(bound, name))
         })
+    }
+
+    /// Whether the rules ask for the attribute `name`, whatever it is bound to.
+    #[must_use]
+    pub fn want(&self, name: &[u8]) -> bool {
+        self.decided(name).unwrap_or_else(|| !self.0.iter().any(|rule| rule.keep))
     }
 
     /// What a rule says of the attribute, if one does.

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Output};
 
+use common::layer::diff;
+use common::tar;
 use layerutils_tests::sandbox::{SubordinateUser, User, subordinate_user};
 
 use crate::support::{
@@ -67,14 +69,135 @@ fn an_ordinary_user_keeps_all_files_for_himself_and_is_told_once() {
     assert_eq!(
         errors(&output),
         "layer-apply: warning: owners of 1 entry not kept\n\
+         layer-apply: warning: set-id bits of 1 file dropped: others could act as their owner\n\
          layer-apply: warning: 2 devices left out: making a device takes root\n\
          layer-apply: warning: extended attribute security.capability of 1 entry not kept: \
          that takes a privilege\n"
     );
     assert_eq!(scratch.names(), ["fifo", "made/", "made/x", "mine", "other", "root"]);
     let stat = scratch.stat("root");
-    assert_eq!((stat.uid(), stat.mode() & 0o7777), (USER, 0o4755));
+    assert_eq!((stat.uid(), stat.mode() & 0o7777), (USER, 0o755));
     assert!(scratch.stat("fifo").file_type().is_fifo());
+}
+
+/// What is recorded of a file whose bits were dropped.
+fn recorded(scratch: &Scratch, path: &str) -> Option<String> {
+    let mut found = xattrs(&scratch.path(path));
+    found.remove("user.containers.override_stat").map(|value| String::from_utf8(value).unwrap())
+}
+
+#[test]
+fn set_id_bits_are_dropped_from_the_disk_and_recorded() {
+    let Some(scratch) = scratch() else { return };
+    let set_id = |path: &str, mode| member(path, b'0').owner(0, 0).mode(mode).content("x");
+    let layer = Archive::new()
+        .with(set_id("user", 0o4755))
+        .with(set_id("group", 0o2711).owner(0, 42))
+        .with(set_id("both", 0o6555).xattr("user.note", "1"))
+        .with(set_id("large", 0o4711).content(vec![b'x'; 1 << 20]))
+        .with(set_id("own", 0o4755).owner(USER, USER))
+        .with(set_id("plain", 0o1644))
+        .with(set_id("replaced", 0o4755))
+        .with(member("link", b'1').link("user"))
+        .with(member("dir", b'5').owner(0, 0).mode(0o2775))
+        .with(member("dir/below", b'0').owner(0, 0));
+    let later = Archive::new().with(set_id("replaced", 0o755)).with(set_id("gained", 0o4700));
+    for (layer, count) in [(&layer, "6 files"), (&later, "1 file")] {
+        let output = as_user(&scratch, &[], layer);
+        assert!(output.status.success(), "{output:?}");
+        let line =
+            format!("warning: set-id bits of {count} dropped: others could act as their owner");
+        assert_eq!(errors(&output).matches(&line).count(), 1, "{output:?}");
+    }
+    for (path, mode, record) in [
+        ("user", 0o755, Some("0:0:04755")),
+        ("link", 0o755, Some("0:0:04755")),
+        ("group", 0o711, Some("0:42:02711")),
+        ("both", 0o555, Some("0:0:06555")),
+        ("large", 0o711, Some("0:0:04711")),
+        // Nor does a layer choose whose programs others run.
+        ("own", 0o755, Some("65534:65534:04755")),
+        ("plain", 0o1644, None),
+        ("replaced", 0o755, None),
+        ("gained", 0o700, Some("0:0:04700")),
+        // It gives no privilege.
+        ("dir", 0o2775, None),
+    ] {
+        assert_eq!(scratch.stat(path).mode() & 0o7777, mode, "{path}");
+        assert_eq!(recorded(&scratch, path).as_deref(), record, "{path}");
+    }
+    assert_eq!(scratch.stat("user").ino(), scratch.stat("link").ino());
+}
+
+#[test]
+fn a_layer_of_what_an_ordinary_user_applied_has_the_set_id_bits() {
+    for options in [&[][..], &["--overlay"]] {
+        let Some(scratch) = scratch() else { return };
+        let layer = Archive::new().with(member("x", b'0').owner(0, 0).mode(0o4755));
+        let output = as_user(&scratch, options, &layer);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(scratch.stat("x").mode() & 0o7777, 0o755);
+        let mut writer = diff::LayerWriter::new(Vec::new());
+        match options {
+            [] => diff::trees(None, &scratch.root(), &diff::Options::default(), &mut writer),
+            _ => diff::overlay(&scratch.root(), &[], &diff::Options::default(), &mut writer),
+        }
+        .unwrap();
+        let bytes = writer.finish().unwrap();
+        let mut reader = tar::Reader::new(&bytes[..], tar::Limits::default(), tar::Whole::ByMarker);
+        let mut entry = reader.next_entry().unwrap().unwrap();
+        while entry.path != b"x" {
+            entry = reader.next_entry().unwrap().unwrap();
+        }
+        assert_eq!((entry.mode, entry.uid, entry.xattrs.len()), (0o4755, 0, 0), "{options:?}");
+    }
+}
+
+#[test]
+fn a_linked_lower_file_keeps_what_is_recorded_of_it() {
+    let Some(scratch) = scratch() else { return };
+    fs::set_permissions(scratch.beside(""), fs::Permissions::from_mode(0o777)).unwrap();
+    let lower = scratch.path("lower");
+    let upper = scratch.path("upper");
+    let apply = |options: &[&str], dir: &std::path::Path, layer: &Archive| {
+        let mut command = Command::new("setpriv");
+        command
+            .args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"])
+            .arg(tool().get_program())
+            .args(options)
+            .arg(dir);
+        let output = feed(&mut command, &layer.bytes());
+        assert!(output.status.success(), "{output:?}");
+    };
+    let base = Archive::new().with(member("x", b'0').owner(0, 0).mode(0o4755));
+    apply(&["--overlay"], &lower, &base);
+    let link = Archive::new().with(member("y", b'1').link("x"));
+    apply(&["--overlay", "--lower", lower.to_str().unwrap()], &upper, &link);
+    assert_eq!(scratch.stat("upper/y").mode() & 0o7777, 0o755);
+    assert_eq!(recorded(&scratch, "upper/y").as_deref(), Some("0:0:04755"));
+}
+
+#[test]
+fn root_who_keeps_all_files_for_himself_hands_out_nothing() {
+    if !is_root("setting capabilities") {
+        return;
+    }
+    let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let layer = Archive::new()
+        .with(member("x", b'0').owner(1000, 1000).mode(0o4755))
+        .with(member("y", b'0').owner(0, 0).xattr("security.capability", capability));
+    let scratch = Scratch::new(Way::Tool);
+    let root = scratch.root();
+    let output = run(&["--no-same-owner".as_ref(), root.as_os_str()], &layer.bytes());
+    assert_eq!(
+        errors(&output),
+        "layer-apply: warning: owners of 1 entry not kept\n\
+         layer-apply: warning: set-id bits of 1 file dropped: others could act as their owner\n\
+         layer-apply: warning: extended attribute security.capability of 1 entry not kept: it \
+         would give others a privilege\n"
+    );
+    assert_eq!(scratch.stat("x").mode() & 0o7777, 0o755);
+    assert!(xattrs(&scratch.path("y")).is_empty());
 }
 
 #[test]
@@ -171,7 +294,9 @@ fn subordinate_ids_keep_the_owners_of_files() {
         .with(member("null", b'3').owner(0, 0).device(1, 3));
     let output = as_user(&scratch, &["--map-users"], &layer);
     assert!(output.status.success(), "{output:?}");
-    let lost = "layer-apply: warning: 1 device left out: making a device takes root\n";
+    let lost = "layer-apply: warning: set-id bits of 1 file dropped: others could act as their \
+                owner\n\
+                layer-apply: warning: 1 device left out: making a device takes root\n";
     assert_eq!(errors(&output), lost);
     assert_eq!(output.stdout.len(), "sha256:\n".len() + 64);
     let owner = |path: &str| (scratch.stat(path).uid(), scratch.stat(path).gid());
@@ -179,7 +304,8 @@ fn subordinate_ids_keep_the_owners_of_files() {
     assert_eq!(owner("other"), (first_uid, first_gid + 32));
     assert_eq!(owner("dir"), (first_uid + 999, first_gid + 999));
     assert_eq!(owner("dir/link"), (first_uid + 6, first_gid + 7));
-    assert_eq!(scratch.stat("root").mode() & 0o7777, 0o4755);
+    assert_eq!(scratch.stat("root").mode() & 0o7777, 0o755);
+    assert_eq!(recorded(&scratch, "root").as_deref(), Some("0:0:04755"));
     // The capability is of that namespace's root (revision 3, with his id outside).
     let kept = &xattrs(&scratch.path("other"))["security.capability"];
     assert_eq!((kept[3], &kept[20..]), (3, &uid.to_le_bytes()[..]));

@@ -127,6 +127,47 @@ fn capabilities_of_a_user_namespace_stay_its_own() {
 }
 
 #[test]
+fn an_attribute_that_cannot_be_set_is_left_out_by_the_option_of_the_hint() {
+    let mut names = vec![("user.", "1"), ("system.posix_acl_access", "\x02\0\0\0junk")];
+    if is_root("setting capabilities") {
+        names.push(("security.capability", "junk"));
+    }
+    for (name, value) in names {
+        let layer = Archive::new().with(member("x", b'0').xattr(name, value));
+        let scratch = Scratch::new(Way::Tool);
+        let root = scratch.root();
+        let output = run(&[&root], &layer.bytes());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        let hint = format!("\nlayer-apply: hint: --xattrs '!{name}' leaves it out\n");
+        assert!(errors.ends_with(&hint), "{errors}");
+        let words = ["--xattrs".into(), format!("!{name}").into(), root.into_os_string()];
+        let output = run(&words, &layer.bytes());
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        assert!(scratch.has("x") && xattrs(&scratch.path("x")).is_empty());
+    }
+}
+
+#[test]
+fn patterns_choose_attributes() {
+    let layer = || {
+        let member = member("x", b'0').xattr("user.a", "1").xattr("user.ab", "1");
+        Archive::new().with(member.xattr("user.b", "1"))
+    };
+    for (patterns, kept) in
+        [(&["user.a*"][..], &["user.a", "user.ab"][..]), (&["!user.*", "user.b"], &["user.b"])]
+    {
+        let scratch = Scratch::new(Way::Tool);
+        let mut words: Vec<std::ffi::OsString> = Vec::new();
+        patterns.iter().for_each(|pattern| words.extend(["--xattrs".into(), pattern.into()]));
+        words.push(scratch.root().into_os_string());
+        assert!(run(&words, &layer().bytes()).status.success());
+        let found = xattrs(&scratch.path("x"));
+        assert_eq!(found.keys().collect::<Vec<_>>(), kept, "{patterns:?}");
+    }
+}
+
+#[test]
 fn an_attribute_that_its_layer_changes_is_no_longer_the_lower_one() {
     // A file is a new file: nothing of the old one's attributes is merged.
     let layer = |value: &str| Archive::new().with(member("x", b'0').xattr(value, "1"));

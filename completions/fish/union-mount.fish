@@ -18,6 +18,8 @@ complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r
 complete -c union-mount -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c union-mount -l volatile -d 'Do not sync what is written: a crash of the machine may lose all of it'
 complete -c union-mount -l map-users -d 'As an ordinary user, have the command\'s users and groups as subordinate ids'
+complete -c union-mount -l suid -d 'At a mount point, let set-id programs and file capabilities have effect'
+complete -c union-mount -l dev -d 'At a mount point, let device nodes be opened'
 complete -c union-mount -l copy -d 'Copy the layers where they cannot be mounted'
 complete -c union-mount -l unmount -d 'Unmount the union at a mount point'
 complete -c union-mount -l print -d 'Print the plan as JSON and mount nothing'

@@ -77,6 +77,12 @@ pub enum Error {
         /// In its words.
         said: String,
     },
+    /// Something that `--suid` or `--dev` asks for, and cannot be had.
+    #[error("{what}")]
+    NotAllowed {
+        /// Why.
+        what: &'static str,
+    },
     /// An upper directory that another union writes to.
     #[error("{}: the upper directory is in use by another union", crate::name::show_path(.path))]
     InUse {
@@ -138,6 +144,7 @@ impl Error {
                 | Self::Colon { .. }
                 | Self::NoFusermount
                 | Self::Fusermount { .. }
+                | Self::NotAllowed { .. }
         )
     }
 
@@ -188,6 +195,7 @@ impl Error {
             Self::NoMarks { .. } => Some(
                 "the upper directory must be on ext4, xfs or btrfs (on tmpfs from Linux 6.6 on)",
             ),
+            Self::NotAllowed { .. } => Some("leave out --suid and --dev"),
             Self::NoFuse => Some("install fuse-overlayfs"),
             Self::NoFusermount => Some("install it (Debian: fuse3)"),
             Self::Nested { .. } => Some("unmount that first"),

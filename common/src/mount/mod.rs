@@ -8,6 +8,7 @@
 //! Nothing is decided by kernel version: each form is tried, and the kernel's
 //! own message, read from the file system context, is what the user gets.
 
+mod allowed;
 pub(crate) mod context;
 mod driver;
 mod error;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use allowed::Allowed;
 pub use driver::{Audience, Driver, Drivers, Trial};
 pub use error::Error;
 pub use marks::{directory_keeps_marks, memory_keeps_marks};
@@ -65,18 +67,20 @@ impl Overlay {
     /// the only one to see it then.
     ///
     /// # Errors
-    /// A directory that cannot be used; whatever the system refuses.
-    pub fn mount_on(&self, point: &Path) -> Result<(), Error> {
+    /// A directory that cannot be used; whatever the system refuses, or would ignore.
+    pub fn mount_on(&self, point: &Path, allowed: Allowed) -> Result<(), Error> {
+        allowed.check()?;
         let target = overlay::open_directory(point, "cannot mount on it")?;
         let work = self.prepare()?;
         let mounted = self.open(work.as_ref()).and_then(|opened| match self.server {
             Server::Kernel => opened
                 .mount(None, target.as_fd(), &|text| message::verbose(text))
                 .and_then(|mount| {
+                    allowed.restrict("overlay", mount.as_fd())?;
                     context::attach(mount, target)
                         .map_err(|error| Error::directory(point, "cannot mount on it", error))
                 }),
-            Server::FuseOverlayfs => opened.serve_on(point, target),
+            Server::FuseOverlayfs => opened.serve_on(point, target, allowed),
         });
         // With the mount there, the work directory is the mount's.
         if let (Err(_), Some(work)) = (&mounted, work) {

@@ -14,7 +14,7 @@ use super::context::{Context, attach, tmpfs};
 use super::legacy::{name, path_of};
 use super::upper::copy_attributes;
 use super::work::Work;
-use super::{Durability, Error, Form, Overlay, Server, fuse, marks};
+use super::{Allowed, Durability, Error, Form, Overlay, Server, fuse, marks};
 use crate::descriptors::AllowMany;
 
 /// Lower directories that one overlay takes (`OVL_MAX_STACK`).
@@ -149,12 +149,18 @@ impl Opened {
 
 impl Opened {
     /// Has fuse-overlayfs serve it on the directory `point`, open as `target`.
-    pub(super) fn serve_on(&self, point: &Path, target: OwnedFd) -> Result<(), Error> {
+    pub(super) fn serve_on(
+        &self,
+        point: &Path,
+        target: OwnedFd,
+        allowed: Allowed,
+    ) -> Result<(), Error> {
         let lowers: Vec<BorrowedFd<'_>> = self.lowers.iter().map(AsFd::as_fd).collect();
         let branches = Branches { lowers: &lowers, upper: self.upper.as_ref() };
         let work = self.upper.as_ref().map(|(_, work)| super::work::path(work)).transpose();
         let work = work.map_err(|error| Error::directory(point, "cannot mount on it", error))?;
-        fuse::mount_on(&branches, self.durability, work.as_deref(), point, target)
+        let place = fuse::Place { point, target, work: work.as_deref() };
+        fuse::mount_on(&branches, self.durability, place, allowed)
     }
 }
 

@@ -11,6 +11,7 @@ use cli::{Cli, Isolation, SecurityOption};
 use common::cli::{Failure, Status, message};
 use common::document;
 use common::image::{self, Image, Reference};
+use common::layer::apply;
 use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{
@@ -132,7 +133,9 @@ fn root(cli: &Cli, image: &Image) -> Result<(Root, Writable, Option<Copy>), Fail
         let copy = Cache::copy()?;
         let about = |error| Failure::about(common::name::show_path(copy.dir()), error);
         let tree = Tree::open(copy.dir()).map_err(about)?;
-        unpacked::apply_image(&tree, image, None, cli.limit.max_size())?;
+        let max_size = cli.limit.max_size();
+        let options = apply::Options { max_size, ..apply::Options::of_process() };
+        unpacked::apply_image(&tree, image, None, &options)?;
         return Ok((Root::Directory(copy.dir().to_owned()), writable, Some(copy)));
     }
     let cache = Cache::open()?.with_max_size(cli.limit.max_size());

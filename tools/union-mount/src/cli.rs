@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use common::cli::{Failure, OutputOptions, SizeLimit};
 use common::compression::MaxSize;
-use common::mount::{Driver, Drivers};
+use common::mount::{Allowed, Driver, Drivers};
 use common::oci::Platform;
 use common::sandbox::{self, CapabilityOptions};
 use common::store::Location;
@@ -68,6 +68,9 @@ pub(crate) struct Cli {
     pub(crate) capabilities: CapabilityOptions,
 
     #[command(flatten)]
+    pub(crate) allowed: Allowed,
+
+    #[command(flatten)]
     drivers: Drivers,
 
     /// How far the command is kept apart from the host
@@ -76,7 +79,7 @@ pub(crate) struct Cli {
 
     /// Unmount the union at a mount point
     #[arg(long, conflicts_with_all = [
-        "image", "at", "upper", "print", "command", "driver", "copy",
+        "image", "at", "upper", "print", "command", "driver", "copy", "suid", "dev",
     ])]
     unmount: bool,
 
@@ -196,6 +199,10 @@ impl Cli {
                 }
             }
         } else {
+            if !self.allowed.is_nothing() {
+                let text = "--suid and --dev are for a mount point, not for a command";
+                return Err(Failure::usage(text));
+            }
             Some(Goal::Command(self.command))
         };
         if self.map_users && matches!(goal, Some(Goal::Point(_))) && !self.print {

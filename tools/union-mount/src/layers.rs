@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use common::cli::{Failure, cleanup};
 use common::compression::MaxSize;
 use common::image::{self, Image, Reference};
+use common::layer::apply::{Devices, NotKept, Options, SetId};
 use common::layer::overlay;
 use common::mount::{Driver, Durability, Form, Overlay, Upper};
 use common::name::show_path;
@@ -97,11 +98,18 @@ impl Stack {
         Some(failure.hint("leave --upper out, and compare the trees with layer-diff"))
     }
 
-    /// Copies the layers into the empty directory `dir`, or leaves it empty.
+    /// Copies the layers into the empty directory `dir`, or leaves it empty. Tells what
+    /// was not kept.
     ///
     /// # Errors
     /// It is not empty; a layer that cannot be copied.
-    pub(crate) fn copy_to(&self, dir: &Path) -> Result<(), Failure> {
+    pub(crate) fn copy_to(
+        &self,
+        dir: &Path,
+        set_id: SetId,
+        devices: Devices,
+    ) -> Result<NotKept, Failure> {
+        let options = || Options { set_id, devices, ..Options::of_process() };
         let about = |error| Failure::about(show_path(dir), error);
         if fs::read_dir(dir).map_err(about)?.next().is_some() {
             let text = format!("{}: a copy is made in place, and it is not empty", show_path(dir));
@@ -110,15 +118,17 @@ impl Stack {
         let held = dir.to_owned();
         let guard = cleanup::register(move || empty(&held));
         let root = Root::open(dir).map_err(about)?;
+        let mut not_kept = NotKept::default();
         let (image, directories) = self.shown(Driver::Copy.form());
         if let Some((image, count)) = image {
-            unpacked::apply_image(&root, image, Some(*count), self.max_size)?;
+            let options = Options { max_size: self.max_size, ..options() };
+            not_kept.add(&unpacked::apply_image(&root, image, Some(*count), &options)?);
         }
         for directory in directories {
-            unpacked::apply_directory(&root, directory)?;
+            not_kept.add(&unpacked::apply_directory(&root, directory, &options())?);
         }
         guard.forget();
-        Ok(())
+        Ok(not_kept)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let map_users = cli.map_users;
     let capabilities = cli.capabilities.on(sandbox::Network::Host);
-    let (drivers, isolation) = (cli.drivers()?, cli.isolation.into());
+    let (drivers, isolation, allowed) = (cli.drivers()?, cli.isolation.into(), cli.allowed);
     let action = cli.action()?;
     if map_users {
         if let Some(status) = sandbox::again_with_many_ids()? {
@@ -41,9 +41,11 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             mount::unmount_union(&point).map_err(mount::Error::into_failure)?;
             Ok(Status::DONE)
         }
-        Action::Print(layers, goal) => print::print(&Stack::find(layers)?, drivers, goal.as_ref()),
+        Action::Print(layers, goal) => {
+            print::print(&Stack::find(layers)?, drivers, goal.as_ref(), allowed)
+        }
         Action::Show(layers, Goal::Point(point)) => {
-            point::show(&Stack::find(layers)?, drivers, &point)
+            point::show(&Stack::find(layers)?, drivers, &point, allowed)
         }
         // A tool that runs a command leaves the low statuses to it.
         Action::Show(layers, Goal::Command(argv)) => Stack::find(layers)

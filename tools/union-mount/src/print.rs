@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::cli::{Failure, Status};
-use common::mount::{Audience, Driver, Drivers, Durability, Form, Overlay};
+use common::mount::{Allowed, Audience, Driver, Drivers, Durability, Form, Overlay};
 use common::stream::{self, Output, Payload};
 use serde_json::{Value, json};
 
@@ -19,13 +19,14 @@ pub(crate) fn print(
     stack: &Stack,
     drivers: Drivers,
     goal: Option<&Goal>,
+    allowed: Allowed,
 ) -> Result<Status, Failure> {
     let audience = match goal {
         Some(Goal::Point(_)) => Audience::MountPoint,
         Some(Goal::Command(_)) | None => Audience::Command,
     };
     let driver = drivers.first(audience)?;
-    let plan = plan(&stack.overlay(driver)?, driver, goal);
+    let plan = plan(&stack.overlay(driver)?, driver, goal, allowed);
     let mut output = Output::standard(Payload::Text)?;
     let mut text = serde_json::to_vec_pretty(&plan)?;
     text.push(b'\n');
@@ -34,7 +35,9 @@ pub(crate) fn print(
     Ok(Status::DONE)
 }
 
-fn plan(overlay: &Overlay, driver: Driver, goal: Option<&Goal>) -> Value {
+fn plan(overlay: &Overlay, driver: Driver, goal: Option<&Goal>, allowed: Allowed) -> Value {
+    // What a command gains is the sandbox's affair.
+    let at_point = |refused: bool| matches!(goal, Some(Goal::Point(_))).then_some(refused);
     let upper = overlay.upper.as_ref();
     json!({
         "driver": driver.to_string(),
@@ -46,6 +49,8 @@ fn plan(overlay: &Overlay, driver: Driver, goal: Option<&Goal>) -> Value {
             Form::User => "user",
         },
         "volatile": overlay.durability == Durability::Volatile,
+        "nosuid": at_point(!allowed.suid),
+        "nodev": at_point(!allowed.dev),
         "mountpoint": match goal {
             Some(Goal::Point(point)) => Some(bytes(point)),
             _ => None,
@@ -68,12 +73,12 @@ mod tests {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
 
-    use common::mount::{Driver, Overlay};
+    use common::mount::{Allowed, Driver, Overlay};
 
     #[test]
     fn names_that_are_not_utf8_are_arrays_of_bytes() {
         let overlay = Overlay::new(vec!["/a".into(), OsString::from_vec(vec![b'/', 0xff]).into()]);
-        let plan = super::plan(&overlay, Driver::Overlay, None);
+        let plan = super::plan(&overlay, Driver::Overlay, None, Allowed::default());
         assert_eq!(plan["lowers"], serde_json::json!(["/a", [47, 255]]));
     }
 }

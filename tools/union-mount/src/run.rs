@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 
 use common::cli::{Failure, Status};
+use common::layer::apply::{Devices, SetId};
 use common::mount::{Audience, Driver, Drivers, Trial};
 use common::sandbox::{self, Capabilities, Command, Error, Isolation, Root, Terminal, Writable};
 use common::unpacked::Cache;
@@ -50,7 +51,7 @@ fn in_copy(
     argv: &[OsString],
 ) -> Result<Result<common::sandbox::Exit, Error>, Failure> {
     let copy = Cache::copy()?;
-    stack.copy_to(copy.dir())?;
+    stack.copy_to(copy.dir(), SetId::Keep, Devices::Make)?;
     let writable = match isolation {
         // As an overlay without an upper directory.
         Isolation::Full | Isolation::Oci => Writable::No,

@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -232,6 +233,156 @@ fn a_user_mounts_with_fusermount_and_unmounts() {
         assert_eq!(ran.ok(), expected);
         wait_for_no_server(scratch);
         assert_eq!(scratch.names(), ["mnt", "one", "t,w:o", "union-mount", "up"]);
+    });
+}
+
+/// A layer with a program that runs as root whoever starts it, one with a capability, and
+/// a device that everybody may read.
+fn hostile_layer(scratch: &Scratch) {
+    scratch.directory("one");
+    support::copy("/usr/bin/id", scratch.path("one/id"));
+    fs::set_permissions(scratch.path("one/id"), fs::Permissions::from_mode(0o4755)).unwrap();
+    support::copy("/usr/bin/cat", scratch.path("one/cat"));
+    // CAP_DAC_READ_SEARCH, as setcap(8) writes it.
+    let words = [0x0200_0001_u32, 1 << 2, 0, 0, 0].map(u32::to_le_bytes).concat();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(scratch.path("one/cat"), "security.capability", &words, flags).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    let (kind, zero) = (rustix::fs::FileType::CharacterDevice, rustix::fs::makedev(1, 5));
+    rustix::fs::mknodat(rustix::fs::CWD, scratch.path("one/zero"), kind, mode, zero).unwrap();
+    scratch.file("secret", "secret\n");
+    fs::set_permissions(scratch.path("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    scratch.directory("mnt");
+}
+
+/// What somebody else gains in the union: root's id, root's files, a device.
+fn gained(scratch: &Scratch) -> [bool; 3] {
+    let script =
+        "echo uid $(mnt/id -u); mnt/cat secret 2>/dev/null; head -c 1 mnt/zero 2>/dev/null | wc -c";
+    let mut nobody = Command::new("setpriv");
+    nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", script]);
+    let output = nobody.current_dir(scratch.path("")).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let has = |line: &str| lines.lines().any(|found| found == line);
+    [has("uid 0"), has("secret"), has("1")]
+}
+
+#[test]
+fn at_a_mount_point_no_layer_hands_out_privileges() {
+    as_root(|scratch| {
+        hostile_layer(scratch);
+        let run = |args: &[&str]| Ran::of(scratch.tool().args(args).output().unwrap());
+        for driver in ["overlay", "fuse"] {
+            if driver == "fuse" && !has_fuse() {
+                continue;
+            }
+            for (options, expected) in [
+                (&[][..], [false, false, false]),
+                (&["--suid"], [true, true, false]),
+                (&["--dev"], [false, false, true]),
+                (&["--suid", "--dev"], [true, true, true]),
+            ] {
+                for upper in [&[][..], &["--upper", "up"]] {
+                    let words = [&["--driver", driver], options, upper, &["one", "mnt"]].concat();
+                    run(&words).ok();
+                    assert_eq!(gained(scratch), expected, "{words:?}");
+                    run(&["--unmount", "mnt"]).ok();
+                }
+            }
+            wait_for_no_server(scratch);
+        }
+    });
+}
+
+#[test]
+fn a_copy_in_place_hands_out_no_privileges_either() {
+    as_root(|scratch| {
+        hostile_layer(scratch);
+        let run = |args: &[&str]| Ran::of(scratch.tool().args(args).output().unwrap());
+        let empty = || {
+            fs::remove_dir_all(scratch.path("mnt")).unwrap();
+            scratch.directory("mnt");
+        };
+        let ran = run(&["--driver", "copy", "one", "mnt"]);
+        let expected = "union-mount: warning: set-id bits of 1 file dropped: others could act as \
+                        their owner\n\
+                        union-mount: warning: 1 device left out: others could use it\n\
+                        union-mount: warning: extended attribute security.capability of 1 entry \
+                        not kept: it would give others a privilege\n";
+        assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), expected));
+        assert_eq!(gained(scratch), [false; 3]);
+        assert_eq!(scratch.tree("mnt"), ["./cat", "./id"]);
+        empty();
+        run(&["--driver", "copy", "--suid", "--dev", "one", "mnt"]).ok();
+        assert_eq!(gained(scratch), [true; 3]);
+    });
+}
+
+#[test]
+fn options_that_cannot_be_honoured_are_refused() {
+    in_each_role(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        scratch.directory("mnt");
+        let base = base.to_str().unwrap();
+        let run = |args: &[&str]| Ran::of(scratch.tool().args(args).output().unwrap());
+        for option in ["--suid", "--dev"] {
+            let ran = run(&[option, base, "--", "true"]);
+            let text = "union-mount: --suid and --dev are for a mount point, not for a command\n";
+            assert!(ran.stderr.starts_with(text), "{ran:?}");
+            assert_eq!(ran.status, Some(2));
+            assert_eq!(run(&[option, "--unmount", "mnt"]).status, Some(2));
+        }
+    });
+    as_named_user(|scratch| {
+        scratch.directory("one");
+        scratch.directory("mnt");
+        if has_fuse() && scratch.reaches_fuse() {
+            for option in ["--suid", "--dev"] {
+                let words = ["./union-mount", "--driver", "fuse", option, "one", "mnt"];
+                let ran = Ran::of(scratch.with_fuse(&words).output().unwrap());
+                let expected = "union-mount: cannot show the layers: fuse: fusermount3 mounts with \
+                                nosuid and nodev\nunion-mount: hint: leave out --suid and --dev; \
+                                or run it as root; or give a command after '--': it sees the union \
+                                in a user namespace of its own\n";
+                assert_eq!((ran.status, ran.stderr.as_str()), (Some(2), expected));
+            }
+            let script = "./union-mount one mnt && grep union-mount /proc/self/mounts; \
+                          ./union-mount --unmount mnt";
+            let ran = Ran::of(scratch.with_fuse(&["sh", "-c", script]).output().unwrap()).ok();
+            assert!(ran.contains(" ro,nosuid,nodev,"), "{ran}");
+        }
+        let ran = Ran::of(
+            scratch.tool().args(["--driver", "copy", "--dev", "one", "mnt"]).output().unwrap(),
+        );
+        assert!(ran.stderr.contains("copy: only root can make devices"), "{ran:?}");
+        assert_eq!(ran.status, Some(2));
+    });
+    // Root of a user namespace opens no device on its mounts.
+    as_user(|scratch| {
+        scratch.directory("one");
+        scratch.directory("mnt");
+        let script = "./union-mount one mnt && grep \" $PWD/mnt \" /proc/self/mounts; \
+                      ./union-mount --unmount mnt; ./union-mount --suid one mnt && \
+                      grep \" $PWD/mnt \" /proc/self/mounts; ./union-mount --unmount mnt; \
+                      ./union-mount --driver userxattr --dev one mnt";
+        let words = ["--user", "--map-root-user", "--mount", "sh", "-c", script];
+        let ran = Ran::of(scratch.as_role("unshare").args(words).output().unwrap());
+        assert!(ran.stderr.contains("no device can be opened on a mount of a user"), "{ran:?}");
+        assert_eq!(ran.status, Some(2));
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        assert!(lines[0].contains(" ro,nosuid,nodev,"), "{ran:?}");
+        assert!(!lines[1].contains("nosuid") && lines[1].contains("nodev"), "{ran:?}");
+    });
+}
+
+#[test]
+fn for_a_command_set_id_programs_have_effect() {
+    as_root(|scratch| {
+        let Some(base) = scratch.base() else { return };
+        symlink("busybox", base.join("bin/grep")).unwrap();
+        let ran = scratch.sh(&[], &[&base], "grep ' / ' /proc/self/mounts").ok();
+        let line = ran.lines().find(|line| line.starts_with("union-mount / overlay")).unwrap();
+        assert!(!line.contains("nosuid"), "{line}");
     });
 }
 

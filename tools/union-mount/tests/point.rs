@@ -139,6 +139,10 @@ fn the_plan_is_printed_and_nothing_is_mounted() {
         assert!(plan.contains("\"lowers\": [\n    \"a\",\n    \"b\"\n  ]"), "{plan}");
         assert!(plan.contains("\"command\": [\n    \"sh\""), "{plan}");
         assert!(plan.contains("\"driver\": \""), "{plan}");
+        assert!(plan.contains("\"nosuid\": null"), "{plan}");
+        let plan = run(&["--print", "--driver", "copy", "--suid", "a", "mnt"]).ok();
+        assert!(plan.contains("\"nosuid\": false"), "{plan}");
+        assert!(plan.contains("\"nodev\": true"), "{plan}");
         let few = run(&["--print", "--at", "4", "a", "b", "c", "mnt"]);
         assert_eq!(few.status, Some(2));
         assert_eq!(few.stderr, "union-mount: --at 4: there are 3 layers\n");

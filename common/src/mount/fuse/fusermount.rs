@@ -24,6 +24,8 @@ const PROGRAM: &str = "fusermount3";
 /// `source` holds no comma.
 pub(super) fn mount(point: &Path, source: &str, writable: bool) -> Result<OwnedFd, Error> {
     let access = if writable { "rw" } else { "ro" };
+    // Those that it gives ordinary users in any case, and lets them not do without.
+    let access = format!("{access},nosuid,nodev");
     let options = format!("{access},default_permissions,fsname={source},subtype={KIND}");
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)

@@ -20,7 +20,7 @@ use rustix::process::Pid;
 
 use super::context::{Context, attach};
 use super::overlay::Branches;
-use super::{Durability, Error, SOURCE, privilege, table};
+use super::{Allowed, Durability, Error, SOURCE, privilege, table};
 use server::Server;
 
 pub(super) use fusermount::unmount;
@@ -48,15 +48,25 @@ pub(super) fn stack(
     Ok((mount, pid))
 }
 
-/// Mounts the union on the directory `point`, open as `target`. `work` is the work
-/// directory that is to be removed with the mount.
+/// Where a union is mounted for others to see.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// The directory.
+    pub(super) point: &'a Path,
+    /// The same, opened.
+    pub(super) target: OwnedFd,
+    /// The work directory that is to be removed with the mount.
+    pub(super) work: Option<&'a Path>,
+}
+
+/// Mounts the union at `place`.
 pub(super) fn mount_on(
     branches: &Branches<'_>,
     durability: Durability,
-    work: Option<&Path>,
-    point: &Path,
-    target: OwnedFd,
+    place: Place<'_>,
+    allowed: Allowed,
 ) -> Result<(), Error> {
+    let Place { point, target, work } = place;
     let server = Server::find(branches, durability)?;
     let source = table::fuse_source(work);
     if privilege::can_mount() {
@@ -64,6 +74,7 @@ pub(super) fn mount_on(
         let mount = new_mount(&device, &source, branches)?;
         server.start(device)?;
         answers(&mount, "").map_err(|error| server.failed(error))?;
+        allowed.restrict(KIND, mount.as_fd())?;
         return attach(mount, target)
             .map_err(|error| Error::directory(point, "cannot mount on it", error));
     }

@@ -4,6 +4,7 @@
 
 mod basics;
 mod changes;
+mod many;
 mod onto;
 mod output;
 mod squash;

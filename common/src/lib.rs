@@ -24,6 +24,7 @@
 //! | [`document`] | small files that others wrote, read whole and bounded |
 //! | [`layer`] | whiteouts, overlay forms, a changeset applied or computed |
 //! | [`cache`] | the folder of what can be made again |
+//! | [`scratch`] | directories that vanish with the processes that use them |
 //! | [`oci`] | descriptor, manifest, index, config |
 //! | [`store`] | the OCI layout that holds our images |
 //! | [`image`] | references, and images wherever they are |
@@ -50,6 +51,7 @@ pub mod oci;
 pub mod progress;
 pub mod root;
 pub mod sandbox;
+pub mod scratch;
 pub mod store;
 pub mod stream;
 pub mod sys;

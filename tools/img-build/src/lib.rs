@@ -98,6 +98,10 @@ fn platforms(cli: &Cli) -> Vec<Platform> {
 fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
     let cache_dir = common::cache::dir();
+    if let Some(cache) = &cache_dir {
+        // What a killed build left takes room, and nothing else.
+        let _ = common::scratch::remove_dead(&common::scratch::folder(cache));
+    }
     let inputs = input::open(cli, cache_dir.as_deref()).map_err(failure)?;
     let input::Inputs { text, label, context } = inputs;
     let file = Containerfile::parse(&text)

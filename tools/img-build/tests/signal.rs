@@ -26,10 +26,35 @@ fn a_build_dies_of_the_signal_that_its_command_got() {
             .unwrap();
         let status = String::from_utf8(output.stdout).unwrap();
         assert_eq!(status.trim(), (128 + number).to_string());
-        let left = std::fs::read_dir(bench.path("cache/layerutils/build")).unwrap();
-        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-        assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+        assert_eq!(left(&bench), 0);
         let index = std::fs::read_to_string(bench.path("store/index.json")).unwrap();
         assert!(!index.contains("digest"), "{index}");
     }
+}
+
+/// How many directories of steps there are.
+fn left(bench: &Bench) -> usize {
+    std::fs::read_dir(bench.path("cache/layerutils/run")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn the_next_build_removes_what_a_killed_one_left() {
+    let Some(busybox) = busybox() else { return skip("no static busybox (busybox-static)") };
+    let bench = Bench::new();
+    std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
+    let text = "FROM scratch\nCOPY busybox /bin/sh\nRUN echo x >/file && exec sh -c 'while :; do :; done'\n";
+    bench.write("Containerfile", text);
+    let output = Command::new("timeout")
+        .args(["--preserve-status", "-s", "KILL", "1.5"])
+        .args(bench.words(&["ctx"]))
+        .env_clear()
+        .envs(&bench.env)
+        .current_dir(bench.dir.path())
+        .output()
+        .unwrap();
+    use std::os::unix::process::ExitStatusExt as _;
+    assert_eq!(output.status.signal(), Some(9), "{output:?}");
+    assert_eq!(left(&bench), 1, "the build was not killed in its step");
+    bench.build("FROM scratch\nLABEL a=b\n");
+    assert_eq!(left(&bench), 0);
 }

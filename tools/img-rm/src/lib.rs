@@ -7,6 +7,8 @@ use std::io::Write as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::human;
+use common::name::show_path;
+use common::scratch;
 use common::store::{Error, Pruning, Removed, Store};
 use common::stream::{self, Output, Payload};
 
@@ -54,6 +56,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
     }
     if cli.prune {
+        remove_leftovers(pruning);
         match prune(&store, &names, pruning) {
             Ok(blobs) => removed.extend(blobs),
             // The names are gone all the same.
@@ -71,6 +74,15 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     output.commit()?;
     Ok(status)
+}
+
+/// Removes what killed processes left in the cache, of builds and of copies.
+fn remove_leftovers(pruning: Pruning) {
+    let Some(cache) = common::cache::dir().filter(|_| pruning == Pruning::Remove) else { return };
+    let folder = scratch::folder(&cache);
+    if let Err(error) = scratch::remove_dead(&folder) {
+        message::warning(format!("{}: {error}", show_path(&folder)));
+    }
 }
 
 /// Removes what no name reaches, and says which blobs that were.

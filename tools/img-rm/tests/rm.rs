@@ -53,3 +53,18 @@ fn images_are_pruned_by_any_name_that_finds_them() {
         place.failed(&["-n", name]);
     }
 }
+
+#[test]
+fn pruning_removes_what_killed_processes_left_in_the_cache() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-rm"));
+    place.put_image(&["app"], "2001-01-01T00:00:00Z", &[1000]);
+    let folder = common::scratch::folder(&place.path("cache/layerutils"));
+    let living = common::scratch::Scratch::new(&folder).unwrap();
+    let dead = folder.join("1.0");
+    std::fs::create_dir_all(dead.join("upper")).unwrap();
+    assert_eq!(place.done(&["-n", "--prune"]), "");
+    assert!(dead.try_exists().unwrap());
+    assert_eq!(place.done(&["--prune"]), "");
+    assert!(!dead.try_exists().unwrap());
+    assert!(living.dir().try_exists().unwrap());
+}

@@ -1,11 +1,55 @@
-//! Bytes in JSON, which knows only text.
+//! Names and text in JSON, and JSON as tools print it.
+//!
+//! What is printed may end on a terminal or in a log, piped or not: characters that could
+//! drive a terminal or reorder a line are written as `\uXXXX`, which to a program is the
+//! same text.
 //!
 //! A name is text nearly always. Where it is not UTF-8, its text has U+FFFD in
 //! place of what is none, and the bytes themselves go beside it in base64.
 
+use std::fmt::Write as _;
+
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::terminal::is_unsafe;
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// `value` on one line, without its end.
+///
+/// # Errors
+/// A map with keys that are no text.
+pub fn line(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(value).map(escaped)
+}
+
+/// `value` on lines of their own, indented, without the last one's end.
+///
+/// # Errors
+/// As [`line`].
+pub fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(escaped)
+}
+
+/// Escapes characters in strings that JSON itself would leave. Of the control characters
+/// below U+0020 there are only the newlines between its values.
+pub(crate) fn escaped(json: String) -> String {
+    let is_safe = |character: char| character == '\n' || !is_unsafe(character);
+    if json.chars().all(is_safe) {
+        return json;
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_safe(character) {
+            text.push(character);
+        } else {
+            // All of them have four digits. Writing to a string does not fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        }
+    }
+    text
+}
 
 /// Adds `name` under `key`, and as `KEY_base64` too where it is not UTF-8.
 pub fn insert_name(object: &mut Map<String, Value>, key: &str, name: &[u8]) {
@@ -35,8 +79,20 @@ pub fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, insert_name};
-    use serde_json::Map;
+    use super::{base64, insert_name, line, pretty};
+    use serde_json::{Map, json};
+
+    #[test]
+    fn what_drives_a_terminal_is_escaped_and_reads_back() {
+        let text: String = (0..0x300).chain(0x2000..0x2100).filter_map(char::from_u32).collect();
+        let value = json!({ "\u{9b}key": [text] });
+        for printed in [line(&value).unwrap(), pretty(&value).unwrap()] {
+            let is_safe = |character| character == '\n' || !crate::terminal::is_unsafe(character);
+            assert!(printed.chars().all(is_safe), "{printed}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+        }
+        assert_eq!(line(&json!("\u{202e}\u{7f}é\n")).unwrap(), "\"\\u202e\\u007fé\\n\"");
+    }
 
     #[test]
     fn base64_matches_rfc_4648() {

@@ -57,6 +57,7 @@ pub mod stream;
 pub mod sys;
 pub mod tar;
 pub mod template;
+mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod time;

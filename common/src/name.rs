@@ -9,6 +9,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use crate::terminal;
+
 /// Shows a byte name with control characters and invalid UTF-8 escaped.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(&'a [u8]);
@@ -30,27 +32,16 @@ impl fmt::Display for Shown<'_> {
         use fmt::Write as _;
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if hides(character) {
-                    let mut buffer = [0; 4];
-                    for byte in character.encode_utf8(&mut buffer).bytes() {
-                        write!(f, "\\{byte:03o}")?;
-                    }
+                if terminal::is_unsafe(character) {
+                    terminal::push_escaped(f, character.encode_utf8(&mut [0; 4]).as_bytes())?;
                 } else {
                     f.write_char(character)?;
                 }
             }
-            for byte in chunk.invalid() {
-                write!(f, "\\{byte:03o}")?;
-            }
+            terminal::push_escaped(f, chunk.invalid())?;
         }
         Ok(())
     }
-}
-
-/// Control characters, and the bidirectional overrides that reorder a line.
-fn hides(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -66,5 +57,6 @@ mod tests {
     fn control_characters_and_invalid_bytes_are_escaped() {
         assert_eq!(show(b"a\x1b]52;\nb\xff").to_string(), "a\\033]52;\\012b\\377");
         assert_eq!(show("\u{202e}txt").to_string(), "\\342\\200\\256txt");
+        assert_eq!(show("\u{61c}\u{9b}").to_string(), "\\330\\234\\302\\233");
     }
 }

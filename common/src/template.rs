@@ -7,6 +7,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::json;
+
 /// A parsed format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Format {
@@ -162,9 +164,9 @@ fn show(value: &Value) -> String {
 /// JSON as Go writes it: what HTML would take for itself is escaped.
 fn go_json(value: &Value) -> String {
     let mut text = String::new();
-    for character in value.to_string().chars() {
+    for character in json::escaped(value.to_string()).chars() {
         match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            '<' | '>' | '&' => {
                 text.push_str(&format!("\\u{:04x}", u32::from(character)));
             }
             other => text.push(other),

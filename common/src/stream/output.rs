@@ -1,5 +1,5 @@
 //! An output: standard output, a file that appears whole or not at all, or a
-//! pipe or device that is written through.
+//! pipe or device that is written through. Text for a terminal is escaped on its way.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use super::{Error, Payload, Pipe, is_standard};
 use crate::cli::cleanup::{self, Guard};
 use crate::sys;
+use crate::terminal::Escaper;
 
 /// Large enough that a layer's headers cost no system call each.
 const BUFFER_LEN_BYTES: usize = 128 * 1024;
@@ -38,6 +39,8 @@ pub(super) fn note_closed(error: &io::Error) {
 pub struct Output {
     writer: BufWriter<Target>,
     kind: Kind,
+    /// Of text for a terminal.
+    escaper: Option<Escaper>,
 }
 
 #[derive(Debug)]
@@ -137,17 +140,19 @@ impl Output {
     }
 
     fn new(file: File, kind: Kind) -> Self {
-        Self { writer: BufWriter::with_capacity(BUFFER_LEN_BYTES, Target(file)), kind }
+        let writer = BufWriter::with_capacity(BUFFER_LEN_BYTES, Target(file));
+        Self { writer, kind, escaper: None }
     }
 
     /// Fits the output to what will go through it.
-    fn carry(self, payload: Payload) -> Result<Self, Error> {
-        if payload == Payload::Binary {
-            if self.is_terminal() {
-                return Err(Error::OutputIsTerminal);
+    fn carry(mut self, payload: Payload) -> Result<Self, Error> {
+        match payload {
+            Payload::Binary if self.is_terminal() => return Err(Error::OutputIsTerminal),
+            Payload::Binary => {
+                // It is made large.
+                let _ = self.pipe();
             }
-            // It is made large.
-            let _ = self.pipe();
+            Payload::Text => self.escaper = self.is_terminal().then(Escaper::default),
         }
         Ok(self)
     }
@@ -169,7 +174,8 @@ impl Output {
     /// # Errors
     /// A write that failed, now or when it is synced or renamed.
     pub fn commit(mut self) -> Result<(), Error> {
-        let flushed = self.writer.flush();
+        let rest = self.escaper.take().map(|mut escaper| escaper.rest()).unwrap_or_default();
+        let flushed = self.writer.write_all(rest.as_bytes()).and_then(|()| self.writer.flush());
         match self.kind {
             Kind::Standard => flushed.map_err(Error::StandardOutput),
             Kind::Through(path) => flushed.map_err(|source| Error::File { path, source }),
@@ -186,7 +192,9 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.writer.write(buffer)
+        let Some(escaper) = &mut self.escaper else { return self.writer.write(buffer) };
+        self.writer.write_all(escaper.piece(buffer).as_bytes())?;
+        Ok(buffer.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -135,3 +135,90 @@ fn progress_is_for_terminals() {
         },
     );
 }
+
+/// What would set the clipboard, change colours by one character, and reorder a line.
+const HOSTILE: &str = "x\u{1b}]52;c;aGk=\u{7}\u{9b}31m\u{202e}y";
+
+/// The parts of it that a terminal acts on.
+const ACTS: [&[u8]; 3] = [b"\x1b]52", "\u{9b}".as_bytes(), "\u{202e}".as_bytes()];
+
+fn acts_on_a_terminal(bytes: &[u8]) -> bool {
+    ACTS.iter().any(|part| bytes.windows(part.len()).any(|window| window == *part))
+}
+
+/// An image whose texts and names are hostile, and a layer of it.
+fn with_hostile_image() -> Sandbox {
+    let sandbox = prepared();
+    std::fs::create_dir(sandbox.path("tree")).unwrap();
+    std::fs::write(sandbox.path("tree").join(HOSTILE), "").unwrap();
+    std::os::unix::fs::symlink(HOSTILE, sandbox.path("tree/link")).unwrap();
+    sandbox.own(&sandbox.path("tree"));
+    sandbox.run(&["layer-diff", "-o", "names.tar", "tree"]).succeeds();
+    let label = format!("LABEL a=\"{HOSTILE}\"");
+    let commit = ["img-commit", "-m", HOSTILE, "-a", HOSTILE, "--created-by", HOSTILE];
+    let rest = ["-c", &label, "-t", "hostile", "scratch", "names.tar"];
+    sandbox.run(&[&commit[..], &rest].concat()).succeeds();
+    sandbox
+}
+
+/// Command lines that show names or texts of it, and whether that is as JSON.
+const SHOWING: [(&str, bool); 17] = [
+    ("img-inspect hostile", true),
+    ("img-inspect -f '{{.Comment}}' hostile", false),
+    ("img-inspect -f '{{.Config}}' hostile", false),
+    ("img-inspect -f '{{json .}}' hostile", true),
+    ("img-inspect --config hostile", false),
+    ("img-history hostile", false),
+    ("img-history --no-trunc hostile", false),
+    ("img-history --format '{{.CreatedBy}}' hostile", false),
+    ("img-history --format json hostile", true),
+    ("img-history --json hostile", true),
+    ("layer-ls names.tar", false),
+    ("layer-ls -l names.tar", false),
+    ("layer-ls -0 names.tar", false),
+    ("layer-ls --json names.tar", true),
+    ("layer-diff --list tree", false),
+    ("layer-diff --list -0 tree", false),
+    ("layer-diff --json tree", true),
+];
+
+#[test]
+fn nothing_of_an_image_or_layer_acts_on_a_terminal() {
+    require!(Peer("script"));
+    let sandbox = with_hostile_image();
+    for (line, _) in SHOWING {
+        let shown = on_terminal(&sandbox, line);
+        assert!(shown.text().contains("status 0"), "{line}: {shown}");
+        assert!(!acts_on_a_terminal(&shown.stdout), "{line}: it reached the terminal\n{shown}");
+        let escaped = ["\\033]52", "\\u001b]52"];
+        assert!(escaped.iter().any(|part| shown.text().contains(part)), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn json_is_harmless_in_a_pipe_too_and_text_is_raw() {
+    let sandbox = with_hostile_image();
+    for (line, is_json) in SHOWING {
+        let piped = sandbox.run(&["sh", "-c", line]).succeeds().stdout;
+        // A config is shown as it is, and serde escapes the first of them.
+        let is_config = line.contains("--config");
+        assert!(!is_json || !acts_on_a_terminal(&piped), "{line}");
+        assert!(is_json || acts_on_a_terminal(&piped), "{line}");
+        if is_json || is_config {
+            let texts = String::from_utf8(piped).unwrap();
+            let values = serde_json::Deserializer::from_str(&texts).into_iter();
+            let values: Vec<serde_json::Value> = values.map(Result::unwrap).collect();
+            assert!(values.iter().any(holds), "{line}: {texts}");
+        }
+    }
+}
+
+/// Whether a text in it is, or ends in, the hostile one.
+fn holds(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.ends_with(HOSTILE),
+        serde_json::Value::Array(values) => values.iter().any(holds),
+        serde_json::Value::Object(fields) => fields.values().any(holds),
+        _ => false,
+    }
+}

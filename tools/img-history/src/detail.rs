@@ -4,11 +4,16 @@
 //! and stored sizes. The keys are described in img-history(1).
 
 use common::image::{Image, Reference};
+use common::json;
 use serde_json::{Value, json};
 
 use crate::steps::Step;
 
-pub(crate) fn lines(reference: &Reference, image: &Image, steps: &[Step]) -> String {
+pub(crate) fn lines(
+    reference: &Reference,
+    image: &Image,
+    steps: &[Step],
+) -> serde_json::Result<String> {
     let reference = reference.to_string();
     let platform = image.config.platform().to_string();
     let mut text = String::new();
@@ -35,8 +40,8 @@ pub(crate) fn lines(reference: &Reference, image: &Image, steps: &[Step]) -> Str
             "empty_layer": step.layer.is_none(),
             "layer": layer,
         });
-        text.push_str(&object.to_string());
+        text.push_str(&json::line(&object)?);
         text.push('\n');
     }
-    text
+    Ok(text)
 }

@@ -79,5 +79,8 @@ fn show(
     // Nobody waits for sizes that are not shown.
     let wanted = cli.json || table.shows_sizes();
     let steps = steps::of(&image, wanted.then_some(sizes)).map_err(about)?;
-    Ok(if cli.json { detail::lines(&reference, &image, &steps) } else { table.of(&steps) })
+    Ok(match cli.json {
+        true => detail::lines(&reference, &image, &steps)?,
+        false => table.of(&steps),
+    })
 }

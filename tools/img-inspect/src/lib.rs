@@ -9,6 +9,7 @@ use std::io::Write as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::image::{Image, InvalidReference, Opener, Reference, Sizes};
+use common::json;
 use common::stream::{self, Output, Payload};
 use common::template::Format;
 
@@ -66,7 +67,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
     }
     if format.is_none() && !cli.raw && !cli.config {
-        bytes = serde_json::to_vec_pretty(&objects)?;
+        bytes = json::pretty(&objects)?.into_bytes();
         bytes.push(b'\n');
     }
     output.write_all(&bytes).map_err(stream::Error::StandardOutput)?;

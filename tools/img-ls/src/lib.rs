@@ -54,7 +54,10 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         None => (Vec::new(), Status::DONE),
     };
     let rows = selected(&cli, rows, &mut status);
-    let text = if cli.json { rows.iter().map(Row::json_line).collect() } else { table.of(&rows) };
+    let text = match cli.json {
+        true => rows.iter().map(Row::json_line).collect::<Result<_, _>>()?,
+        false => table.of(&rows),
+    };
     output.write_all(text.as_bytes()).map_err(stream::Error::StandardOutput)?;
     output.commit()?;
     Ok(status)

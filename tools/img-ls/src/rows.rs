@@ -9,6 +9,7 @@ use common::cli::{Failure, Status, message};
 use common::compression::MaxSize;
 use common::digest::{DiffId, Digest};
 use common::image::{Error, Image, Sizes};
+use common::json;
 use common::store::{Name, Store};
 use common::time::Timestamp;
 use serde_json::json;
@@ -150,7 +151,10 @@ impl Row {
     }
 
     /// All there is to know, as one line of JSON.
-    pub(crate) fn json_line(&self) -> String {
+    ///
+    /// # Errors
+    /// None that text can have.
+    pub(crate) fn json_line(&self) -> serde_json::Result<String> {
         let image = &self.image;
         let object = json!({
             "name": self.name,
@@ -163,6 +167,6 @@ impl Row {
             "stored_bytes": image.stored,
             "layers": image.layers.iter().map(|(layer, _)| layer.to_string()).collect::<Vec<_>>(),
         });
-        object.to_string() + "\n"
+        Ok(json::line(&object)? + "\n")
     }
 }

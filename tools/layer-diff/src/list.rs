@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use common::json::insert_name;
+use common::json::{insert_name, line};
 use common::layer::diff::{Change, ChangeKind, Differences, Sink, SinkError};
 use common::layer::listing::insert_entry;
 use common::name::show;
@@ -88,7 +88,7 @@ impl<W: Write> Sink for Json<W> {
             let names = change.differences.names().map(Value::from);
             object.insert("differs".into(), names.collect::<Vec<_>>().into());
         }
-        serde_json::to_writer(&mut self.0, &object)?;
-        Ok(self.0.write_all(b"\n")?)
+        let line = line(&object).map_err(std::io::Error::from)?;
+        Ok(writeln!(self.0, "{line}")?)
     }
 }

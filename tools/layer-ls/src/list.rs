@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::human::count;
-use common::json::insert_name;
+use common::json::{self, insert_name};
 use common::layer::listing::{insert_entry, long_line};
 use common::layer::whiteout::{self, Basename};
 use common::name::show;
@@ -116,8 +116,7 @@ pub(crate) fn write(
                 Some(hidden) => insert_name(&mut object, "hides", &hidden),
                 None => insert_entry(&mut object, entry),
             }
-            serde_json::to_writer(&mut *stream, &object)?;
-            stream.write_all(b"\n")
+            writeln!(stream, "{}", json::line(&object)?)
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn print(
     let driver = drivers.first(audience)?;
     let plan = plan(&stack.overlay(driver)?, driver, goal, allowed);
     let mut output = Output::standard(Payload::Text)?;
-    let mut text = serde_json::to_vec_pretty(&plan)?;
+    let mut text = common::json::pretty(&plan)?.into_bytes();
     text.push(b'\n');
     output.write_all(&text).map_err(stream::Error::StandardOutput)?;
     output.commit()?;

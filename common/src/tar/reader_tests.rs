@@ -25,14 +25,15 @@ fn an_archive_without_a_marker_is_truncated_unless_a_digest_vouches_for_it() {
     // the marker in part.
     for len in [0, 1024, 513, 514, 1023, 1025, 1535] {
         let error = read(len, Whole::ByMarker).unwrap_err();
-        assert!(error.contains("end-of-archive marker"), "{len}: {error}");
+        let expected = if len == 0 { "it is empty" } else { "end-of-archive marker" };
+        assert!(error.contains(expected), "{len}: {error}");
         read(len, Whole::ByDigest).unwrap();
         read(len, Whole::Assumed).unwrap();
     }
     // Half a marker is one.
     read(1536, Whole::ByMarker).unwrap();
     // A header or content in part is never the end.
-    for len in [1, 511, 512] {
+    for len in [200, 511, 512] {
         for whole in [Whole::ByMarker, Whole::ByDigest, Whole::Assumed] {
             assert!(read(len, whole).unwrap_err().contains("truncated"), "{len}");
         }

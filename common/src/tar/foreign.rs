@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn what_is_given_instead_of_an_archive_is_named() {
         assert_eq!(kind(b"{\"error\": \"no such layer\"}\n"), Some("text"));
-        assert_eq!(kind(&"é".repeat(256).as_bytes()), Some("text"));
+        assert_eq!(kind("é".repeat(256).as_bytes()), Some("text"));
         assert_eq!(kind(&["x", &"é".repeat(256)].concat().as_bytes()[..512]), Some("text"));
         assert_eq!(kind(b"PK\x03\x04..."), Some("a zip archive"));
         for other in [&b""[..], b"a\0b", b"\x1b[31m", b"caf\xe9!", b"\xff"] {

@@ -2,13 +2,16 @@
 //! folder, so that a registry that has it is not sent it again, and nobody compresses it
 //! to find that out. Deleting the folder costs time only.
 
-use std::fs;
 use std::path::PathBuf;
 
 use common::cache;
 use common::digest::Digest;
+use common::document;
 
 use crate::convert::Recode;
+
+/// Longer than any digest and length.
+const MAX_LEN_BYTES: u64 = 256;
 
 /// The place for one layer in one format.
 #[derive(Debug)]
@@ -30,7 +33,8 @@ impl Remembered {
 
     /// The digest and length in bytes, if they are known.
     pub(crate) fn get(&self) -> Option<(Digest, u64)> {
-        let text = fs::read_to_string(self.0.as_ref()?).ok()?;
+        let bytes = document::found(self.0.as_ref()?, MAX_LEN_BYTES).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
         let (digest, len_bytes) = text.strip_suffix('\n')?.split_once(' ')?;
         Some((digest.parse().ok()?, len_bytes.parse().ok()?))
     }

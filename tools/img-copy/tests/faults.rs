@@ -310,6 +310,34 @@ fn a_token_is_fetched_with_the_credentials_there_are() {
 }
 
 #[test]
+fn credentials_are_read_from_files_that_end() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|_| None);
+    let home = pulled.place.path("docker");
+    std::fs::create_dir(&home).unwrap();
+    let config = home.join("config.json");
+    let run = |args: &[&str]| {
+        let mut command = pulled.place.command(&[&[fake.name("app").as_str()], args].concat());
+        let output = command.env("DOCKER_CONFIG", &home).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&config).status().unwrap().success());
+    let (status, said) = run(&["oci:new:x"]);
+    assert!(status == Some(2) && said.contains("config.json: not a regular file"), "{said}");
+    std::fs::remove_file(&config).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &config).unwrap();
+    let (status, said) = run(&["oci:new:x"]);
+    assert!(status == Some(2) && said.contains("config.json: not a regular file"), "{said}");
+    let (status, said) = run(&["oci:new:x", "--authfile=/dev/zero"]);
+    assert!(status == Some(2) && said.contains("/dev/zero: larger than 1048576 bytes"), "{said}");
+    // A link to settings that are kept elsewhere.
+    std::fs::remove_file(&config).unwrap();
+    std::fs::write(pulled.place.path("kept.json"), "{}").unwrap();
+    std::os::unix::fs::symlink(pulled.place.path("kept.json"), &config).unwrap();
+    assert_eq!(run(&["oci:new:x"]), (Some(0), String::new()));
+}
+
+#[test]
 fn an_identity_token_is_exchanged() {
     let pulled = Pulled::new();
     let fake = pulled.serve(with_tokens(|request| {

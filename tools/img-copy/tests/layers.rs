@@ -64,7 +64,7 @@ fn refused(place: &Place, args: &[&str], words: &str) {
 fn is_empty(place: &Place, name: &str, blob: &Digest) {
     let layout = common::store::Store::open(&place.path(name)).unwrap();
     assert!(layout.images().unwrap().is_empty());
-    assert!(!layout.blob_path(blob).exists());
+    assert!(fs::metadata(layout.blob_path(blob)).is_err());
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn bad_layers_are_copied_nowhere() {
                 assert_eq!(hint, None);
             }
             refused(&place, &[from, "docker-archive:new.tar"], words);
-            assert!(!place.path("new.tar").exists());
+            assert!(fs::metadata(place.path("new.tar")).is_err());
             refused(&place, &[from, "-"], words);
         }
         refused(&place, &["bad", "name"], words);
         refused(&place, &["--all", "bad", "name"], words);
         refused(&place, &["bad", &fake.name("pushed")], words);
         assert_eq!(fake.asked("PUT", "/manifests/").len(), 0);
-        assert!(!place.path("cache/layerutils/verified").exists());
+        assert!(fs::metadata(place.path("cache/layerutils/verified")).is_err());
     }
 }
 
@@ -136,7 +136,7 @@ fn a_layer_is_checked_once() {
     assert!(said.contains("digest mismatch"), "{said}");
     fs::write(&blob, &bytes).unwrap();
     assert_eq!(place.done(&["oci:new:x", "oci:new:z"]), exact);
-    assert!(place.path(&name).exists());
+    assert!(fs::metadata(place.path(&name)).is_ok());
 }
 
 #[test]

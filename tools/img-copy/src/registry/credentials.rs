@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
-use common::json;
+use common::{document, json};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -101,7 +101,8 @@ pub(super) fn find(
     file: Option<&Path>,
 ) -> Result<Option<Credentials>, Error> {
     if let Some(path) = file {
-        let bytes = read(path).map_err(|source| Error::File { path: path.into(), source })?;
+        let bytes = document::named(path, MAX_LEN_BYTES);
+        let bytes = bytes.map_err(|source| Error::File { path: path.into(), source })?;
         return in_file(path, &bytes, reference);
     }
     for path in usual_files() {
@@ -141,10 +142,9 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
+/// Reads one of the usual files, which people link to where they keep their settings.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_LEN_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    document::found(&fs::canonicalize(path)?, MAX_LEN_BYTES)
 }
 
 fn in_file(

@@ -6,11 +6,11 @@
 
 use std::env;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::cli::message;
+use common::document;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -73,11 +73,9 @@ fn with_extension<'f>(files: &'f [PathBuf], wanted: &'f str) -> impl Iterator<It
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let read =
-        fs::File::open(path).and_then(|file| file.take(MAX_FILE_LEN_BYTES).read_to_end(&mut bytes));
-    read.map_err(|source| Error::File { path: path.into(), source })?;
-    Ok(bytes)
+    // Folders of certificates are full of links.
+    let read = fs::canonicalize(path).and_then(|path| document::found(&path, MAX_FILE_LEN_BYTES));
+    read.map_err(|source| Error::File { path: path.into(), source })
 }
 
 fn malformed(path: &Path, what: impl ToString) -> Error {

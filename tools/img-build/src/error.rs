@@ -71,6 +71,8 @@ pub(crate) enum Error {
     Unsupported(String),
     #[error("'{}': no such file in {place}", show(.path))]
     NotFound { path: String, place: String },
+    #[error("{}: the link leads to nothing that can be copied", show(.0))]
+    LinkToNowhere(Vec<u8>),
     #[error("cannot replace the directory '{}' with a file", show(.0))]
     FileOverDirectory(Vec<u8>),
     #[error("cannot copy a directory over '{}', which is none", show(.0))]

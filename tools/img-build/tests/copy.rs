@@ -133,6 +133,31 @@ fn copies_meet_what_is_there() {
 }
 
 #[test]
+fn a_wildcard_that_matches_a_link_to_nothing_fails() {
+    let bench = Bench::new();
+    bench.write("d/file", "");
+    bench.link("d/link", "../../outside");
+    bench.write("excluded", "");
+    bench.link("to-excluded", "excluded");
+    bench.write(".dockerignore", "excluded\n");
+    for (sources, link) in [("d/*", "d/link"), ("--parents d/*", "d/link"), ("to-*", "to-excluded")]
+    {
+        for verb in
+            ["COPY", "ADD"].iter().filter(|verb| **verb == "COPY" || !sources.starts_with('-'))
+        {
+            let message = bench.fail(&format!("FROM scratch\n{verb} {sources} /x/\n"));
+            let expected = format!(
+                "img-build: Containerfile:2: {verb}: {link}: the link leads to nothing that can be copied\n"
+            );
+            assert_eq!(message, expected, "{sources}");
+        }
+    }
+    // In a directory that is copied, a link is a link.
+    let image = bench.build("FROM scratch\nCOPY d /x/\n");
+    assert!(image.last().iter().any(|line| line.ends_with("x/link -> ../../outside")));
+}
+
+#[test]
 fn the_context_cannot_be_left() {
     let bench = Bench::new();
     bench.link("passwd", "/etc/passwd");

@@ -82,7 +82,7 @@ impl Found {
 /// Finds what a source names in a tree: one thing, or all that a pattern matches.
 ///
 /// # Errors
-/// A malformed pattern, or a loop of links.
+/// A malformed pattern, a loop of links, or a wildcard that matches a link to nothing.
 pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found>, Error> {
     // `a/./b` keeps only `b` of the path.
     let (pivot, path) = match path.split_once("/./") {
@@ -96,14 +96,15 @@ pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found
     let fixed: Vec<_> = fixed.iter().map(|name| unescape(name)).collect();
     let start = [pivot.clone(), fixed].concat();
     let mut found = Vec::new();
-    let mut add = |unfollowed: &[Vec<u8>]| -> Result<(), Error> {
+    let mut add = |unfollowed: &[Vec<u8>]| -> Result<bool, Error> {
         let base = unfollowed.last().cloned().unwrap_or_default();
         let names = source.resolve(&join(unfollowed), Last::Followed)?;
-        if source.get(&names).is_some() {
+        let is_there = source.get(&names).is_some();
+        if is_there {
             let kept_from = if parents { pivot.len() } else { unfollowed.len() };
             found.push(Found { names, base, unfollowed: unfollowed.to_vec(), kept_from });
         }
-        Ok(())
+        Ok(is_there)
     };
     if pattern.is_empty() {
         add(&start)?;
@@ -122,7 +123,11 @@ pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found
     let mut matched = Vec::new();
     walk(node, &mut Names::new(), &glob, &mut matched);
     for below in matched {
-        add(&[start.clone(), below].concat())?;
+        let path = [start.clone(), below].concat();
+        // As in BuildKit, which follows the link: what is missing is not skipped.
+        if !add(&path)? {
+            return Err(Error::LinkToNowhere(join(&path)));
+        }
     }
     Ok(found)
 }

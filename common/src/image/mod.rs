@@ -26,6 +26,7 @@ pub use size::{Sizes, size_of};
 pub use source::Origin;
 use source::Source;
 
+use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::human::count;
 use crate::oci::{self, Descriptor, ImageConfig, Manifest};
@@ -239,7 +240,7 @@ impl Image {
     /// A blob that is missing or damaged, a layer that is not what the config says, a store
     /// that cannot be written.
     pub fn copy_to(&self, store: &Store) -> Result<(), Error> {
-        self.source.copy(&self.manifest.config, None, store, |_| {})?;
+        self.source.copy(&self.manifest.config, None, MaxSize::default(), store, |_| {})?;
         self.layers().try_for_each(|layer| self.copy_layer_to(&layer, store))?;
         store.put_by(self.descriptor.digest.algorithm(), &self.manifest_bytes)?;
         Ok(())
@@ -251,7 +252,8 @@ impl Image {
     /// # Errors
     /// As [`Image::copy_to`].
     pub fn copy_layer_to(&self, layer: &Layer, store: &Store) -> Result<(), Error> {
-        match self.source.copy(&layer.descriptor, Some(&layer.diff_id), store, |_| {}) {
+        let (diff_id, max_size) = (Some(&layer.diff_id), MaxSize::default());
+        match self.source.copy(&layer.descriptor, diff_id, max_size, store, |_| {}) {
             Err(Error::Store(store::Error::NoBlob(_)))
                 if layer.descriptor.kind() == oci::media_type::Kind::ForeignLayer =>
             {

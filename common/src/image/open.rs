@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::archive::{self, Archive};
 use super::{Error, Image, Origin, Reference, Source, choose};
+use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, ImageConfig, Platform};
@@ -92,6 +93,7 @@ pub struct Found {
     pub names: Vec<String>,
     id: Option<Digest>,
     source: Source,
+    max_size: MaxSize,
 }
 
 impl Found {
@@ -103,7 +105,13 @@ impl Found {
 
     fn new(source: Source, descriptor: Descriptor) -> Self {
         let names = descriptor.ref_name().map(str::to_owned).into_iter().collect();
-        Self { descriptor, names, id: None, source }
+        Self { descriptor, names, id: None, source, max_size: MaxSize::default() }
+    }
+
+    /// The same, with layers that may grow to `max_size` where blobs are checked.
+    #[must_use]
+    pub fn with_max_size(self, max_size: MaxSize) -> Self {
+        Self { max_size, ..self }
     }
 
     fn in_archive(mut archive: Archive, name: Option<&str>) -> Result<Self, Error> {
@@ -139,7 +147,7 @@ impl Found {
     /// # Errors
     /// A blob that is missing or has another size.
     pub fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
-        self.source.blob(blob)
+        Ok(self.source.blob(blob)?.growing_to(self.max_size))
     }
 
     /// Puts a blob into `store`, unless it is there, telling `seen` of each part. With a
@@ -155,7 +163,7 @@ impl Found {
         store: &Store,
         seen: impl FnMut(u64),
     ) -> Result<(), Error> {
-        self.source.copy(blob, diff_id, store, seen)
+        self.source.copy(blob, diff_id, self.max_size, store, seen)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::archive::Archive;
+use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::layer::verify;
 use crate::oci::Descriptor;
@@ -47,11 +48,12 @@ impl Source {
     }
 
     /// Puts a blob into `store`, unless it is there, telling `seen` of each part. With a
-    /// DiffID it is a layer, and checked as one unless it is known.
+    /// DiffID it is a layer, and checked as one that grows no further, unless it is known.
     pub(super) fn copy(
         &self,
         blob: &Descriptor,
         diff_id: Option<&DiffId>,
+        max_size: MaxSize,
         store: &Store,
         mut seen: impl FnMut(u64),
     ) -> Result<(), Error> {
@@ -59,18 +61,18 @@ impl Source {
             seen(blob.len_bytes);
             return match diff_id {
                 Some(diff_id) if !verify::is_known(&blob.digest, diff_id) => {
-                    Ok(store.blob(blob)?.check_as(Some(diff_id))?)
+                    Ok(store.blob(blob)?.growing_to(max_size).check_as(Some(diff_id))?)
                 }
                 _ => Ok(()),
             };
         }
         if let Some(file) = self.file(blob) {
-            if store.adopt(&file, blob, diff_id)? {
+            if store.adopt(&file, blob, diff_id, max_size)? {
                 seen(blob.len_bytes);
                 return Ok(());
             }
         }
-        let reader = self.blob(blob)?;
+        let reader = self.blob(blob)?.growing_to(max_size);
         let reader = match diff_id {
             Some(diff_id) => reader.verified(diff_id),
             None => reader,

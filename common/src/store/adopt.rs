@@ -14,6 +14,7 @@ use rustix::fs::ioctl_ficlone;
 
 use super::blob::link;
 use super::{BlobReader, Error, Store};
+use crate::compression::MaxSize;
 use crate::digest::DiffId;
 use crate::oci::Descriptor;
 
@@ -29,6 +30,7 @@ impl Store {
         file: &Arc<File>,
         blob: &Descriptor,
         diff_id: Option<&DiffId>,
+        max_size: MaxSize,
     ) -> Result<bool, Error> {
         self.hold_blobs()?;
         let blobs = self.make_blobs(blob.digest.algorithm())?;
@@ -43,7 +45,7 @@ impl Store {
         if self.dir.device().map_err(failed)? != dev(&shared)? {
             return Ok(false);
         }
-        BlobReader::new(Arc::clone(&shared), 0, blob).check_as(diff_id)?;
+        BlobReader::new(Arc::clone(&shared), 0, blob).growing_to(max_size).check_as(diff_id)?;
         shared.sync_data().map_err(failed)?;
         match link(&shared, blob.len_bytes, &self.dir, blobs, blob.digest.hex()) {
             Ok(()) => Ok(true),
@@ -86,6 +88,7 @@ mod tests {
 
     use rustix::fs::ioctl_ficlone;
 
+    use crate::compression::MaxSize;
     use crate::digest::Digest;
     use crate::oci::Descriptor;
     use crate::store::Store;
@@ -103,10 +106,10 @@ mod tests {
 
         let mode = |mode| fs::Permissions::from_mode(mode);
         fs::set_permissions(from.blob_path(&digest), mode(0o664)).unwrap();
-        assert_eq!(to.adopt(&file, &blob, None).unwrap(), clones);
+        assert_eq!(to.adopt(&file, &blob, None, MaxSize::default()).unwrap(), clones);
         assert_eq!(to.contains(&blob), clones);
         fs::set_permissions(from.blob_path(&digest), mode(0o644)).unwrap();
-        assert!(to.adopt(&file, &blob, None).unwrap());
+        assert!(to.adopt(&file, &blob, None, MaxSize::default()).unwrap());
         assert_eq!(inode(&from) == inode(&to), !clones);
         assert_eq!(fs::read(to.blob_path(&digest)).unwrap(), b"content");
     }
@@ -119,7 +122,7 @@ mod tests {
         let blob = Descriptor::new("", Digest::of(b"content"), 7);
         fs::write(from.blob_path(&blob.digest), b"CONTENT").unwrap();
         let file = Arc::new(from.blob_file(&blob).unwrap());
-        let error = to.adopt(&file, &blob, None).unwrap_err();
+        let error = to.adopt(&file, &blob, None, MaxSize::default()).unwrap_err();
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("mismatch"));
         assert!(!to.contains(&blob));
     }

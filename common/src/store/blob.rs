@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::dir::{Dir, Links};
 use super::{Error, Store};
 use crate::cli::cleanup::{self, Guard};
+use crate::compression::MaxSize;
 use crate::digest::{Algorithm, DiffId, Digest, Hasher, Hashing};
 use crate::layer::verify::{self, Verifier};
 use crate::oci::Descriptor;
@@ -229,6 +230,7 @@ pub struct BlobReader {
     expected: Digest,
     hasher: Option<Hasher>,
     verifier: Option<Verifier>,
+    max_size: MaxSize,
 }
 
 /// Where a blob's bytes are.
@@ -288,7 +290,21 @@ impl BlobReader {
         let expected = descriptor.digest.clone();
         let hasher = Some(Hasher::new(expected.algorithm()));
         let len_bytes = descriptor.len_bytes;
-        Self { bytes, position: 0, len_bytes, expected, hasher, verifier: None }
+        Self {
+            bytes,
+            position: 0,
+            len_bytes,
+            expected,
+            hasher,
+            verifier: None,
+            max_size: MaxSize::default(),
+        }
+    }
+
+    /// The blob as a layer that may grow to `max_size`, for a check that comes next.
+    #[must_use]
+    pub fn growing_to(self, max_size: MaxSize) -> Self {
+        Self { max_size, ..self }
     }
 
     /// Checks the blob as a layer too, unless it is known to be one with this DiffID: see
@@ -296,7 +312,9 @@ impl BlobReader {
     #[must_use]
     pub fn verified(mut self, diff_id: &DiffId) -> Self {
         if !verify::is_known(&self.expected, diff_id) {
-            self.verifier = Some(Verifier::new(self.expected.clone(), diff_id.clone()));
+            let growth = self.max_size.growth(Some(self.len_bytes));
+            let verifier = Verifier::new(self.expected.clone(), diff_id.clone(), growth);
+            self.verifier = Some(verifier);
         }
         self
     }

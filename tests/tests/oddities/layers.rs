@@ -302,6 +302,15 @@ fn no_tool_lets_a_layer_grow_beyond_its_limit() {
     let sandbox = Sandbox::new();
     let big = layer(&[("file", &vec![0; 8 << 20])]);
     let reference = with_layer(&sandbox, LAYER_GZIP, &compressed(Format::Gzip, &big), &big);
+    // While it is checked on its way.
+    for destination in ["big", "docker-archive:big.tar"] {
+        let refused = sandbox.run(&["img-copy", "--max-size=1M", &reference, destination]);
+        let refused = refused.outcome();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status, 2, "{said}");
+        assert!(said.contains("limit of 1048576 bytes"), "{said}");
+        assert!(said.ends_with("img-copy: hint: allow more with --max-size SIZE\n"), "{said}");
+    }
     sandbox.run(&["img-copy", &reference, "big"]).succeeds();
     fs::write(sandbox.path("Containerfile"), "FROM scratch\nCOPY --from=big / /\n").unwrap();
     fs::write(sandbox.path("Run"), "FROM big\nRUN true\n").unwrap();

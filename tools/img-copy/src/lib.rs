@@ -52,6 +52,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
 
     let (found, repository) = source.find(&cli.location, &pulling)?;
+    let found = found.with_max_size(cli.limit.max_size());
     let root = match cli.all {
         true => Node::all(&found),
         false => found.image(cli.platform.as_ref()).map(Node::of),
@@ -72,9 +73,10 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let copied = copy::copy(&found, &root, &wishes, layers, target.as_ref());
     let digest = copied.map_err(|problem| {
         let is_layer = cause::<verify::Error>(&problem).is_some();
-        match is_layer && may_trust {
-            true => failure(problem).hint("--no-verify-layers copies the image as it is"),
-            false => failure(problem),
+        let failure = failure(problem);
+        match is_layer && may_trust && failure.hint_text().is_none() {
+            true => failure.hint("--no-verify-layers copies the image as it is"),
+            false => failure,
         }
     })?;
     if !place.is_standard() {

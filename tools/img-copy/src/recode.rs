@@ -47,7 +47,10 @@ pub(crate) fn recode<W: Write>(
     let mut encoder = Encoder::new(out, recode.format, level).map_err(io)?;
     let unchecked = diff_id.filter(|diff_id| !verify::is_known(&layer.digest, diff_id));
     // Of what is inflated already, the archive alone is left to be checked.
-    let mut verifier = unchecked.map(|diff_id| Verifier::new(diff_id.0.clone(), diff_id.clone()));
+    let mut verifier = unchecked.map(|diff_id| {
+        let growth = recode.max_size.growth(Some(layer.len_bytes));
+        Verifier::new(diff_id.0.clone(), diff_id.clone(), growth)
+    });
     let mut part = vec![0; PART_LEN_BYTES];
     loop {
         let len = plain.read(&mut part).map_err(io)?;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::{Error, remember, verify};
-use crate::compression::{Growth, MaxSize};
+use crate::compression::Growth;
 use crate::digest::{DiffId, Digest};
 
 /// How much is passed on at a time. A blob that is no longer is checked without a thread.
@@ -20,6 +20,7 @@ const CHUNKS_WAITING: usize = 4;
 pub struct Verifier {
     blob: Digest,
     diff_id: DiffId,
+    growth: Growth,
     chunk: Vec<u8>,
     worker: Option<Worker>,
 }
@@ -33,10 +34,10 @@ struct Worker {
 }
 
 impl Verifier {
-    /// Begins the check that `blob` is a layer with this DiffID.
+    /// Begins the check that `blob` is a layer with this DiffID that grows no further.
     #[must_use]
-    pub fn new(blob: Digest, diff_id: DiffId) -> Self {
-        Self { blob, diff_id, chunk: Vec::new(), worker: None }
+    pub fn new(blob: Digest, diff_id: DiffId, growth: Growth) -> Self {
+        Self { blob, diff_id, growth, chunk: Vec::new(), worker: None }
     }
 
     /// Takes in the next bytes of the blob. The verdict comes at the end, when the blob's
@@ -63,7 +64,7 @@ impl Verifier {
     /// The blob is not a layer with this DiffID.
     pub fn finish(mut self) -> Result<(), Error> {
         match self.worker.take() {
-            None => verify(&*self.chunk, &self.blob, &self.diff_id, growth())?,
+            None => verify(&*self.chunk, &self.blob, &self.diff_id, self.growth)?,
             Some(worker) => worker.finish(mem::take(&mut self.chunk))?,
         }
         remember(&self.blob, &self.diff_id);
@@ -74,7 +75,7 @@ impl Verifier {
     fn pass_on(&mut self) -> Result<(), Error> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
-            none => none.insert(Worker::start(&self.blob, &self.diff_id)?),
+            none => none.insert(Worker::start(&self.blob, &self.diff_id, self.growth.clone())?),
         };
         let mut empty = worker.read.try_recv().unwrap_or_default();
         empty.clear();
@@ -85,12 +86,12 @@ impl Verifier {
 }
 
 impl Worker {
-    fn start(blob: &Digest, diff_id: &DiffId) -> Result<Self, Error> {
+    fn start(blob: &Digest, diff_id: &DiffId, growth: Growth) -> Result<Self, Error> {
         let (chunks, waiting) = sync_channel(CHUNKS_WAITING);
         let (emptied, read) = channel();
         let (blob, diff_id) = (blob.clone(), diff_id.clone());
         let stream = Chunks { waiting, emptied, chunk: Vec::new(), position: 0 };
-        let run = move || verify(stream, &blob, &diff_id, growth());
+        let run = move || verify(stream, &blob, &diff_id, growth);
         let thread = thread::Builder::new().name("verify".into()).spawn(run);
         Ok(Self { chunks, read, thread: thread.map_err(Error::Thread)? })
     }
@@ -103,11 +104,6 @@ impl Worker {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
-}
-
-/// As much as every layer may grow to.
-fn growth() -> Growth {
-    MaxSize::default().growth(None)
 }
 
 /// The blob as the thread reads it.

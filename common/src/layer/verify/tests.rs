@@ -29,7 +29,8 @@ fn compressed(bytes: &[u8], format: Format) -> Vec<u8> {
 /// What both ways of checking say of `blob`.
 fn verdict(blob: &[u8], diff_id: &DiffId) -> Result<(), Error> {
     let digest = Digest::of(blob);
-    let mut passing = Verifier::new(digest.clone(), diff_id.clone());
+    let mut passing =
+        Verifier::new(digest.clone(), diff_id.clone(), MaxSize::default().growth(None));
     for piece in blob.chunks(70_001) {
         passing.update(piece).unwrap();
     }
@@ -79,7 +80,8 @@ fn another_layer_and_what_is_no_layer_are_told() {
 #[test]
 fn a_check_that_is_given_up_ends() {
     let plain = layer(3 << 20);
-    let mut passing = Verifier::new(Digest::of(b"x"), DiffId(Digest::of(b"y")));
+    let mut passing =
+        Verifier::new(Digest::of(b"x"), DiffId(Digest::of(b"y")), MaxSize::default().growth(None));
     passing.update(&plain).unwrap();
     drop(passing);
 }

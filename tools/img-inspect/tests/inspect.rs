@@ -92,7 +92,7 @@ fn documents_of_a_compressed_archive_are_read_without_a_copy_of_it() {
     let said = limited("ulimit -f 2048; cat app.tgz | $IMG_INSPECT --raw -");
     assert_eq!(Digest::of(said.as_bytes()), image, "{said}");
     // What holds nothing may have no end.
-    let said = limited("ulimit -f 2048; $IMG_INSPECT - < /dev/zero");
+    let said = limited("ulimit -f 2048; timeout 30 $IMG_INSPECT - < /dev/zero");
     assert!(said.ends_with(nothing), "{said}");
 }
 

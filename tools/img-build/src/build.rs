@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::plan::{Base, Plan, Stages};
 use crate::scope::Scope;
+use crate::scratch::Scratch;
 use crate::state::State;
 use crate::step::files::Verb;
 use crate::step::mounts::Secret;
@@ -34,6 +35,8 @@ const MAX_HELD_LEN_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Builder {
     pub(crate) store: Arc<Store>,
+    /// What removes the store, if it is there for this build alone.
+    pub(crate) _own_store: Option<Scratch>,
     pub(crate) location: Location,
     /// Where derived data may be kept.
     pub(crate) cache_dir: Option<PathBuf>,

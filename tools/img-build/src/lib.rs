@@ -8,6 +8,7 @@ mod context;
 mod error;
 mod glob;
 mod input;
+mod place;
 mod plan;
 mod result;
 mod scope;
@@ -108,11 +109,14 @@ fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
     let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
     let identity = format!("{}\n{label}", context_dir.display());
-    let store = cli.store.create()?;
+    let (store, own_store) = place::open(cli, cache_dir.as_deref()).map_err(failure)?;
+    // The results of steps are found by their store, which is gone after this.
+    let base = cache_dir.as_deref().filter(|_| own_store.is_none());
     Ok(Builder {
         location: cli.store.clone(),
-        cache: Cache::new(cache_dir.as_deref(), store.path(), cli.no_cache),
+        cache: Cache::new(base, store.path(), cli.no_cache),
         store: Arc::new(store),
+        _own_store: own_store,
         cache_dir,
         max_size: cli.limit.max_size(),
         context,

@@ -109,3 +109,37 @@ fn the_same_build_is_the_same_image_everywhere() {
     bench.write("Containerfile", "FROM scratch");
     assert_eq!(bench.run(&["ctx"], b"").status, 2);
 }
+
+#[test]
+fn an_image_that_goes_elsewhere_needs_no_writable_store() {
+    let Some(mut bench) = Bench::new().for_user() else { return support::skip("no setpriv") };
+    bench.env.insert("SOURCE_DATE_EPOCH".into(), "1700000000".into());
+    bench.write("Containerfile", "FROM scratch\nCOPY nonce /base\n");
+    assert_eq!(bench.run(&["-t", "base", "ctx"], b"").status, 0);
+    bench.write("Containerfile", "FROM base\nCOPY nonce /\nWORKDIR /dir\n");
+    let store = bench.path("store");
+    let chmod = |mode: &str| {
+        let changed = Command::new("chmod").args(["-R", mode]).arg(&store).status();
+        assert!(changed.unwrap().success());
+    };
+    chmod("a-w");
+    let built = bench.run(&["-o", "oci:out", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    for arguments in [&["ctx"][..], &["-t", "name", "-o", "oci:out", "ctx"]] {
+        let refused = bench.run(arguments, b"");
+        assert_eq!((refused.status, refused.stderr.lines().count()), (2, 1), "{}", refused.stderr);
+        assert!(refused.stderr.contains("ermission denied"), "{}", refused.stderr);
+    }
+    let run = bench.path("cache/layerutils/run");
+    assert_eq!(std::fs::read_dir(run).map_or(0, Iterator::count), 0, "its own store is left");
+    let of_stores = std::fs::read_dir(bench.path("cache/layerutils/build")).unwrap();
+    assert_eq!(of_stores.count(), 1, "results are kept for a store that is gone");
+    chmod("u+w");
+    let again = bench.run(&["-o", "oci:again", "ctx"], b"");
+    assert_eq!((again.stdout.as_str(), again.status), (built.stdout.as_str(), 0));
+    chmod("a-w");
+    bench.env.insert("LAYERUTILS_STORE".into(), store.join("missing").display().to_string());
+    let built = bench.run(&["-o", "oci:none", "-"], b"FROM scratch\nWORKDIR /dir\n");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    chmod("u+w");
+}

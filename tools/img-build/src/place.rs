@@ -1,0 +1,41 @@
+//! Where layers are put while a build goes on: the store, or a directory of its own if the
+//! store cannot be written and nothing has to stay in it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use common::store::{self, Store};
+use rustix::fs::Access;
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::scratch::Scratch;
+
+/// A store to write to, and the directory that it vanishes with if it is not the user's.
+///
+/// # Errors
+/// A store that cannot be written, if the image is to stay in it.
+pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<(Store, Option<Scratch>), Error> {
+    let stays = cli.destination.is_none() || !cli.names.is_empty();
+    let is_read_only = |source: &std::io::Error| {
+        matches!(source.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)
+    };
+    match cli.store.create() {
+        Ok(store) if stays || is_writable(store.path()) => Ok((store, None)),
+        Err(store::Error::Io { source, .. }) if !stays && is_read_only(&source) => own(cache),
+        Ok(_) => own(cache),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_writable(store: &Path) -> bool {
+    let blobs = store.join("blobs/sha256");
+    [store, &blobs].iter().all(|dir| rustix::fs::access(*dir, Access::WRITE_OK).is_ok())
+}
+
+fn own(cache: Option<&Path>) -> Result<(Store, Option<Scratch>), Error> {
+    // The cache may be as read-only as the store.
+    let scratch = Scratch::new(cache).or_else(|_| Scratch::new(None))?;
+    let store = Store::create(&scratch.dir("store")?)?;
+    Ok((store, Some(scratch)))
+}

@@ -25,6 +25,7 @@
 //! | [`layer`] | whiteouts, overlay forms, a changeset applied or computed |
 //! | [`cache`] | the folder of what can be made again |
 //! | [`scratch`] | directories that vanish with the processes that use them |
+//! | [`codec`] | files of the cache that are read on every build |
 //! | [`oci`] | descriptor, manifest, index, config |
 //! | [`store`] | the OCI layout that holds our images |
 //! | [`image`] | references, and images wherever they are |
@@ -36,6 +37,7 @@
 
 pub mod cache;
 pub mod cli;
+pub mod codec;
 pub mod compression;
 pub mod containerfile;
 pub mod descriptors;

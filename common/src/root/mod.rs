@@ -28,7 +28,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-pub(crate) use locate::MAX_LINKS;
 pub use locate::{Links, Located, Missing, Unreachable, locate};
 pub(crate) use path::MAX_NAME_LEN_BYTES;
 pub use path::{InvalidPath, join, push, split};

@@ -34,6 +34,9 @@ pub(crate) enum Error {
     LinkToNothing(Vec<u8>),
     #[error("layer {layer}")]
     Layer { layer: Digest, source: std::io::Error },
+    /// What no tree takes, wherever the layer is applied.
+    #[error("{place}: {}", show(.path))]
+    Member { place: String, path: Vec<u8>, source: common::layer::apply::Problem },
     #[error("DiffID mismatch: expected {expected}, got {actual}")]
     DiffId { expected: DiffId, actual: Digest },
     #[error(transparent)]
@@ -53,7 +56,9 @@ pub(crate) enum Error {
     #[error(transparent)]
     Epoch(#[from] common::time::InvalidEpoch),
     #[error(transparent)]
-    Resolve(#[from] crate::tree::ResolveError),
+    Resolve(#[from] common::layer::tree::ResolveError),
+    #[error("directories are nested more than {0} deep")]
+    TooDeep(usize),
     #[error(transparent)]
     Ignore(#[from] crate::context::PatternError),
     #[error(transparent)]
@@ -100,6 +105,13 @@ impl Error {
             Self::Containerfile { .. } => Some("-f can name a Containerfile anywhere".into()),
             _ => None,
         }
+    }
+
+    pub(crate) fn member(
+        place: impl Into<String>,
+    ) -> impl FnOnce((Vec<u8>, common::layer::apply::Problem)) -> Self {
+        let place = place.into();
+        move |(path, source)| Self::Member { place, path, source }
     }
 
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {

@@ -116,9 +116,9 @@ fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
     spooled.rewind().map_err(standard_input)?;
     let len_bytes = spooled.metadata().map_err(standard_input)?.len();
     let growth = cli.limit.max_size().growth(Some(len_bytes));
-    let (members, archive) = of_archive(spooled, growth).map_err(standard_input)?;
+    let scanned = of_archive(spooled, growth).map_err(standard_input)?;
     let mut tree = Tree::new();
-    tree.apply(&members, &archive)?;
+    tree.apply(scanned).map_err(Error::member("standard input"))?;
     tree.forget_owners();
     let names = match cli.file_path() {
         Some(path) => vec![path],

@@ -3,7 +3,6 @@
 mod build;
 mod cache;
 mod cli;
-mod codec;
 mod context;
 mod error;
 mod glob;

@@ -121,8 +121,9 @@ impl State {
     pub(crate) fn tree(&mut self, reading: Reading<'_>) -> Result<Arc<Tree>, Error> {
         let mut tree = self.tree.take().unwrap_or_else(|| Arc::new(Tree::new()));
         for layer in self.layers.get(self.applied..).unwrap_or_default() {
-            let (members, archive) = of_layer(reading, layer)?;
-            Arc::make_mut(&mut tree).apply(&members, &archive)?;
+            let scanned = of_layer(reading, layer)?;
+            let refused = Error::member(format!("layer {}", layer.descriptor.digest));
+            Arc::make_mut(&mut tree).apply(scanned).map_err(refused)?;
         }
         self.applied = self.layers.len();
         self.tree = Some(Arc::clone(&tree));

@@ -42,6 +42,14 @@ impl Device {
     }
 }
 
+/// Refuses devices that no layer may make, or that Linux cannot hold.
+///
+/// # Errors
+/// Those of [`Device::of`].
+pub(crate) fn check_device(kind: &Kind) -> Result<(), Problem> {
+    Device::of(kind).map(drop)
+}
+
 /// Linux keeps 12 bits of major and 20 of minor number (`MINORBITS`), and cuts off
 /// the rest without a word.
 fn number(major: u32, minor: u32) -> Result<u64, Problem> {

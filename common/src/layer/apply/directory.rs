@@ -13,11 +13,10 @@ use super::names::MAX_RACES;
 use super::options::Ownership;
 use super::state::Births;
 use super::xattrs;
-use crate::layer::whiteout::{self, Basename};
+use crate::layer::place;
 use crate::root::attributes::{self, Target};
 use crate::root::{Ahead, DirId, Walk};
-use crate::tar::{Entry, Kind, Xattrs};
-use crate::time::Timestamp;
+use crate::tar::Entry;
 
 impl Engine<'_> {
     pub(super) fn put_directory(
@@ -98,10 +97,7 @@ impl Engine<'_> {
         name: &[u8],
         below: Option<lower::Found>,
     ) -> Result<DirId, Problem> {
-        // The path of an entry has no such name; the target of a link may.
-        if whiteout::classify(name) != Basename::Plain {
-            return Err(Problem::WhiteoutComponent(name.to_vec()));
-        }
+        place::check_parent(name)?;
         let entry = match below {
             Some(lower::Found::Directory(entry)) => *entry,
             _ => self.undescribed(),
@@ -111,23 +107,14 @@ impl Engine<'_> {
         Ok(id)
     }
 
-    /// What a parent that no layer describes looks like: what tar(1) as root would
-    /// make, and the same whenever it is made.
+    /// What a parent that no layer describes looks like; ours, if owners are not kept.
     fn undescribed(&self) -> Entry {
+        let entry = place::undescribed();
         let (uid, gid) = match self.options.ownership {
-            Ownership::Keep => (0, 0),
+            Ownership::Keep => (entry.uid, entry.gid),
             Ownership::Drop => self.ourselves,
         };
-        Entry {
-            path: Vec::new(),
-            kind: Kind::Directory,
-            mode: 0o755,
-            uid,
-            gid,
-            mtime: Timestamp::EPOCH,
-            len_bytes: 0,
-            xattrs: Xattrs::new(),
-        }
+        Entry { uid, gid, ..entry }
     }
 
     /// Takes away what a lower layer says of a directory that this layer has but

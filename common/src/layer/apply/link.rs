@@ -4,14 +4,15 @@
 //! Which of the last two is meant shows only at the end of the layer, so a link to
 //! anything that the layer has not made yet waits until then.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Error, Problem, Tried as _};
-use super::place::{LinkTarget, link_target};
+use crate::layer::place::{LinkTarget, link_target};
 use crate::layer::whiteout::LINK_STORE;
 use crate::root::{DirId, Walk};
 use crate::tar::Entry;
@@ -23,12 +24,17 @@ type Name = (DirId, Vec<u8>);
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// By the name they will have, of which the last entry counts.
-    waiting: BTreeMap<Name, Waiting>,
+    waiting: HashMap<Name, Waiting>,
+    /// How many links had to wait so far.
+    arrived: usize,
 }
 
 /// A link whose target was not there when it came.
 #[derive(Debug)]
 struct Waiting {
+    /// Its place among the links that had to wait: the order in which they are tried,
+    /// here as in memory, so that the same one of several bad links is reported.
+    order: usize,
     path: Vec<u8>,
     target: Vec<u8>,
 }
@@ -63,7 +69,9 @@ impl Engine<'_> {
             // What it replaces goes now, so that an entry for this name that is yet
             // to come is seen to be the last.
             self.clear(at, name)?;
-            let waiting = Waiting { path: entry.path.clone(), target: target.to_vec() };
+            self.links.arrived += 1;
+            let order = self.links.arrived;
+            let waiting = Waiting { order, path: entry.path.clone(), target: target.to_vec() };
             self.links.waiting.insert((at, name.to_vec()), waiting);
         }
         self.touch(at);
@@ -74,6 +82,7 @@ impl Engine<'_> {
     /// there, so that a long chain of them, in whatever order, is no work.
     pub(super) fn finish_links(&mut self) -> Result<(), Error> {
         let mut ready: Vec<_> = std::mem::take(&mut self.links.waiting).into_iter().collect();
+        ready.sort_unstable_by_key(|(_, link)| Reverse(link.order));
         let mut lacking: HashMap<Name, Vec<(Name, Waiting)>> = HashMap::new();
         while let Some((own, link)) = ready.pop() {
             let (at, name) = &own;
@@ -89,7 +98,7 @@ impl Engine<'_> {
                 Err(problem) => return Err(problem.at(&link.path)),
             }
         }
-        match lacking.into_values().flatten().min_by(|one, other| one.0.cmp(&other.0)) {
+        match lacking.into_values().flatten().min_by_key(|(_, link)| link.order) {
             None => Ok(()),
             Some((_, link)) => Err(Problem::LinkTargetMissing(link.target).at(&link.path)),
         }

@@ -46,7 +46,6 @@ mod options;
 mod overlay;
 mod parents;
 mod pipeline;
-mod place;
 mod set_id;
 mod small;
 mod state;
@@ -65,9 +64,9 @@ use crate::root::Root;
 use crate::tar;
 
 pub use below::Lowers;
+pub(crate) use device::check_device;
 pub use error::{Error, Problem};
 pub use options::{Devices, Form, Namespace, Options, Ownership, SetId};
-pub(crate) use place::{LinkTarget, Place, What, link_target};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};
 

@@ -24,6 +24,33 @@ impl Ahead {
         Self { names: components.iter().map(|name| name.to_vec()).collect(), links: 0 }
     }
 
+    /// The next name, which is no longer ahead then.
+    pub fn pop(&mut self) -> Option<Vec<u8>> {
+        self.names.pop_front()
+    }
+
+    /// Whether there are no more names.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Puts the target of a symbolic link ahead. Says whether it starts at the root.
+    ///
+    /// # Errors
+    /// `ELOOP` after too many links.
+    pub fn follow(&mut self, target: &[u8]) -> Result<bool, Errno> {
+        self.links += 1;
+        if self.links > MAX_LINKS {
+            return Err(Errno::LOOP);
+        }
+        let names = target.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+        for name in names.rev() {
+            self.names.push_front(name.to_vec());
+        }
+        Ok(target.first() == Some(&b'/'))
+    }
+
     /// Whether the way leads up again.
     #[must_use]
     pub fn climbs(&self) -> bool {
@@ -120,13 +147,5 @@ impl Tree<'_> {
 /// # Errors
 /// `ELOOP` after too many links.
 pub fn follow(at: DirId, target: &[u8], ahead: &mut Ahead) -> Result<DirId, Errno> {
-    ahead.links += 1;
-    if ahead.links > MAX_LINKS {
-        return Err(Errno::LOOP);
-    }
-    let names = target.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
-    for name in names.rev() {
-        ahead.names.push_front(name.to_vec());
-    }
-    Ok(if target.first() == Some(&b'/') { DirId::ROOT } else { at })
+    Ok(if ahead.follow(target)? { DirId::ROOT } else { at })
 }

@@ -7,13 +7,14 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use common::layer::tree::{InodeId, NodeId};
 use common::root::Root;
-use common::tar::Xattrs;
+use common::tar::{Kind, Xattrs};
 use common::time::Timestamp;
 
 use super::{Hashed, Matched, Patterns};
 use crate::error::Error;
-use crate::tree::{Attributes, Content, File, HostRoot, Kind, Node, Tree};
+use crate::tree::{Attributes, Content, File, HostRoot, Item, Tree};
 
 struct Reader<'a> {
     root: Arc<HostRoot>,
@@ -21,7 +22,7 @@ struct Reader<'a> {
     hashed: &'a mut Hashed,
     tree: Tree,
     /// Files of several names, by device and inode.
-    groups: HashMap<(u64, u64), u64>,
+    inodes: HashMap<(u64, u64), InodeId>,
 }
 
 /// Reads names and attributes, no contents. Owners are root's: who checked the
@@ -34,24 +35,16 @@ pub(super) fn read(dir: &Path, patterns: &Patterns, hashed: &mut Hashed) -> Resu
         patterns,
         hashed,
         tree: Tree::new(),
-        groups: HashMap::new(),
+        inodes: HashMap::new(),
     };
     let metadata = fs::metadata(dir).map_err(Error::file(dir))?;
-    let mut top = Node::directory(attributes(&metadata));
-    reader.fill(&mut top, dir, b"", &Matched::default())?;
-    reader.tree.root = top;
+    reader.tree.describe(&[], attributes(&metadata));
+    reader.fill(NodeId::ROOT, dir, b"", &Matched::default())?;
     Ok(reader.tree)
 }
 
 impl Reader<'_> {
-    fn fill(
-        &mut self,
-        node: &mut Node,
-        dir: &Path,
-        path: &[u8],
-        parent: &Matched,
-    ) -> Result<(), Error> {
-        let Kind::Directory(children) = &mut node.kind else { return Ok(()) };
+    fn fill(&mut self, at: NodeId, dir: &Path, path: &[u8], parent: &Matched) -> Result<(), Error> {
         for entry in fs::read_dir(dir).map_err(Error::file(dir))? {
             let entry = entry.map_err(Error::file(dir))?;
             let name = entry.file_name().into_vec();
@@ -68,46 +61,47 @@ impl Reader<'_> {
             if excluded && !metadata.is_dir() {
                 continue;
             }
-            let Some(mut child) = self.node(&metadata, &host, &path)? else { continue };
             if metadata.is_dir() {
-                self.fill(&mut child, &host, &path, &matched)?;
+                let child = self.tree.put_in(at, &name, Item::directory(attributes(&metadata)));
+                self.fill(child, &host, &path, &matched)?;
                 // It was walked for what may be wanted in it, and nothing was.
-                if excluded && child.children().is_some_and(std::collections::BTreeMap::is_empty) {
-                    continue;
+                if excluded && self.tree.at(child).children().next().is_none() {
+                    self.tree.remove_from(at, &name);
                 }
+                continue;
             }
-            children.insert(name, child);
+            self.put(at, &name, &metadata, &host, &path)?;
         }
         Ok(())
     }
 
-    fn node(
+    /// Puts what is no directory into the tree.
+    fn put(
         &mut self,
+        at: NodeId,
+        name: &[u8],
         metadata: &fs::Metadata,
         host: &Path,
         path: &[u8],
-    ) -> Result<Option<Node>, Error> {
+    ) -> Result<(), Error> {
         let kind = metadata.file_type();
         let device = metadata.rdev();
         let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-        let kind = if kind.is_dir() {
-            return Ok(Some(Node::directory(attributes(metadata))));
-        } else if kind.is_file() {
-            let group = (metadata.nlink() > 1).then(|| {
-                let key = (metadata.dev(), metadata.ino());
-                if let Some(group) = self.groups.get(&key) {
-                    return *group;
-                }
-                let group = self.tree.new_group();
-                self.groups.insert(key, group);
-                group
-            });
+        let identity =
+            (kind.is_file() && metadata.nlink() > 1).then(|| (metadata.dev(), metadata.ino()));
+        if let Some(inode) = identity.and_then(|identity| self.inodes.get(&identity)) {
+            self.tree.put_name_in(at, name, *inode);
+            return Ok(());
+        }
+        let mut file = None;
+        let kind = if kind.is_file() {
             let content = Content::Host { root: Arc::clone(&self.root), path: path.to_vec() };
             let digest = self.hashed.digest(path, metadata);
-            Kind::File(File { len_bytes: metadata.len(), content, group, digest })
+            file = Some(File { len_bytes: metadata.len(), content, digest });
+            Kind::File
         } else if kind.is_symlink() {
             let target = fs::read_link(host).map_err(Error::file(host))?;
-            Kind::Symlink(target.as_os_str().as_bytes().to_vec())
+            Kind::Symlink { target: target.as_os_str().as_bytes().to_vec() }
         } else if kind.is_fifo() {
             Kind::Fifo
         } else if kind.is_char_device() {
@@ -116,9 +110,12 @@ impl Reader<'_> {
             Kind::BlockDevice { major, minor }
         } else {
             // A socket means nothing without the process behind it.
-            return Ok(None);
+            return Ok(());
         };
-        Ok(Some(Node { attributes: attributes(metadata), kind }))
+        let item = Item { kind, attributes: attributes(metadata), file };
+        let id = self.tree.put_in(at, name, item);
+        self.inodes.extend(identity.zip(self.tree.at(id).inode_id()));
+        Ok(())
     }
 }
 

@@ -14,10 +14,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use common::codec::{Cursor, put_bytes, read_summed, write_summed};
 use common::digest::Digest;
 use common::time;
-
-use crate::codec::{Cursor, put_bytes, read_summed, write_summed};
 
 /// Changes whenever the bytes mean something else.
 const MAGIC: &[u8; 8] = b"luhash01";

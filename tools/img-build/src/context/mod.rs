@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::document;
+use common::layer::tree::NodeId;
 use common::name::show_path;
 use common::root::Root;
 
@@ -19,7 +20,7 @@ pub(crate) use hashed::Hashed;
 pub(crate) use ignore::{Matched, PatternError, Patterns};
 
 use crate::error::Error;
-use crate::tree::{self, Kind, Last, Tree};
+use crate::tree::{Last, Names, Tree, check_depth, file_of, join};
 
 /// Ignore files larger than this are no ignore files.
 const MAX_IGNORE_LEN_BYTES: u64 = 4 << 20;
@@ -67,7 +68,7 @@ impl Context {
             Source::Archive(tree) => {
                 let patterns = archived_ignore_file(tree)?;
                 let whole = std::mem::replace(tree, Tree::new());
-                filtered(whole, &patterns)
+                filtered(whole, &patterns)?
             }
             Source::Nothing => Tree::new(),
         };
@@ -150,34 +151,45 @@ pub(crate) fn archived(
     limit_bytes: u64,
 ) -> Result<Option<Vec<u8>>, Error> {
     let failed = |source| Error::Read { path: path.into(), source };
-    let names = tree.resolve(path, Last::Followed)?;
-    match tree.get(&names).map(|node| &node.kind) {
-        Some(Kind::File(file)) if file.len_bytes > limit_bytes => {
-            Err(failed(document::too_large(limit_bytes)))
-        }
-        Some(Kind::File(file)) => file.small(limit_bytes).map(Some).map_err(failed),
-        Some(_) => Err(failed(document::not_regular())),
-        None => match tree.get(&tree.resolve(path, Last::NotFollowed)?) {
+    let Some(node) = tree.get(&tree.resolve(path, Last::Followed)?) else {
+        return match tree.get(&tree.resolve(path, Last::NotFollowed)?) {
             Some(_) => Err(failed(document::leads_out())),
             None => Ok(None),
-        },
+        };
+    };
+    match file_of(node) {
+        Some(file) if file.len_bytes > limit_bytes => Err(failed(document::too_large(limit_bytes))),
+        Some(file) => file.small(limit_bytes).map(Some).map_err(failed),
+        None => Err(failed(document::not_regular())),
     }
 }
 
 /// The tree without what is ignored.
-fn filtered(mut tree: Tree, patterns: &Patterns) -> Tree {
-    fn walk(node: &mut tree::Node, path: &[u8], patterns: &Patterns, parent: &Matched) {
-        let Kind::Directory(children) = &mut node.kind else { return };
-        children.retain(|name, child| {
-            let path = if path.is_empty() { name.clone() } else { [path, name].join(&b'/') };
-            let (excluded, matched) = patterns.excludes(&path, parent);
-            walk(child, &path, patterns, &matched);
-            !excluded
-                || child
-                    .children()
-                    .is_some_and(|children| !children.is_empty() && patterns.may_include_again())
-        });
+fn filtered(mut tree: Tree, patterns: &Patterns) -> Result<Tree, Error> {
+    filter(&mut tree, NodeId::ROOT, &mut Names::new(), patterns, &Matched::default())?;
+    Ok(tree)
+}
+
+fn filter(
+    tree: &mut Tree,
+    at: NodeId,
+    path: &mut Names,
+    patterns: &Patterns,
+    parent: &Matched,
+) -> Result<(), Error> {
+    check_depth(path)?;
+    let children: Vec<_> =
+        tree.at(at).children().map(|(name, child)| (name.to_vec(), child.id())).collect();
+    for (name, child) in children {
+        path.push(name.clone());
+        let (excluded, matched) = patterns.excludes(&join(path), parent);
+        filter(tree, child, path, patterns, &matched)?;
+        path.pop();
+        let is_kept =
+            !excluded || patterns.may_include_again() && tree.at(child).children().next().is_some();
+        if !is_kept {
+            tree.remove_from(at, &name);
+        }
     }
-    walk(&mut tree.root, b"", patterns, &Matched::default());
-    tree
+    Ok(())
 }

@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::glob::has_wildcards;
 use crate::state::State;
 use crate::tree::{
-    Attributes, File, Kind, Last, Names, Node, Planned, Tree, components, planned, write_layer,
+    Attributes, File, Item, Last, Names, Node, Planned, Tree, components, file_of, planned,
+    write_layer,
 };
 
 /// COPY or ADD.
@@ -179,14 +180,10 @@ fn add_archive(
     destination: &[u8],
     max_size: MaxSize,
 ) -> Result<bool, Error> {
-    let Some(Kind::File(file)) = source.get(&found.names).map(|node| &node.kind) else {
-        return Ok(false);
-    };
+    let Some(file) = source.get(&found.names).and_then(file_of) else { return Ok(false) };
     let failed = |source: io::Error| Error::Read { path: found.base.clone(), source };
-    let Some((members, archive)) = unpack::open(file, max_size).map_err(failed)? else {
-        return Ok(false);
-    };
-    copying.unpack(&members, &archive, destination)?;
+    let Some(scanned) = unpack::open(file, max_size).map_err(failed)? else { return Ok(false) };
+    copying.unpack(scanned, destination)?;
     Ok(true)
 }
 
@@ -211,6 +208,6 @@ fn inline(name: &str, body: &str, mtime: Timestamp) -> Result<(Tree, Found), Err
     let [_] = names.as_slice() else {
         return Err(Error::Other(format!("'{name}' is not a file name")));
     };
-    tree.put(&names, Node { attributes, kind: Kind::File(file) });
+    tree.put(&names, Item::file(attributes, file));
     Ok((tree, Found::exactly(names)))
 }

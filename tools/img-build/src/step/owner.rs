@@ -1,7 +1,7 @@
 //! `--chown` and the owner of WORKDIR: names are looked up in the image's own files.
 
 use crate::error::Error;
-use crate::tree::{Kind, Last, Tree};
+use crate::tree::{Last, Tree, file_of};
 
 /// A passwd file larger than this is none.
 const MAX_LEN_BYTES: u64 = 1 << 20;
@@ -49,9 +49,7 @@ pub(crate) fn resolve(owner: &str, tree: &Tree) -> Result<(u32, u32), Error> {
 /// The fields of the line for `name`, none if there is no such line.
 fn lookup(tree: &Tree, path: &str, name: &str) -> Result<Vec<String>, Error> {
     let names = tree.resolve(path.as_bytes(), Last::Followed)?;
-    let Some(Kind::File(file)) = tree.get(&names).map(|node| &node.kind) else {
-        return Ok(Vec::new());
-    };
+    let Some(file) = tree.get(&names).and_then(file_of) else { return Ok(Vec::new()) };
     let failed = |source| Error::Read { path: path.into(), source };
     let bytes = file.small(MAX_LEN_BYTES).map_err(failed)?;
     let text = String::from_utf8_lossy(&bytes);
@@ -62,7 +60,7 @@ fn lookup(tree: &Tree, path: &str, name: &str) -> Result<Vec<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::resolve;
-    use crate::tree::{Attributes, File, Kind, Node, Tree, components};
+    use crate::tree::{Attributes, File, Item, Tree, components};
     use common::time::Timestamp;
 
     #[test]
@@ -73,9 +71,9 @@ mod tests {
         for (path, text) in
             [("etc/passwd", "root:x:0:0:\nann:x:7:8:Ann\n"), ("etc/group", "staff:x:50:ann\n")]
         {
-            let kind = Kind::File(File::of_bytes(text.as_bytes()));
+            let file = File::of_bytes(text.as_bytes());
             let names: Vec<_> = components(path.as_bytes()).collect();
-            tree.put(&names, Node { attributes: attributes.clone(), kind });
+            tree.put(&names, Item::file(attributes.clone(), file));
         }
         for (owner, expected) in [
             ("ann", Some((7, 8))),

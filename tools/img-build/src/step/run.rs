@@ -21,7 +21,7 @@ use crate::cli::Network;
 use crate::error::Error;
 use crate::scratch::Scratch;
 use crate::state::State;
-use crate::tree::{Names, Tree, components};
+use crate::tree::{Attributes, Names, Tree, components};
 
 /// How much of the output of a command that failed is shown.
 const SHOWN_LEN_BYTES: u64 = 64 * 1024;
@@ -210,7 +210,8 @@ impl<W: std::io::Write> diff::Sink for WithOwners<W> {
         match before {
             Some(before) if change.kind == diff::ChangeKind::Changed => {
                 let mut entry = change.entry.clone();
-                (entry.uid, entry.gid) = (before.attributes.uid, before.attributes.gid);
+                let Attributes { uid, gid, .. } = Attributes::of(before);
+                (entry.uid, entry.gid) = (uid, gid);
                 self.writer.change(diff::Change { entry: &entry, ..change })
             }
             _ => self.writer.change(change),

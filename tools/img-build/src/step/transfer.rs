@@ -8,13 +8,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use common::layer::tree::InodeId;
+use common::tar;
 use common::time::Timestamp;
 
 use super::chmod::Chmod;
 use crate::context::{Matched, Patterns};
 use crate::error::Error;
 use crate::glob::{DoubleStar, Glob, has_wildcards};
-use crate::tree::{Attributes, Kind, Last, Names, Node, Tree, check_depth, components, join};
+use crate::tree::{Attributes, Item, Last, Names, Node, Tree, check_depth, components, join};
 
 /// How files change on the way.
 #[derive(Debug)]
@@ -36,15 +38,18 @@ impl Rules {
         Attributes { uid, gid, ..Attributes::implied(self.now) }
     }
 
-    pub(crate) fn attributes(&self, node: &Node) -> Attributes {
-        let mut attributes = node.attributes.clone();
+    /// What becomes of something.
+    pub(crate) fn changed(&self, mut item: Item) -> Item {
+        let attributes = &mut item.attributes;
         if let Some((uid, gid)) = self.owner {
             (attributes.uid, attributes.gid) = (uid, gid);
         }
-        if let (Some(chmod), false) = (&self.chmod, matches!(node.kind, Kind::Symlink(_))) {
-            attributes.mode = chmod.apply(attributes.mode, node.is_directory());
+        let is_link = matches!(item.kind, tar::Kind::Symlink { .. });
+        if let (Some(chmod), false) = (&self.chmod, is_link) {
+            let is_directory = item.kind == tar::Kind::Directory;
+            attributes.mode = chmod.apply(attributes.mode, is_directory);
         }
-        attributes
+        item
     }
 }
 
@@ -54,8 +59,8 @@ pub(crate) struct Copying<'a> {
     pub(crate) target: &'a mut Tree,
     pub(crate) changed: &'a mut BTreeSet<Names>,
     pub(crate) rules: &'a Rules,
-    /// Groups of hard links: the source's and the target's.
-    groups: HashMap<u64, u64>,
+    /// Files of several names: the source's inodes and the target's.
+    inodes: HashMap<InodeId, InodeId>,
 }
 
 /// What one source of an instruction stands for.
@@ -121,7 +126,7 @@ pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found
     let real = source.resolve(&join(&start), Last::Followed)?;
     let Some(node) = source.get(&real) else { return Ok(found) };
     let mut matched = Vec::new();
-    walk(node, &mut Names::new(), &glob, &mut matched);
+    walk(node, &mut Names::new(), &glob, &mut matched)?;
     for below in matched {
         let path = [start.clone(), below].concat();
         // As in BuildKit, which follows the link: what is missing is not skipped.
@@ -132,16 +137,23 @@ pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found
     Ok(found)
 }
 
-fn walk(node: &Node, here: &mut Names, glob: &Glob, matched: &mut Vec<Names>) {
-    for (name, child) in node.children().into_iter().flatten() {
-        here.push(name.clone());
+fn walk(
+    node: Node<'_>,
+    here: &mut Names,
+    glob: &Glob,
+    matched: &mut Vec<Names>,
+) -> Result<(), Error> {
+    check_depth(here)?;
+    for (name, child) in node.children() {
+        here.push(name.to_vec());
         if glob.matches(&join(here)) {
             matched.push(here.clone());
         } else {
-            walk(child, here, glob, matched);
+            walk(child, here, glob, matched)?;
         }
         here.pop();
     }
+    Ok(())
 }
 
 /// The names in a path, `..` resolved as far as the root.
@@ -175,7 +187,7 @@ impl<'a> Copying<'a> {
         changed: &'a mut BTreeSet<Names>,
         rules: &'a Rules,
     ) -> Self {
-        Self { target, changed, rules, groups: HashMap::new() }
+        Self { target, changed, rules, inodes: HashMap::new() }
     }
 
     /// Copies one thing that was found to `destination`, an absolute path; a slash
@@ -212,11 +224,11 @@ impl<'a> Copying<'a> {
             // It is a copy of that directory, but for the mode: as in BuildKit, what
             // receives the contents of a directory is an ordinary one.
             let mut attributes = self.rules.implied();
-            attributes.mtime = node.attributes.mtime;
+            attributes.mtime = Attributes::of(node).mtime;
             if let Some(chmod) = &self.rules.chmod {
                 attributes.mode = chmod.apply(attributes.mode, true);
             }
-            self.target.set_attributes(&names, attributes);
+            self.target.describe(&names, attributes);
         }
         self.merge(node, &names, &mut Names::new(), &Matched::default())
     }
@@ -253,10 +265,12 @@ impl<'a> Copying<'a> {
             }
             let real = source.resolve(&join(path), Last::Followed)?;
             let node = source.get(&real).filter(|node| node.is_directory());
-            let attributes =
-                node.map_or_else(|| self.rules.implied(), |node| self.rules.attributes(node));
+            let attributes = node.map_or_else(
+                || self.rules.implied(),
+                |node| self.rules.changed(Item::of(node)).attributes,
+            );
             self.make(names)?;
-            self.target.set_attributes(names, attributes);
+            self.target.describe(names, attributes);
         }
         Ok(())
     }
@@ -264,14 +278,14 @@ impl<'a> Copying<'a> {
     /// Copies what is in a directory into one that is there.
     fn merge(
         &mut self,
-        node: &Node,
+        node: Node<'_>,
         names: &Names,
         below: &mut Names,
         matched: &Matched,
     ) -> Result<(), Error> {
-        for (name, child) in node.children().into_iter().flatten() {
-            below.push(name.clone());
-            let at: Names = [names.as_slice(), std::slice::from_ref(name)].concat();
+        for (name, child) in node.children() {
+            below.push(name.to_vec());
+            let at: Names = [names.as_slice(), &[name.to_vec()]].concat();
             let (excluded, matched) = self.rules.excludes.excludes(&join(below), matched);
             if !child.is_directory() {
                 if !excluded {
@@ -292,48 +306,65 @@ impl<'a> Copying<'a> {
     /// if there is any.
     fn merge_excluded(
         &mut self,
-        node: &Node,
+        node: Node<'_>,
         names: &Names,
         below: &mut Names,
         matched: &Matched,
     ) -> Result<(), Error> {
-        if !self.any_included(node, below, matched) {
+        if !self.any_included(node, below, matched)? {
             return Ok(());
         }
         self.place(node, names)?;
         self.merge(node, names, below, matched)
     }
 
-    fn any_included(&self, node: &Node, below: &mut Names, matched: &Matched) -> bool {
-        node.children().into_iter().flatten().any(|(name, child)| {
-            below.push(name.clone());
+    fn any_included(
+        &self,
+        node: Node<'_>,
+        below: &mut Names,
+        matched: &Matched,
+    ) -> Result<bool, Error> {
+        check_depth(below)?;
+        for (name, child) in node.children() {
+            below.push(name.to_vec());
             let (excluded, matched) = self.rules.excludes.excludes(&join(below), matched);
-            let included = !excluded || self.any_included(child, below, &matched);
+            let included = !excluded || self.any_included(child, below, &matched)?;
             below.pop();
-            included
-        })
+            if included {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Puts one node in its place; of a directory, not what is in it.
-    pub(crate) fn place(&mut self, node: &Node, names: &Names) -> Result<(), Error> {
+    fn place(&mut self, node: Node<'_>, names: &Names) -> Result<(), Error> {
+        let shared = node.inode().filter(|inode| inode.names() > 1).and(node.inode_id());
+        self.place_item(Item::of(node), names, shared)
+    }
+
+    /// Puts something in its place. Names of one inode of the source are names of one
+    /// in the target.
+    pub(crate) fn place_item(
+        &mut self,
+        item: Item,
+        names: &Names,
+        shared: Option<InodeId>,
+    ) -> Result<(), Error> {
         check_depth(names)?;
-        let attributes = self.rules.attributes(node);
+        let item = self.rules.changed(item);
         let existing = self.target.get(names).map(Node::is_directory);
-        match (node.is_directory(), existing) {
+        match (item.is_directory(), existing) {
             (true, Some(false)) => return Err(Error::DirectoryOverFile(join(names))),
             (false, Some(true)) => return Err(Error::FileOverDirectory(join(names))),
-            (true, Some(true)) => self.target.set_attributes(names, attributes),
-            (true, None) => self.target.put(names, Node::directory(attributes)),
-            (false, _) => {
-                let mut kind = node.kind.clone();
-                if let Kind::File(file) = &mut kind {
-                    file.group = file.group.map(|group| {
-                        let target = &mut *self.target;
-                        *self.groups.entry(group).or_insert_with(|| target.new_group())
-                    });
+            (true, Some(true)) => self.target.describe(names, item.attributes),
+            _ => match shared.and_then(|source| self.inodes.get(&source)) {
+                Some(inode) => self.target.put_name(names, *inode),
+                None => {
+                    let inode = self.target.put(names, item);
+                    self.inodes.extend(shared.zip(inode));
                 }
-                self.target.put(names, Node { attributes, kind });
-            }
+            },
         }
         self.changed.insert(names.clone());
         Ok(())

@@ -1,20 +1,16 @@
 //! ADD of a local archive: its members, put below the destination.
 
-use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
 
 use common::compression::{Decoder, MaxSize};
+use common::layer::tree::NodeRef;
 use common::layer::whiteout::PREFIX;
 use common::root::split;
 use common::tar;
 
 use super::transfer::Copying;
 use crate::error::Error;
-use crate::tree::{
-    Archive, Attributes, Content, File, Kind, Last, Member, Names, Node, Scanned, components, join,
-    of_archive,
-};
+use crate::tree::{File, Item, Last, Names, Node, Scanned, components, join, of_archive};
 
 /// How much of a file tells whether it is an archive: a tar header, or enough of a
 /// compressed one.
@@ -58,8 +54,7 @@ impl Copying<'_> {
     /// A member whose name climbs, or that no layer can hold.
     pub(crate) fn unpack(
         &mut self,
-        members: &[Member],
-        archive: &Arc<Archive>,
+        (members, archive): Scanned,
         destination: &[u8],
     ) -> Result<(), Error> {
         let top = self.target.resolve(destination, Last::Followed)?;
@@ -78,21 +73,22 @@ impl Copying<'_> {
             at.push(last);
             match &member.entry.kind {
                 tar::Kind::HardLink { target } => self.link(&top, target, &at)?,
-                _ => self.replace(node(member, archive), &at)?,
+                _ => self.replace(Item::of_member(member, &archive), &at)?,
             }
         }
         Ok(())
     }
 
-    fn replace(&mut self, node: Node, at: &Names) -> Result<(), Error> {
+    fn replace(&mut self, item: Item, at: &Names) -> Result<(), Error> {
         let is_directory = self.target.get(at).map(Node::is_directory);
-        if node.is_directory() && is_directory == Some(false) {
+        if item.is_directory() && is_directory == Some(false) {
             // A directory of the archive takes the place of a link or a file.
-            self.target.put(at, Node::directory(self.rules.attributes(&node)));
+            let item = self.rules.changed(item);
+            self.target.put(at, item);
             self.changed.insert(at.clone());
             return Ok(());
         }
-        self.place(&node, at)
+        self.place_item(item, at, None)
     }
 
     /// Another name for the file that an earlier member made.
@@ -100,42 +96,15 @@ impl Copying<'_> {
         split(target).map_err(|source| Error::InvalidPath { path: target.to_vec(), source })?;
         let below = [top.clone(), components(target).collect()].concat();
         let names = self.target.resolve(&join(&below), Last::NotFollowed)?;
-        let group = self.target.new_group();
-        let Some(mut node) = self.target.get(&names).filter(|node| !node.is_directory()).cloned()
-        else {
+        let node = self.target.get(&names).filter(|node| !node.is_directory());
+        let Some(inode) = node.and_then(NodeRef::inode_id) else {
             return Err(Error::LinkToNothing(join(at)));
         };
         if self.target.get(at).is_some_and(Node::is_directory) {
             return Err(Error::FileOverDirectory(join(at)));
         }
-        if let Kind::File(file) = &mut node.kind {
-            file.group.get_or_insert(group);
-        }
-        for names in [&names, at] {
-            self.target.put(names, node.clone());
-            self.changed.insert(names.clone());
-        }
+        self.target.put_name(at, inode);
+        self.changed.extend([names, at.clone()]);
         Ok(())
     }
-}
-
-fn node(member: &Member, archive: &Arc<Archive>) -> Node {
-    let entry = &member.entry;
-    let attributes = Attributes::of(entry);
-    let kind = match &entry.kind {
-        tar::Kind::Directory | tar::Kind::HardLink { .. } => Kind::Directory(BTreeMap::new()),
-        tar::Kind::File => Kind::File(File {
-            len_bytes: entry.len_bytes,
-            content: Content::Member { archive: Arc::clone(archive), position: member.position },
-            group: None,
-            digest: Arc::new(member.digest.clone().map(Into::into).unwrap_or_default()),
-        }),
-        tar::Kind::Symlink { target } => Kind::Symlink(target.clone()),
-        tar::Kind::CharDevice { major, minor } => Kind::CharDevice { major: *major, minor: *minor },
-        tar::Kind::BlockDevice { major, minor } => {
-            Kind::BlockDevice { major: *major, minor: *minor }
-        }
-        tar::Kind::Fifo => Kind::Fifo,
-    };
-    Node { attributes, kind }
 }

@@ -17,8 +17,6 @@ use common::tar;
 pub(crate) struct File {
     pub(crate) len_bytes: u64,
     pub(crate) content: Content,
-    /// The same number: names of one file.
-    pub(crate) group: Option<u64>,
     /// Of its content; asked for with [`File::digest`].
     pub(crate) digest: Arc<OnceLock<Digest>>,
 }
@@ -120,7 +118,6 @@ impl File {
         Self {
             len_bytes: bytes.len() as u64,
             content: Content::Bytes(bytes.into()),
-            group: None,
             digest: Arc::new(OnceLock::from(Digest::of(bytes))),
         }
     }

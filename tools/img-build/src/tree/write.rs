@@ -9,7 +9,9 @@ use common::root::split;
 use common::tar::{self, Entry};
 use common::time::Timestamp;
 
-use super::{Attributes, File, Kind, Names, Node, Tree, join};
+use common::layer::tree::InodeId;
+
+use super::{Attributes, File, Names, Node, Tree, file_of, join};
 use crate::error::Error;
 
 /// One entry of the layer to be.
@@ -46,7 +48,7 @@ pub(crate) fn planned<'t>(
             all.insert(names.clone(), true);
         }
     }
-    let mut groups: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    let mut first_names: BTreeMap<InodeId, Vec<u8>> = BTreeMap::new();
     let mut planned = Vec::new();
     for (names, is_change) in all {
         let Some(node) = tree.get(&names) else { continue };
@@ -55,8 +57,8 @@ pub(crate) fn planned<'t>(
         if names.last().is_some_and(|name| name.starts_with(PREFIX)) {
             return Err(Error::ReservedName(path));
         }
-        let (kind, content) = kind(node, &path, &mut groups);
-        let Attributes { mode, uid, gid, mtime, xattrs } = node.attributes.clone();
+        let (kind, content) = kind(node, &path, &mut first_names);
+        let Attributes { mode, uid, gid, mtime, xattrs } = Attributes::of(node);
         let mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         let len_bytes = content.map_or(0, |file| file.len_bytes);
         let entry = Entry { path, kind, mode, uid, gid, mtime, len_bytes, xattrs };
@@ -66,29 +68,18 @@ pub(crate) fn planned<'t>(
 }
 
 fn kind<'t>(
-    node: &'t Node,
+    node: Node<'t>,
     path: &[u8],
-    groups: &mut BTreeMap<u64, Vec<u8>>,
+    first_names: &mut BTreeMap<InodeId, Vec<u8>>,
 ) -> (tar::Kind, Option<&'t File>) {
-    let kind = match &node.kind {
-        Kind::Directory(_) => tar::Kind::Directory,
-        Kind::Symlink(target) => tar::Kind::Symlink { target: target.clone() },
-        Kind::CharDevice { major, minor } => tar::Kind::CharDevice { major: *major, minor: *minor },
-        Kind::BlockDevice { major, minor } => {
-            tar::Kind::BlockDevice { major: *major, minor: *minor }
+    let shared = node.inode().filter(|inode| inode.names() > 1).and(node.inode_id());
+    if let Some(inode) = shared {
+        if let Some(target) = first_names.get(&inode) {
+            return (tar::Kind::HardLink { target: target.clone() }, None);
         }
-        Kind::Fifo => tar::Kind::Fifo,
-        Kind::File(file) => match file.group.and_then(|group| groups.get(&group)) {
-            Some(target) => tar::Kind::HardLink { target: target.clone() },
-            None => {
-                if let Some(group) = file.group {
-                    groups.insert(group, path.to_vec());
-                }
-                return (tar::Kind::File, Some(file));
-            }
-        },
-    };
-    (kind, None)
+        first_names.insert(inode, path.to_vec());
+    }
+    (node.kind().clone(), file_of(node))
 }
 
 /// Writes the entries as a layer.

@@ -5,9 +5,9 @@
 use std::io;
 use std::path::Path;
 
-use common::cache;
-use common::digest::Digest;
-use common::document;
+use crate::cache;
+use crate::digest::Digest;
+use crate::document;
 
 /// Length of the checksum, in hexadecimal.
 const SUM_LEN: usize = 64;
@@ -16,26 +16,30 @@ const SUM_LEN: usize = 64;
 const MAX_LEN_BYTES: u64 = 1 << 30;
 
 /// Appends a byte string.
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u64).to_le_bytes());
     out.extend(bytes);
 }
 
 /// Bytes that are taken from the front.
-pub(crate) struct Cursor<'a>(pub(crate) &'a [u8]);
+#[derive(Debug)]
+pub struct Cursor<'a>(pub &'a [u8]);
 
 impl Cursor<'_> {
-    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    /// An array.
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*array)
     }
 
-    pub(crate) fn number(&mut self) -> Option<u64> {
+    /// A number.
+    pub fn number(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(crate) fn bytes(&mut self) -> Option<Vec<u8>> {
+    /// A byte string.
+    pub fn bytes(&mut self) -> Option<Vec<u8>> {
         let len = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
@@ -44,12 +48,16 @@ impl Cursor<'_> {
 }
 
 /// Writes a file that appears whole or not at all.
-pub(crate) fn write_summed(path: &Path, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// A place that cannot be written.
+pub fn write_summed(path: &Path, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
     cache::write(path, &[magic, body, Digest::of(body).hex().as_bytes()])
 }
 
 /// The body of a file that [`write_summed`] wrote.
-pub(crate) fn read_summed(path: &Path, magic: &[u8; 8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn read_summed(path: &Path, magic: &[u8; 8]) -> Option<Vec<u8>> {
     let mut bytes = document::found(path, MAX_LEN_BYTES).ok()?;
     let body = bytes.strip_prefix(magic)?;
     let (body, sum) = body.split_at_checked(body.len().checked_sub(SUM_LEN)?)?;

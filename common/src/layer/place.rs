@@ -1,11 +1,12 @@
-//! What a member of a layer speaks of, as far as its header tells: the rules that
-//! hold for every tree, in one place for all who read layers.
+//! What a member of a layer speaks of, as far as its header tells: the rules that hold
+//! for every tree, decided once for the directory that a layer is applied to
+//! ([`crate::layer::apply`]) and for the model of it in memory ([`crate::layer::tree`]).
 
-use super::device::Device;
-use super::error::Problem;
+use crate::layer::apply::{Problem, check_device};
 use crate::layer::whiteout::{self, Basename};
 use crate::root;
-use crate::tar::{Entry, Kind};
+use crate::tar::{Entry, Kind, Xattrs};
+use crate::time::Timestamp;
 
 /// The longest target of a symbolic link: `PATH_MAX` with its final NUL.
 const MAX_TARGET_LEN_BYTES: usize = 4095;
@@ -91,7 +92,34 @@ fn check_kind(kind: &Kind) -> Result<(), Problem> {
             Err(Problem::SymlinkTarget { len_bytes: target.len() })
         }
         Kind::HardLink { target } => link_target(target).map(drop),
-        kind => Device::of(kind).map(drop),
+        kind => check_device(kind),
+    }
+}
+
+/// Whether a parent that is not there may be made under this name. The path of a member
+/// has no other; the target of a link may.
+///
+/// # Errors
+/// The name of a whiteout.
+pub(crate) fn check_parent(name: &[u8]) -> Result<(), Problem> {
+    match whiteout::classify(name) {
+        Basename::Plain => Ok(()),
+        _ => Err(Problem::WhiteoutComponent(name.to_vec())),
+    }
+}
+
+/// A directory that no layer describes: what tar(1) as root would make, and the same
+/// whenever it is made.
+pub(crate) fn undescribed() -> Entry {
+    Entry {
+        path: Vec::new(),
+        kind: Kind::Directory,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: Timestamp::EPOCH,
+        len_bytes: 0,
+        xattrs: Xattrs::new(),
     }
 }
 

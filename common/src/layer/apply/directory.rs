@@ -15,7 +15,7 @@ use super::state::Births;
 use super::xattrs;
 use crate::layer::place;
 use crate::root::attributes::{self, Target};
-use crate::root::{Ahead, DirId, Walk};
+use crate::root::{Ahead, DirId, Removed, Walk};
 use crate::tar::Entry;
 
 impl Engine<'_> {
@@ -32,13 +32,8 @@ impl Engine<'_> {
                 return Ok(());
             }
         }
-        let hidden = self.whiteouts.contains(at, name);
         let id = self.make_directory(at, name, entry.mode)?;
-        self.describe(id, entry)?;
-        if hidden {
-            self.set_opaque(id)?;
-        }
-        Ok(())
+        self.describe(id, entry)
     }
 
     /// The directory that the link `name` in `at` leads to.
@@ -54,7 +49,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A directory called `name` in `at`: the one that is there, or a new one.
+    /// A directory called `name` in `at`: the one that is there, or a new one. A file or
+    /// a whiteout that it replaces has hidden what lower layers have there.
     pub(super) fn make_directory(
         &mut self,
         at: DirId,
@@ -65,6 +61,7 @@ impl Engine<'_> {
             return Ok(known);
         }
         let mode = Mode::from_raw_mode(mode & 0o777 | 0o700);
+        let mut replaces = false;
         for _ in 0..MAX_RACES {
             let new = self.within(at, "create a directory", |fd| {
                 match rustix::fs::mkdirat(fd, name, mode) {
@@ -78,10 +75,13 @@ impl Engine<'_> {
                     self.directory(id).fresh |= new;
                     // It has taken the place of a file that the layer made before.
                     self.touched.remove(at, name);
+                    if replaces {
+                        self.set_opaque(id)?;
+                    }
                     return Ok(id);
                 }
                 Err(Errno::NOTDIR | Errno::LOOP) => {
-                    self.clear(at, name)?;
+                    replaces |= self.clear(at, name)? != Removed::Nothing;
                 }
                 Err(error) => return Err(error).tried("open it"),
             }

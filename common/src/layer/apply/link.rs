@@ -67,8 +67,9 @@ impl Engine<'_> {
     ) -> Result<(), Problem> {
         if self.link(at, name, target, Targets::Own)? != Outcome::Made {
             // What it replaces goes now, so that an entry for this name that is yet
-            // to come is seen to be the last.
+            // to come is seen to be the last, and lower layers lack it from here on.
             self.clear(at, name)?;
+            self.write_whiteout(at, name)?;
             self.links.arrived += 1;
             let order = self.links.arrived;
             let waiting = Waiting { order, path: entry.path.clone(), target: target.to_vec() };

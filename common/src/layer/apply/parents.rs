@@ -48,7 +48,7 @@ impl Engine<'_> {
                 Walk::Missing { at: above, name } => {
                     let below = self.look_below(above, &name)?;
                     if let Some(lower::Found::Link(_, target)) = &below {
-                        at = root::follow(above, target, &mut ahead).tried("resolve its path")?;
+                        at = root::follow(above, target, &mut ahead).tried("open its directory")?;
                         continue;
                     }
                     let is_lower = matches!(below, Some(lower::Found::Directory(_)));
@@ -66,12 +66,7 @@ impl Engine<'_> {
                     if ahead.climbs() {
                         return Err(Problem::ClimbsFromNowhere);
                     }
-                    let hidden = self.whiteouts.contains(above, &name);
-                    self.clear(above, &name)?;
                     at = self.make_parent(above, &name, None)?;
-                    if hidden {
-                        self.set_opaque(at)?;
-                    }
                 }
             }
         };

@@ -91,7 +91,7 @@ pub enum Error {
     #[error("blob {0} is missing")]
     NoBlob(Digest),
     /// A blob whose length is not what its descriptor says.
-    #[error("blob {digest}: size mismatch: expected {expected} bytes, got {actual}")]
+    #[error("blob {digest}: size mismatch: expected {}, got {actual}", crate::human::count(*.expected, "byte", "bytes"))]
     Size {
         /// Which blob.
         digest: Digest,

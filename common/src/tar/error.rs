@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::human::count;
 use crate::name::show;
 
 /// An archive that cannot be read or written.
@@ -115,7 +116,7 @@ pub enum Problem {
     #[error("an extended header without a member")]
     Dangling,
     /// Less content than the entry says.
-    #[error("content ends after {got} of {expected} bytes")]
+    #[error("content ends after {got} of {}", count(*.expected, "byte", "bytes"))]
     Short {
         /// Bytes there were.
         got: u64,
@@ -123,7 +124,7 @@ pub enum Problem {
         expected: u64,
     },
     /// More content than the entry says.
-    #[error("content is longer than {expected} bytes")]
+    #[error("content is longer than {}", count(*.expected, "byte", "bytes"))]
     Long {
         /// Bytes there had to be.
         expected: u64,

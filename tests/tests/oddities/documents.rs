@@ -232,7 +232,7 @@ const TABLE: &[Oddity] = &[
     Oddity {
         name: "a wrong size of a manifest",
         make: |s| described(s, |image| image["size"] = json!(1)),
-        expected: all(Refuse("size mismatch: expected 1 bytes, got ")),
+        expected: all(Refuse("size mismatch: expected 1 byte, got ")),
     },
     Oddity {
         name: "a size beyond all disks",

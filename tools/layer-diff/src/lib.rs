@@ -9,6 +9,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Compress, Failure, Status, message};
 use common::compression::Format;
 use common::descriptors::AllowMany;
+use common::human::count;
 use common::layer::diff::{LayerWriter, Owner, PipedLayer, Reason, Summary};
 use common::name::show;
 use common::progress::Progress;
@@ -99,7 +100,8 @@ fn write_layer(plan: &Plan, compress: Compress) -> Result<Summary, Failure> {
     if let Some(diff_id) = diff_id {
         let digest = digest.as_ref().unwrap_or(&diff_id);
         message::verbose(format_args!("DiffID {diff_id}"));
-        message::verbose(format_args!("digest {digest}, {len_bytes} bytes"));
+        let bytes = count(len_bytes, "byte", "bytes");
+        message::verbose(format_args!("digest {digest}, {bytes}"));
     }
     Ok(summary)
 }

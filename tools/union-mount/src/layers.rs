@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use common::cli::{Failure, cleanup};
 use common::compression::MaxSize;
+use common::human::count;
 use common::image::{self, Image, Reference};
 use common::layer::apply::{Devices, NotKept, Options, SetId};
 use common::layer::overlay;
@@ -46,7 +47,8 @@ impl Stack {
         let total = own + layers.directories.len();
         let wanted = layers.at.map_or(total, std::num::NonZeroUsize::get);
         if wanted > total {
-            return Err(Failure::new(format!("--at {wanted}: there are {total} layers")));
+            let layers = count(total as u64, "layer", "layers");
+            return Err(Failure::new(format!("--at {wanted}: only {layers} to show")));
         }
         let mut directories = layers.directories;
         directories.truncate(wanted.saturating_sub(own));

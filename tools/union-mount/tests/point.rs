@@ -145,7 +145,7 @@ fn the_plan_is_printed_and_nothing_is_mounted() {
         assert!(plan.contains("\"nodev\": true"), "{plan}");
         let few = run(&["--print", "--at", "4", "a", "b", "c", "mnt"]);
         assert_eq!(few.status, Some(2));
-        assert_eq!(few.stderr, "union-mount: --at 4: there are 3 layers\n");
+        assert_eq!(few.stderr, "union-mount: --at 4: only 3 layers to show\n");
         assert_eq!(scratch.names(), ["union-mount"]);
     });
 }

@@ -5,6 +5,7 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::digest::{DiffId, Digest};
+use crate::human::count;
 use crate::name::show;
 use crate::root::InvalidPath;
 use crate::tar;
@@ -45,7 +46,7 @@ pub enum Error {
         found: DiffId,
     },
     /// A stream that is not as long as expected.
-    #[error("length mismatch: expected {expected} bytes, got {found}")]
+    #[error("length mismatch: expected {}, got {found}", count(*.expected, "byte", "bytes"))]
     Length {
         /// What it should be, in bytes.
         expected: u64,

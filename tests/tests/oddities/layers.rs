@@ -230,7 +230,7 @@ const TABLE: &[Oddity] = &[
                 fs::create_dir(m.file(layer)).unwrap();
             })
         },
-        expected: all(Refuse("not a regular file")),
+        expected: all(Refuse("is a directory")),
     },
     Oddity {
         name: "a foreign layer that is elsewhere",

@@ -78,8 +78,12 @@ fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(error) = source {
         let text = words(error);
-        // A transparent wrapper says the same words twice.
-        if !line.ends_with(&text) {
+        // A transparent wrapper says the same words twice. A path may by chance end as
+        // what is before it does, and is said all the same.
+        let is_said = line
+            .strip_suffix(&text)
+            .is_some_and(|before| before.is_empty() || before.ends_with(": "));
+        if !is_said {
             let _ = write!(line, ": {text}");
         }
         source = error.source();
@@ -111,6 +115,12 @@ mod tests {
     fn the_line_carries_every_source_once() {
         let failure = Failure::from(Outer(std::io::Error::other("disk on fire")));
         assert_eq!(failure.line(), "usr/bin/x: disk on fire");
+    }
+
+    #[test]
+    fn the_line_carries_a_source_that_the_words_before_it_end_with() {
+        let failure = Failure::from(Outer(std::io::Error::other("x")));
+        assert_eq!(failure.line(), "usr/bin/x: x");
     }
 
     #[test]

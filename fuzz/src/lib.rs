@@ -19,6 +19,7 @@ mod diff_apply;
 mod generate;
 mod mend;
 mod merge;
+mod model;
 pub mod mutate;
 mod oci;
 mod pax;
@@ -35,12 +36,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "tar_reader", run: tar_reader::run },
     Target { name: "pax", run: pax::run },
     Target { name: "compression", run: compression::run },
     Target { name: "apply", run: apply::run },
     Target { name: "merge", run: merge::run },
+    Target { name: "model", run: model::run },
     Target { name: "diff_apply", run: diff_apply::run },
     Target { name: "containerfile", run: containerfile::run },
     Target { name: "oci", run: oci::run },

@@ -6,14 +6,14 @@
 #[path = "../../layer-diff/tests/support/mod.rs"]
 mod support;
 
+#[path = "odd/generate.rs"]
+mod generate;
 mod odd;
 
 use std::path::{Path, PathBuf};
 
 use common::layer::diff::{ContentPolicy, Options};
-use common::tar::{Entry, Kind, Xattrs};
-use common::time::Timestamp;
-use odd::{OddLayer, law_3, merged, without_links};
+use odd::{OddLayer, law_3, law_7, merged, without_links};
 use proptest::prelude::*;
 use support::law::{config, scratch};
 use support::model::{Tree, make, tree, two_trees};
@@ -78,6 +78,15 @@ proptest! {
         let slices: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
         law_3(&base, &slices, scratch().path()).map_err(TestCaseError::fail)?;
     }
+
+    #[test]
+    fn layers_of_whatever_members_mean_the_same_in_memory(
+        layers in prop::collection::vec(odd_layer(), 1..5),
+    ) {
+        let layers: Vec<Vec<u8>> = layers.iter().map(OddLayer::write).collect();
+        let slices: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+        law_7(&slices, scratch().path()).map_err(TestCaseError::fail)?;
+    }
 }
 
 /// A tree for layers to be applied to, with or without symbolic links.
@@ -85,61 +94,7 @@ fn base() -> BoxedStrategy<Tree> {
     prop_oneof![tree(), tree().prop_map(|tree| without_links(&tree))].boxed()
 }
 
-/// A layer of such members.
+/// A layer of whatever members.
 fn odd_layer() -> BoxedStrategy<OddLayer> {
-    prop::collection::vec(member(), 0..10).prop_map(OddLayer).boxed()
-}
-
-/// A member with few names, so that they meet: whiteouts after what they might
-/// hide, links to anything, directories that no layer describes.
-fn member() -> BoxedStrategy<(Entry, Vec<u8>)> {
-    let name = || prop::sample::select(vec!["a", "b", "a-b"]);
-    let path = || prop::collection::vec(name(), 1..4).prop_map(|names| names.join("/"));
-    let target = prop_oneof![
-        3 => path(),
-        2 => path().prop_map(|path| format!("/{path}")),
-        1 => (path(), path()).prop_map(|(one, other)| format!("{one}/../{other}")),
-        1 => Just("..".into()),
-        1 => Just(".".into()),
-        1 => Just(".wh..wh.plnk/a".into()),
-    ];
-    let beside = |path: &str, name: &str| match path.rsplit_once('/') {
-        Some((parent, _)) => format!("{parent}/{name}"),
-        None => name.to_owned(),
-    };
-    let whiteout = move |path: String| {
-        let name = path.rsplit('/').next().unwrap();
-        beside(&path, &format!(".wh.{name}"))
-    };
-    let stored = prop::sample::select(vec![".wh..wh.plnk/1", ".wh..wh.plnk/2"]);
-    let kind = prop_oneof![
-        4 => (path(), prop::sample::select(vec!["one", "two"]))
-            .prop_map(|(path, text)| (path, Kind::File, text.as_bytes().to_vec())),
-        3 => path().prop_map(|path| (path, Kind::Directory, Vec::new())),
-        2 => (path(), target)
-            .prop_map(|(p, t)| (p, Kind::Symlink { target: t.into_bytes() }, Vec::new())),
-        1 => (path(), stored.clone())
-            .prop_map(|(p, t)| (p, Kind::HardLink { target: t.into() }, Vec::new())),
-        3 => (path(), path())
-            .prop_map(|(p, t)| (p, Kind::HardLink { target: t.into_bytes() }, Vec::new())),
-        3 => path().prop_map(move |path| (whiteout(path), Kind::File, Vec::new())),
-        1 => path().prop_map(move |path| (beside(&path, ".wh..wh..opq"), Kind::File, Vec::new())),
-        1 => Just(("./".to_owned(), Kind::Directory, Vec::new())),
-        1 => stored.prop_map(|path| (path.into(), Kind::File, b"stored".to_vec())),
-    ];
-    (kind, 1..5_i64, prop::sample::select(vec![0o700, 0o751, 0o4711]))
-        .prop_map(|((path, kind, content), seconds, mode)| {
-            let entry = Entry {
-                path: path.into_bytes(),
-                kind,
-                mode,
-                uid: 0,
-                gid: 0,
-                mtime: Timestamp::from_seconds(seconds),
-                len_bytes: content.len() as u64,
-                xattrs: Xattrs::new(),
-            };
-            (entry, content)
-        })
-        .boxed()
+    generate::members().prop_map(OddLayer).boxed()
 }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::error::Error as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use common::compression::MaxSize;
 use common::layer::apply;
@@ -19,7 +21,13 @@ use crate::support::snapshot::{Seen, compare, snapshot};
 
 /// The layers as one.
 pub(crate) fn merged(at: &Path, layers: &[&[u8]]) -> Result<Vec<u8>, Error> {
-    let sources: Vec<Source> = layers
+    let mut writer = Writer::new(Vec::new());
+    merge::merge(&sources(at, layers), &mut writer)?;
+    Ok(writer.finish().unwrap())
+}
+
+fn sources(at: &Path, layers: &[&[u8]]) -> Vec<Source> {
+    layers
         .iter()
         .enumerate()
         .map(|(index, layer)| {
@@ -28,10 +36,70 @@ pub(crate) fn merged(at: &Path, layers: &[&[u8]]) -> Result<Vec<u8>, Error> {
             let input = Input::open(path.as_os_str(), Payload::Binary).unwrap();
             Source::new(input, MaxSize::default(), Whole::ByMarker).unwrap()
         })
-        .collect();
+        .collect()
+}
+
+/// Checks that the model of the layers in memory is what they make of an empty directory,
+/// names, attributes and content, and that what is refused is refused in the same words.
+///
+/// # Errors
+/// What is not the same.
+pub(crate) fn law_7(layers: &[&[u8]], scratch: &Path) -> Result<(), String> {
+    let at = |name: &str| {
+        let path = scratch.join(name);
+        fs::create_dir(&path).unwrap();
+        File::open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        path
+    };
     let mut writer = Writer::new(Vec::new());
-    merge::merge(&sources, &mut writer)?;
-    Ok(writer.finish().unwrap())
+    let model = merge::flatten(&sources(scratch, layers), &mut writer);
+    let directory = at("directory");
+    let applied = apply_all(&directory, layers);
+    match (model, applied) {
+        (Ok(_), Ok(())) => {
+            let layer = writer.finish().unwrap();
+            let written = at("written");
+            apply_all(&written, &[&layer]).map_err(|error| format!("not a layer: {error:?}"))?;
+            let differences = compare(&snapshot(&written), &snapshot(&directory));
+            match differences.is_empty() {
+                true => Ok(()),
+                false => Err(format!("{differences:#?} {:?}", members(&layer))),
+            }
+        }
+        (Err(model), Err(applied)) => {
+            // The first line of a merge's error names the layer.
+            let model = model.source().map_or_else(String::new, said);
+            let applied = match &applied {
+                apply::Error::Entry { problem, .. } => said(problem),
+                error => said(error),
+            };
+            match model == applied {
+                true => Ok(()),
+                false => Err(format!("refused as '{model}', and as '{applied}'")),
+            }
+        }
+        (Ok(_), Err(error)) if depends_on_the_file_system(&error) => Ok(()),
+        (model, applied) => Err(format!("{model:?}, and {applied:?}")),
+    }
+}
+
+/// An error and its causes, as they are shown.
+fn said(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
+}
+
+/// Whether another file system might have taken it.
+fn depends_on_the_file_system(error: &apply::Error) -> bool {
+    use apply::Problem;
+    let apply::Error::Entry { problem, .. } = error else { return false };
+    matches!(problem, Problem::Owner { .. } | Problem::Xattr { .. } | Problem::Device(_))
+        || matches!(problem, Problem::System { action, .. } if *action != "open its directory")
 }
 
 /// Checks that the layers do the same to a tree at once and in turn, and are refused

@@ -27,7 +27,7 @@ pub fn line(value: &impl Serialize) -> serde_json::Result<String> {
 /// `value` on lines of their own, indented, without the last one's end.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(escaped)
 }

@@ -123,9 +123,6 @@ impl Bundle<'_> {
             let what = format!("an OCI runtime cannot make the one id user {}", user.uid);
             return Err(Error::new(what).with_hint(ids::SUBORDINATE));
         }
-        if !process::is_there(self.root, plan, channel)? {
-            return Ok(None);
-        }
         // The runtime finds its own processes in it.
         let proc = Context::open("proc", "proc")?.mount(NOSUID | NODEV | NOEXEC)?;
         let place = openat(CWD, "/proc", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
@@ -143,6 +140,10 @@ impl Bundle<'_> {
             }
         }
         Mounts::new(self.root, self.staging, channel, plan).all_but_system(descriptors)?;
+        // It may be on one of these.
+        if !process::is_there(self.root, plan, channel)? {
+            return Ok(None);
+        }
         let folder = self.staging.directory(bundle::MOUNTS)?;
         for (number, mount) in plan.mounts.iter().enumerate() {
             if Target::asked_for(&mount.target.0)?.is_system() {

@@ -3,7 +3,7 @@
 //! An archive is read in place where it is a plain tar file. One that comes through a
 //! pipe is copied as it is into a file without a name in `TMPDIR`: its manifest may be its
 //! last member. A compressed one is inflated to such a file only if layers of it are read
-//! ([`bytes`]). Members are found by their headers and read where they lie, and never by
+//! (`bytes`). Members are found by their headers and read where they lie, and never by
 //! way of the file system, so their names need no trust.
 
 mod bytes;

@@ -4,7 +4,7 @@
 //!
 //! Members are applied one by one, without their content ([`Layer::apply`]), in the
 //! same steps as [`crate::layer::apply`] applies them to directories; what a header
-//! alone tells is decided for both by [`crate::layer::place`]. Law 7 of the tests says
+//! alone tells is decided for both by `layer::place`. Law 7 of the tests says
 //! that they agree, names, attributes and refusals.
 //!
 //! The model does not know where content is. Each inode carries a `C` for that, which

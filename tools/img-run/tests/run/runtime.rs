@@ -50,6 +50,10 @@ fn an_oci_runtime_runs_the_same_command() {
             let status =
                 |words: &[&str]| run(&[&["--entrypoint", "", "app"], words].concat()).status.code();
             assert_eq!(status(&["/no/such"]), Some(127), "{name}");
+            let programs = format!("{}:/programs", scratch.path("base/bin").display());
+            let on_volume =
+                ["-v", &programs, "--entrypoint", "", "app", "/programs/busybox", "true"];
+            assert_eq!(run(&on_volume).status.code(), Some(0), "{name}: a program on a volume");
             assert_eq!(status(&["/etc/passwd"]), Some(126), "{name}");
             assert_eq!(status(&["sh", "-c", "sh -c 'kill -9 $$'; exit $?"]), Some(137), "{name}");
             // The runtime passes on what comes out of its own terminal, and crun 1.8 on a busy

@@ -78,11 +78,11 @@ fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(error) = source {
         let text = words(error);
-        // A transparent wrapper says the same words twice. A path may by chance end as
-        // what is before it does, and is said all the same.
-        let is_said = line
-            .strip_suffix(&text)
-            .is_some_and(|before| before.is_empty() || before.ends_with(": "));
+        // A transparent wrapper says the same words twice. The words before a path may by
+        // chance end with the same letters: it is a single word, and said all the same.
+        let is_said = line.strip_suffix(&text).is_some_and(|before| {
+            text.contains(' ') || before.is_empty() || before.ends_with(": ")
+        });
         if !is_said {
             let _ = write!(line, ": {text}");
         }

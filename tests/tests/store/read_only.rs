@@ -10,7 +10,7 @@ set -u
 die() { echo "$*" >&2; exit 1; }
 mkdir place tree
 mount -t tmpfs none place || die mount
-export LAYERUTILS_STORE=$PWD/place/store
+export LAYERUTILS_STORE=$PWD/place/store SOURCE_DATE_EPOCH=0
 echo content > tree/file
 tar -C tree -cf layer.tar file
 img-commit -t base scratch layer.tar >out || die commit
@@ -21,7 +21,7 @@ readers() {
 		'img-rm --dry-run base' 'img-rm --prune --dry-run' 'img-rm --prune -n base gone' \
 		'img-copy base oci-archive:copy.tar' 'img-commit --config-only -m x -o oci-archive:copy.tar base'; do
 		echo "+ $line"
-		SOURCE_DATE_EPOCH=0 $line || die "$1: $line failed"
+		$line || die "$1: $line failed"
 	done
 }
 readers writable >before 2>&1 || die "$(cat before)"

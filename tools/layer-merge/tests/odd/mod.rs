@@ -88,7 +88,11 @@ fn said(error: &(dyn std::error::Error + 'static)) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        said = format!("{said}: {error}");
+        let words = error.to_string();
+        // A transparent wrapper says the same words twice.
+        if !said.ends_with(&words) {
+            said = format!("{said}: {words}");
+        }
         cause = error.source();
     }
     said

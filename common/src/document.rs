@@ -32,7 +32,7 @@ const WITHOUT_WAITING: OFlags =
 /// Reads a file that the user named: regular or a pipe, links followed, but no directory.
 ///
 /// # Errors
-/// What open(2) and read(2) say; more than `limit_bytes`.
+/// Errors of open(2) and read(2); more than `limit_bytes`.
 pub fn named(path: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     read(File::from(rustix::fs::open(path, flags, Mode::empty())?), limit_bytes)
@@ -77,7 +77,7 @@ pub fn found_in(root: &Root, path: &[u8], limit_bytes: u64) -> io::Result<Option
 /// block it, and devices are not opened unless they are exchanged for the file just now.
 ///
 /// # Errors
-/// What open(2) says; a file that is not regular, links among them.
+/// Errors of open(2); a file that is not regular, links among them.
 pub fn open_at(directory: impl AsFd, name: &Path) -> io::Result<File> {
     open(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW)
 }
@@ -85,7 +85,7 @@ pub fn open_at(directory: impl AsFd, name: &Path) -> io::Result<File> {
 /// As [`open_at`], but through links: for what is checked or parsed wherever it lies.
 ///
 /// # Errors
-/// What open(2) says; a file that is not regular.
+/// Errors of open(2); a file that is not regular.
 pub fn open_through_links_at(directory: impl AsFd, name: &Path) -> io::Result<File> {
     open(directory.as_fd(), name, AtFlags::empty(), OFlags::empty())
 }
@@ -100,7 +100,7 @@ fn open(directory: BorrowedFd<'_>, name: &Path, stat: AtFlags, flags: OFlags) ->
 /// Reads what is left of `reader`.
 ///
 /// # Errors
-/// What it says; more than `limit_bytes`.
+/// Errors of the reader; more than `limit_bytes`.
 pub fn read(reader: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than there may be, so that too much is seen as too much.

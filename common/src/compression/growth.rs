@@ -8,10 +8,10 @@ use std::str::FromStr;
 
 use crate::human::{count, parse_size};
 
-/// What a layer may always grow to, in bytes.
+/// The size that every layer may grow to, in bytes.
 const USUAL_LEN_BYTES: u64 = 64 << 30;
 
-/// What a layer may grow to in multiples of its stored size, if that is more.
+/// The size that a layer may grow to, in multiples of its stored size, if that is more.
 const USUAL_RATIO: u64 = 1100;
 
 /// The most that a layer may grow to.

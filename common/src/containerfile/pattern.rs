@@ -80,7 +80,7 @@ impl Pattern {
                 if extent == Extent::Shortest {
                     break;
                 }
-                // What began later does not count any more.
+                // Matches that began later no longer count.
                 states
                     .iter_mut()
                     .filter(|start| **start > matched)

@@ -106,7 +106,7 @@ pub enum Error {
     /// A layer that inflates to something else than the config says.
     #[error("DiffID mismatch: expected {expected}, got {actual}")]
     DiffId {
-        /// What the config says.
+        /// The DiffID in the config.
         expected: DiffId,
         /// What is there.
         actual: Digest,

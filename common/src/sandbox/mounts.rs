@@ -37,7 +37,7 @@ pub(super) struct Mounts<'a> {
     pub(super) staging: &'a Staging,
     pub(super) channel: &'a Channel,
     pub(super) plan: &'a Plan,
-    /// What is on /proc, /sys and /dev so far.
+    /// The mounts on /proc, /sys and /dev so far.
     attached: Attached,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Mounts<'a> {
     }
 }
 
-/// What becomes of a path that tells of the host or drives it.
+/// The protection of a path that tells of the host or drives it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Protection<'a> {
     ReadOnly,

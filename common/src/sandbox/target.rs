@@ -40,7 +40,7 @@ const WITHIN_PROC: [&str; 10] = [
     "/proc/uptime",
 ];
 
-/// What a mount point must be.
+/// The two shapes of a mount point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Directory,

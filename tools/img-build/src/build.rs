@@ -40,7 +40,7 @@ pub(crate) struct Builder {
     pub(crate) location: Location,
     /// Where derived data may be kept.
     pub(crate) cache_dir: Option<PathBuf>,
-    /// What a layer may grow to.
+    /// The size that a layer may grow to.
     pub(crate) max_size: MaxSize,
     pub(crate) cache: Cache,
     pub(crate) context: Context,

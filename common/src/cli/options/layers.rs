@@ -40,7 +40,7 @@ impl BareLayers {
         self.limit.max_size()
     }
 
-    /// What shows that a layer is whole.
+    /// Returns the sign that a layer is whole.
     #[must_use]
     pub fn whole(self) -> Whole {
         if self.allow_missing_end { Whole::Assumed } else { Whole::ByMarker }

@@ -51,7 +51,7 @@ enum Targets {
     All,
 }
 
-/// What a link leads to.
+/// The end of a link.
 enum Target {
     /// What is known.
     Known(NodeId),

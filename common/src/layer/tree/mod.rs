@@ -48,7 +48,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
 
-/// What the names of a file share.
+/// The number of the data that all names of a file share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InodeId(u32);
 
@@ -66,7 +66,7 @@ pub enum Below {
     Nothing,
 }
 
-/// What layers have made.
+/// The tree that layers have made.
 #[derive(Debug, Clone)]
 pub struct Tree<C> {
     nodes: Arena<Node>,

@@ -30,7 +30,7 @@ pub enum Error {
     /// It inflates to something else.
     #[error("DiffID mismatch: expected {expected}, got {actual}")]
     DiffId {
-        /// What the config says.
+        /// The DiffID in the config.
         expected: DiffId,
         /// What is there.
         actual: Digest,
@@ -83,7 +83,7 @@ fn walk<R: Read>(stream: R) -> Result<R, Error> {
     Ok(reader.finish().map_err(Error::Tar)?.into_inner())
 }
 
-/// What is inflated, hashed beside us.
+/// An inflated stream, hashed on another thread.
 struct Hashed<R> {
     decoder: Decoder<R>,
     hasher: AsideHasher,

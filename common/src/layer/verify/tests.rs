@@ -26,7 +26,7 @@ fn compressed(bytes: &[u8], format: Format) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What both ways of checking say of `blob`.
+/// The verdict of both ways of checking `blob`.
 fn verdict(blob: &[u8], diff_id: &DiffId) -> Result<(), Error> {
     let digest = Digest::of(blob);
     let mut passing =

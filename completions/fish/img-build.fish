@@ -9,11 +9,15 @@ complete -c img-build -l label -d 'Add a label to the image (repeatable)' -r
 complete -c img-build -l platform -d 'Build for this platform; for several, an index of an image for each (repeatable)' -r
 complete -c img-build -l network -d 'Network of the commands that RUN gives' -r -f -a "host\t'The host\'s'
 none\t'Loopback and nothing else'"
+complete -c img-build -l users -d 'Have the users of images as: root\'s, subordinate ids, or the caller\'s one id' -r -f -a "auto\t'The first of root, map and single that is possible'
+map\t'The caller\'s subordinate ids'
+single\t'The caller\'s one id'
+root\t'The host\'s own, which takes root'"
 complete -c img-build -l secret -d 'Give the file SRC to the mounts of this secret (repeatable)' -r
 complete -c img-build -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
-complete -c img-build -l map-users -d 'Have the owners inside as subordinate ids, as an ordinary user'
+complete -c img-build -l map-users -d 'As --users map'
 complete -c img-build -l no-cache -d 'Execute every step, even if its result is in the cache'
 complete -c img-build -l rehash -d 'Read all files of the context, also those that seem to be as they were'
 complete -c img-build -l explain -d 'Say of each step whether it came from the cache, and why not'

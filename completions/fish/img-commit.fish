@@ -5,6 +5,10 @@ complete -c img-commit -s t -l tag -d 'Name the image; repeatable' -r
 complete -c img-commit -s o -l output -d 'Write the image to DEST (-, oci:DIR, oci-archive:FILE, docker-archive:FILE) and not to the store' -r
 complete -c img-commit -l upper -d 'Take the layer from DIR, the upper directory of an overlay mount' -r -F
 complete -c img-commit -l lower -d 'With --upper: a lower directory of the mount; repeatable, base first' -r -F
+complete -c img-commit -l users -d 'Have the users of images as: root\'s, subordinate ids, or the caller\'s one id' -r -f -a "auto\t'The first of root, map and single that is possible'
+map\t'The caller\'s subordinate ids'
+single\t'The caller\'s one id'
+root\t'The host\'s own, which takes root'"
 complete -c img-commit -l onto -d 'Put what is the parent\'s own, without its base, over IMAGE' -r
 complete -c img-commit -l base -d 'With --onto: the parent\'s base [default: the one that it names]' -r
 complete -c img-commit -l created-by -d 'Say in the history what made the layer [default: the parent\'s command]' -r
@@ -21,6 +25,7 @@ complete -c img-commit -l store -d 'Keep images in DIR, an OCI image layout' -r 
 complete -c img-commit -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c img-commit -l map-users -d 'As --users map'
 complete -c img-commit -l config-only -d 'Add no layer, only configuration'
 complete -c img-commit -l squash -d 'Make one layer of the parent\'s and the new one'
 complete -c img-commit -l allow-missing-end -d 'Accept a layer that stops without its end-of-archive marker'

@@ -1,3 +1,4 @@
+complete -c img-rm -l upper -d 'Remove the directory DIR, whose files belong to subordinate ids; repeatable' -r -F
 complete -c img-rm -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-rm -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'

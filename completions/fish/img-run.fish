@@ -20,6 +20,10 @@ complete -c img-run -l cap-drop -d 'Take a capability away; repeatable' -r
 complete -c img-run -l security-opt -d 'Leave a measure out, or add one; repeatable' -r -f -a "no-new-privileges\t'As --no-new-privs'
 seccomp=unconfined\t'Refuse no system calls'
 systempaths=unconfined\t'Hide nothing of /proc and /sys, and let it be written to'"
+complete -c img-run -l users -d 'Have the users of images as: root\'s, subordinate ids, or the caller\'s one id' -r -f -a "auto\t'The first of root, map and single that is possible'
+map\t'The caller\'s subordinate ids'
+single\t'The caller\'s one id'
+root\t'The host\'s own, which takes root'"
 complete -c img-run -l platform -d 'The platform to take from an image for several' -r
 complete -c img-run -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-run -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
@@ -29,7 +33,7 @@ never\t'Not at all'"
 complete -c img-run -l read-only -d 'Let nothing be written but in volumes'
 complete -c img-run -s t -l tty -d 'Give the command a terminal'
 complete -c img-run -l no-new-privs -d 'Let nothing that the command executes gain privileges'
-complete -c img-run -l map-users -d 'As an ordinary user, have the image\'s users and groups as subordinate ids'
+complete -c img-run -l map-users -d 'As --users map'
 complete -c img-run -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-run -l verbose -d 'Say what is being done'
 complete -c img-run -s h -l help -d 'Print help'

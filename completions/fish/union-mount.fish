@@ -3,6 +3,10 @@ complete -c union-mount -l platform -d 'The platform to take from an image for s
 complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
 complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F
 complete -c union-mount -l work -d 'Let overlayfs work in DIR, on the file system of the upper directory' -r -F
+complete -c union-mount -l users -d 'Have the users of images as: root\'s, subordinate ids, or the caller\'s one id' -r -f -a "auto\t'The first of root, map and single that is possible'
+map\t'The caller\'s subordinate ids'
+single\t'The caller\'s one id'
+root\t'The host\'s own, which takes root'"
 complete -c union-mount -l cap-add -d 'Let the command have a capability; repeatable' -r
 complete -c union-mount -l cap-drop -d 'Take a capability away; repeatable' -r
 complete -c union-mount -l driver -d 'Show the layers in this way, and try no other' -r -f -a "overlay\t'The kernel\'s overlay, as root'
@@ -17,7 +21,7 @@ never\t'Not at all'"
 complete -c union-mount -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c union-mount -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c union-mount -l volatile -d 'Do not sync what is written: a crash of the machine may lose all of it'
-complete -c union-mount -l map-users -d 'As an ordinary user, have the command\'s users and groups as subordinate ids'
+complete -c union-mount -l map-users -d 'As --users map'
 complete -c union-mount -l suid -d 'At a mount point, let set-id programs and file capabilities have effect'
 complete -c union-mount -l dev -d 'At a mount point, let device nodes be opened'
 complete -c union-mount -l copy -d 'Copy the layers where they cannot be mounted'

@@ -16,7 +16,7 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
         /// What the user can do about it.
-        hint: Option<&'static str>,
+        hint: Option<Cow<'static, str>>,
     },
     /// A mount that the system refuses.
     #[error(transparent)]
@@ -68,10 +68,11 @@ impl Error {
     }
 
     /// Adds what the user can do about it.
-    pub(super) fn with_hint(self, advice: &'static str) -> Self {
+    pub(super) fn with_hint(self, advice: impl Into<Cow<'static, str>>) -> Self {
+        let advice = advice.into();
         match self {
             Self::System { what, source, .. } => Self::System { what, source, hint: Some(advice) },
-            Self::Inside { what, .. } => Self::Inside { what, hint: Some(advice.into()) },
+            Self::Inside { what, .. } => Self::Inside { what, hint: Some(advice.into_owned()) },
             other => other,
         }
     }
@@ -106,7 +107,7 @@ impl Error {
             Self::Inside { hint, .. } | Self::Unmountable { hint, .. } => {
                 hint.as_deref().map(Cow::from)
             }
-            Self::System { hint, .. } => hint.map(Cow::from),
+            Self::System { hint, .. } => hint.as_deref().map(Cow::from),
             Self::Mount(error) => error.hint().map(Cow::from),
             Self::NotExecutable { lacks, .. } if !lacks.is_empty() => {
                 Some(format!("use --cap-add {}", lacks.join(" --cap-add ")).into())

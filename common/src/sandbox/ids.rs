@@ -7,15 +7,19 @@ use super::Error;
 use super::channel::{Channel, Report};
 use super::error::Trying as _;
 use super::plan::{Ids, Plan};
+use super::subordinate;
 use super::surroundings::Isolation;
 use super::surroundings::Writable;
 use super::user::User;
 use crate::mount;
 
-/// What gives an ordinary user more than one id.
-pub(super) const SUBORDINATE: &str = "have subordinate ids (/etc/subuid, /etc/subgid: usermod --add-subuids \
-                           100000-165535 --add-subgids 100000-165535 USER; newuidmap) and say \
-                           --map-users, or run the command as root inside (-u 0)";
+/// How an ordinary user has more than one id.
+pub(super) fn advice() -> String {
+    format!(
+        "have subordinate ids, which root grants ({}), or run the command as root inside (-u 0)",
+        subordinate::grant()
+    )
+}
 
 /// How this process can have root inside.
 pub(super) fn choose(isolation: Isolation) -> Ids {
@@ -63,7 +67,7 @@ pub(super) fn rename(user: &User, plan: &Plan, channel: &Channel) -> Result<(), 
             "cannot become user {}:{}: there is one id, and what it writes would be kept as root's",
             user.uid, user.gid
         );
-        return Err(Error::new(what).with_hint(SUBORDINATE));
+        return Err(Error::new(what).with_hint(advice()));
     }
     if user.has_other_groups() {
         let text = "with one id the user is in no supplementary groups";

@@ -37,11 +37,13 @@ mod runtime;
 mod seccomp;
 mod signals;
 mod stub;
+mod subordinate;
 mod surroundings;
 mod syscalls;
 mod system;
 mod target;
 mod terminal;
+mod tier;
 mod tree;
 mod user;
 mod users;
@@ -56,4 +58,5 @@ pub use surroundings::{
     Access, Exit, Isolation, Measure, Mount, Network, Privileges, Programs, Root, Source, Stream,
     Terminal, Tmpfs, Writable,
 };
-pub use users::again as again_with_many_ids;
+pub use tier::{UserOptions, Users};
+pub use users::again_with_many_ids;

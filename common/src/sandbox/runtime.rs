@@ -121,7 +121,7 @@ impl Bundle<'_> {
     ) -> Result<Option<Option<Pair>>, Error> {
         if plan.ids == Ids::Single && (user.uid, user.gid) != (0, 0) {
             let what = format!("an OCI runtime cannot make the one id user {}", user.uid);
-            return Err(Error::new(what).with_hint(ids::SUBORDINATE));
+            return Err(Error::new(what).with_hint(ids::advice()));
         }
         // The runtime finds its own processes in it.
         let proc = Context::open("proc", "proc")?.mount(NOSUID | NODEV | NOEXEC)?;

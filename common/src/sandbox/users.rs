@@ -20,6 +20,7 @@ use super::Error;
 use super::channel::{Channel, Reply, Report};
 use super::error::Trying as _;
 use super::plan::Bytes;
+use super::subordinate::Ranges;
 use super::surroundings::Exit;
 use crate::cli::{Failure, Status, signal};
 use crate::mount;
@@ -29,20 +30,30 @@ pub(super) const ARGV0: &str = "layerutils-users";
 
 /// The tool's arguments, on their way.
 #[derive(Debug, Serialize, Deserialize)]
-struct Arguments(Vec<Bytes>);
+struct Arguments {
+    words: Vec<Bytes>,
+    /// The caller's home by the host's record, which root inside cannot look up.
+    home: Option<Bytes>,
+}
 
-/// Runs this tool again, with its arguments, as root of a user namespace with the
-/// caller's subordinate ids, and passes its status on. `None`: this process is root
-/// of its ids already.
+/// As [`again`]; `None` if this process is root of its ids already.
 ///
 /// # Errors
-/// There are no subordinate ids, or the system refuses the namespace.
-pub fn again() -> Result<Option<Status>, Failure> {
+/// As [`again`].
+pub fn again_with_many_ids() -> Result<Option<Status>, Failure> {
     if mount::can_mount() {
         return Ok(None);
     }
-    let exit = run(crate::cli::arguments()).map_err(Error::into_failure)?;
-    Ok(Some(exit.status()))
+    again().map(Some).map_err(Error::into_failure)
+}
+
+/// Runs this tool again, with its arguments, as root of a user namespace with the
+/// caller's subordinate ids, and passes its status on.
+///
+/// # Errors
+/// There are no subordinate ids, or the system refuses the namespace.
+pub(super) fn again() -> Result<Status, Error> {
+    run(crate::cli::arguments()).map(Exit::status)
 }
 
 fn run(arguments: Vec<OsString>) -> Result<Exit, Error> {
@@ -55,7 +66,9 @@ fn run(arguments: Vec<OsString>) -> Result<Exit, Error> {
     drop(process);
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
     let _forwarding = signal::forward_to(pid);
-    let arguments = Arguments(arguments.iter().map(Bytes::new).collect());
+    let words = arguments.iter().map(Bytes::new).collect();
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    let arguments = Arguments { words, home: user.map(|user| Bytes::new(user.dir)) };
     let started = channel
         .send_plan(&arguments, &[stdin])
         .trying(|| "cannot hand the arguments over".into())
@@ -113,78 +126,11 @@ fn become_tool(channel: &Channel) -> Result<std::convert::Infallible, Error> {
         .trying(|| "cannot tie the tool to its caller".into())?;
     rustix::thread::set_thread_groups(&[]).trying(|| "cannot leave the caller's groups".into())?;
     signal::reset_in_child();
-    let mut arguments = arguments.0.into_iter().map(|bytes| bytes.path().into_os_string());
+    let mut words = arguments.words.into_iter().map(|bytes| bytes.path().into_os_string());
     let mut tool = std::process::Command::new("/proc/self/exe");
-    tool.arg0(arguments.next().unwrap_or_default()).args(arguments);
+    tool.arg0(words.next().unwrap_or_default()).args(words);
+    if let (None, Some(home)) = (std::env::var_os("HOME"), arguments.home) {
+        tool.env("HOME", home.path());
+    }
     Err(Error::system("cannot execute the tool again", tool.exec()))
-}
-
-/// Subordinate ids: where they start, and how many there are.
-#[derive(Debug)]
-struct Ranges {
-    users: (u32, u32),
-    groups: (u32, u32),
-}
-
-impl Ranges {
-    fn of_caller() -> Result<Self, Error> {
-        let uid = nix::unistd::getuid();
-        let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
-        let number = uid.to_string();
-        let names: Vec<&str> = name.iter().map(String::as_str).chain([number.as_str()]).collect();
-        let range = |path: &str| {
-            let table = std::fs::read_to_string(path).unwrap_or_default();
-            find(&table, &names).ok_or_else(|| {
-                let what = format!("no subordinate ids for {} in {path}", number);
-                Error::new(what).with_hint(
-                    "have root give you some: usermod --add-subuids 100000-165535 \
-                     --add-subgids 100000-165535 USER",
-                )
-            })
-        };
-        Ok(Self { users: range("/etc/subuid")?, groups: range("/etc/subgid")? })
-    }
-
-    fn map(&self, pid: Pid) -> Result<(), Error> {
-        let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
-        for (program, own, (start, count)) in
-            [("newuidmap", uid, self.users), ("newgidmap", gid, self.groups)]
-        {
-            let numbers = [0, own, 1, 1, start, count].map(|number| number.to_string());
-            let output =
-                std::process::Command::new(program).arg(pid.to_string()).args(numbers).output();
-            let output = output.map_err(|error| {
-                Error::system(program, error).with_hint("install it (Debian: uidmap)")
-            })?;
-            if !output.status.success() {
-                let text = String::from_utf8_lossy(&output.stderr);
-                return Err(Error::new(format!("{program}: {}", text.trim())));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The first range of subuid(5) that one of `names` has.
-fn find(table: &str, names: &[&str]) -> Option<(u32, u32)> {
-    table.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, start, count) = (fields.next()?, fields.next()?, fields.next()?);
-        let range = (start.trim().parse().ok()?, count.trim().parse().ok()?);
-        (names.contains(&name) && range.1 > 0).then_some(range)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::find;
-
-    #[test]
-    fn ranges_are_found_by_name_or_number() {
-        let table = "# x\nann:100000:65536\n1001:200000:10\nbad:x:1\nnone:5:0\n";
-        assert_eq!(find(table, &["ann", "7"]), Some((100_000, 65_536)));
-        assert_eq!(find(table, &["bob", "1001"]), Some((200_000, 10)));
-        assert_eq!(find(table, &["bad"]), None);
-        assert_eq!(find(table, &["none"]), None);
-    }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, ValueEnum};
 use common::cli::{OutputOptions, SizeLimit};
 use common::oci::Platform;
+use common::sandbox::UserOptions;
 use common::store::{Location, Name};
 
 /// Build an image from a Containerfile
@@ -58,9 +59,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NETWORK", default_value = "host")]
     pub(crate) network: Network,
 
-    /// Have the owners inside as subordinate ids, as an ordinary user
-    #[arg(long)]
-    pub(crate) map_users: bool,
+    #[command(flatten)]
+    pub(crate) users: UserOptions,
 
     /// Give the file SRC to the mounts of this secret (repeatable)
     #[arg(long = "secret", value_name = "id=ID,src=FILE")]

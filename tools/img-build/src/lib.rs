@@ -27,7 +27,6 @@ use common::cli::{Failure, Status, message};
 use common::containerfile::Containerfile;
 use common::image::Destination;
 use common::oci::Platform;
-use common::sandbox::again_with_many_ids;
 use common::stream::{self, Output, Payload};
 use common::time;
 
@@ -56,10 +55,10 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if let Some(destination) = &destination {
         destination.check()?;
     }
-    if cli.map_users {
-        if let Some(status) = again_with_many_ids()? {
-            return Ok(status);
-        }
+    // The status of a runner is for tools that run a command.
+    let again = cli.users.apply().map_err(|failure| failure.with_status(Status::FAILED))?;
+    if let Some(status) = again {
+        return Ok(status);
     }
     let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
     let platforms = platforms(&cli);

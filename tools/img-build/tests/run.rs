@@ -82,13 +82,15 @@ fn subordinate_ids_are_other_users() {
     };
     let file = format!("{BASE}RUN touch /f && chown 5:6 /f\nUSER 7:8\nRUN touch /tmp/g\n");
     let file = file.replace("RUN touch /f", "RUN mkdir -m 1777 /tmp && touch /f");
-    let image = bench.build_with(&file, &["--map-users"]);
+    let image = bench.build_with(&file, &[]);
     assert!(image.list(image.layers.len() - 2).contains(&"f 0644 5:6 f \"\"".into()));
     assert!(image.last().contains(&"f 0644 7:8 tmp/g \"\"".into()));
     // What was found with many ids is nothing for one.
     bench.write("Containerfile", &file);
-    let built = bench.run(&["ctx"], b"");
+    let built = bench.run(&["--users", "single", "ctx"], b"");
     assert_eq!(built.status, 2, "{}", built.stderr);
+    let refused = bench.run(&["--users", "root", "ctx"], b"");
+    assert_eq!(refused.status, 2, "{}", refused.stderr);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use common::cli::{BareLayers, CompressOptions, OutputOptions};
 use common::oci::{ManifestFormat, Platform};
+use common::sandbox::UserOptions;
 use common::store::{Location, Name};
 
 /// Add a layer and configuration to an image
@@ -47,6 +48,9 @@ pub(crate) struct Cli {
     /// With --upper: a lower directory of the mount; repeatable, base first
     #[arg(long = "lower", value_name = "DIR", requires = "upper")]
     pub(crate) lowers: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) users: UserOptions,
 
     /// Add no layer, only configuration
     #[arg(long, conflicts_with_all = ["layer", "upper"])]

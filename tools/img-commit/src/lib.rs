@@ -48,6 +48,13 @@ pub fn command() -> clap::Command {
 /// the manifest's digest, or with `-o -` the image, to standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
+    if cli.upper.is_some() {
+        // The status of a runner is for tools that run a command.
+        let again = cli.users.apply().map_err(|failure| failure.with_status(Status::FAILED))?;
+        if let Some(status) = again {
+            return Ok(status);
+        }
+    }
     let plan = Plan::new(&cli)?;
     let destination = plan.destination.clone();
     let digest = plan.run()?;

@@ -1,20 +1,30 @@
 //! The arguments of `img-rm`. No I/O here.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use common::cli::OutputOptions;
 use common::store::Location;
 
 /// Remove images from the store
 #[derive(Debug, Parser)]
-#[command(name = "img-rm", version, override_usage = "img-rm [OPTION]... [IMAGE]...")]
+#[command(
+    name = "img-rm",
+    version,
+    override_usage = "img-rm [OPTION]... [IMAGE]...\n       img-rm --upper DIR"
+)]
 pub(crate) struct Cli {
     /// Names to take away, or digests of images with one name or none
-    #[arg(value_name = "IMAGE", required_unless_present = "prune")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["prune", "upper"])]
     pub(crate) images: Vec<String>,
 
     /// Then remove all that no name reaches
     #[arg(long)]
     pub(crate) prune: bool,
+
+    /// Remove the directory DIR, whose files belong to subordinate ids; repeatable
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "prune"])]
+    pub(crate) upper: Vec<PathBuf>,
 
     /// Say what would be removed, and remove nothing
     #[arg(short = 'n', long)]

@@ -1,6 +1,7 @@
 //! `img-rm`: remove images from the store.
 
 mod cli;
+mod upper;
 
 use std::io::Write as _;
 
@@ -28,6 +29,9 @@ pub fn command() -> clap::Command {
 /// Writes what is removed to standard output, one a line.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = cli::Cli::from_arg_matches(matches)?;
+    if !cli.upper.is_empty() {
+        return upper::remove(&cli.upper, cli.dry_run);
+    }
     let mut output = Output::standard(Payload::Text)?;
     let pruning = if cli.dry_run { Pruning::Tell } else { Pruning::Remove };
     let store = match cli.location.open() {

@@ -1,5 +1,7 @@
 //! `img-rm` through its binary.
 
+#![allow(clippy::unwrap_used)]
+
 use layerutils_tests::place::Place;
 
 #[test]
@@ -67,4 +69,25 @@ fn pruning_removes_what_killed_processes_left_in_the_cache() {
     assert_eq!(place.done(&["--prune"]), "");
     assert!(!dead.try_exists().unwrap());
     assert!(living.dir().try_exists().unwrap());
+}
+
+#[test]
+fn an_upper_directory_is_removed_with_all_below_and_nothing_else_is() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-rm"));
+    let up = place.path("up");
+    std::fs::create_dir_all(up.join("a/b")).unwrap();
+    std::fs::write(place.path("file"), "").unwrap();
+    std::os::unix::fs::symlink(&up, place.path("link")).unwrap();
+    let path = |name: &str| place.path(name).to_str().unwrap().to_owned();
+    for (name, problem) in [("file", "not a directory"), ("link", "not a directory")] {
+        let (_, said) = place.failed(&["--upper", &path(name)]);
+        assert!(said.contains(problem), "{said}");
+    }
+    assert_eq!(place.done(&["-n", "--upper", &path("up")]), "");
+    assert!(up.join("a/b").is_dir());
+    // One that is missing does not keep the others.
+    place.failed(&["--upper", &path("none"), "--upper", &path("up")]);
+    assert!(!up.exists() && place.path("file").is_file());
+    let refused = place.run(&["--upper", &path("up"), "app"], b"");
+    assert_eq!(refused.status.code(), Some(2));
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use common::cli::{OutputOptions, SizeLimit};
 use common::oci::Platform;
-use common::sandbox::{self, CapabilityOptions};
+use common::sandbox::{self, CapabilityOptions, UserOptions};
 use common::store::Location;
 
 use crate::limits;
@@ -96,9 +96,8 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) no_new_privs: bool,
 
-    /// As an ordinary user, have the image's users and groups as subordinate ids
-    #[arg(long)]
-    pub(crate) map_users: bool,
+    #[command(flatten)]
+    pub(crate) users: UserOptions,
 
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]

@@ -16,7 +16,6 @@ use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{
     self, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
-    again_with_many_ids,
 };
 use common::unpacked::{self, Cache, Copy};
 
@@ -43,10 +42,8 @@ pub fn parser() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     docker::refuse(matches)?;
     let cli = Cli::from_arg_matches(matches)?;
-    if cli.map_users {
-        if let Some(status) = again_with_many_ids()? {
-            return Ok(status);
-        }
+    if let Some(status) = cli.users.apply()? {
+        return Ok(status);
     }
     // A tool that runs a command leaves the low statuses to it.
     let (command, copy) =

@@ -9,7 +9,7 @@ use common::cli::{Failure, OutputOptions, SizeLimit};
 use common::compression::MaxSize;
 use common::mount::{Allowed, Driver, Drivers};
 use common::oci::Platform;
-use common::sandbox::{self, CapabilityOptions};
+use common::sandbox::{self, CapabilityOptions, UserOptions};
 use common::store::Location;
 
 /// Mount layers or an image as one file system, or run a command in it
@@ -60,9 +60,8 @@ pub(crate) struct Cli {
     #[arg(long, requires = "upper")]
     volatile: bool,
 
-    /// As an ordinary user, have the command's users and groups as subordinate ids
-    #[arg(long, conflicts_with = "unmount")]
-    pub(crate) map_users: bool,
+    #[command(flatten)]
+    pub(crate) users: UserOptions,
 
     #[command(flatten)]
     pub(crate) capabilities: CapabilityOptions,
@@ -79,7 +78,8 @@ pub(crate) struct Cli {
 
     /// Unmount the union at a mount point
     #[arg(long, conflicts_with_all = [
-        "image", "at", "upper", "print", "command", "driver", "copy", "suid", "dev",
+        "image", "at", "upper", "print", "command", "driver", "copy", "suid", "dev", "users",
+        "map_users",
     ])]
     unmount: bool,
 
@@ -205,8 +205,9 @@ impl Cli {
             }
             Some(Goal::Command(self.command))
         };
-        if self.map_users && matches!(goal, Some(Goal::Point(_))) && !self.print {
-            return Err(Failure::usage("--map-users is for a command: see '-- COMMAND'"));
+        let is_command = matches!(goal, Some(Goal::Command(_)));
+        if self.users.asks_for_subordinate_ids() && !is_command && !self.print {
+            return Err(Failure::usage("--users map is for a command: see '-- COMMAND'"));
         }
         if operands.is_empty() && self.image.is_none() {
             return Err(Failure::usage("no layers: name an image, or directories, base first"));

@@ -27,12 +27,13 @@ pub fn command() -> clap::Command {
 /// Whatever keeps it from doing all that was asked.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
-    let map_users = cli.map_users;
+    let users = cli.users;
     let capabilities = cli.capabilities.on(sandbox::Network::Host);
     let (drivers, isolation, allowed) = (cli.drivers()?, cli.isolation.into(), cli.allowed);
     let action = cli.action()?;
-    if map_users {
-        if let Some(status) = sandbox::again_with_many_ids()? {
+    let runs_command = matches!(action, Action::Show(_, Goal::Command(_)));
+    if runs_command || users.asks_for_subordinate_ids() {
+        if let Some(status) = users.apply()? {
             return Ok(status);
         }
     }

@@ -86,7 +86,7 @@ fn users_are_the_images() {
             let kept = scratch.run(&["-u", "app:app", "--upper", "up", "app"]);
             assert_eq!(kept.status.code(), Some(125));
             let what = "img-run: cannot become user 7:8: there is one id, and what it writes \
-                        would be kept as root's\nimg-run: hint: have subordinate ids (/etc/subuid";
+                        would be kept as root's\nimg-run: hint: have subordinate ids, which root grants (usermod";
             assert!(text(&kept.stderr).starts_with(what), "{kept:?}");
             let groups = scratch.run(&["-u", "app", "--entrypoint", "id", "app", "-u"]);
             let warning = "img-run: warning: with one id the user is in no supplementary groups\n";
@@ -116,16 +116,33 @@ fn subordinate_ids_keep_the_owners_of_files() {
     };
     let scratch = Scratch::new(Role::User, busybox, ids);
     let script = "id -u; touch /mine; busybox chown 7:8 /mine; stat -c %u:%g /mine; exit 4";
-    let run = |user: &str| {
-        scratch.run(&["--map-users", "-u", user, "--entrypoint", "", "app", "sh", "-c", script])
-    };
+    let run =
+        |user: &str| scratch.run(&["-u", user, "--entrypoint", "", "app", "sh", "-c", script]);
     let root = run("0");
     assert_eq!((root.status.code(), text(&root.stdout)), (Some(4), "0\n7:8\n"), "{root:?}");
     assert_eq!(text(&run("app").stdout).lines().next(), Some("7"));
     let none = Scratch::new(Role::User, busybox, (USER, USER));
-    let refused = none.run(&["--map-users", "app"]);
-    assert_eq!(refused.status.code(), Some(125));
-    assert!(text(&refused.stderr).contains("no subordinate ids for 54322"), "{refused:?}");
+    for option in ["--map-users", "--users=map"] {
+        let refused = none.run(&[option, "app"]);
+        assert_eq!(refused.status.code(), Some(125));
+        assert!(text(&refused.stderr).contains("no subordinate ids for 54322"), "{refused:?}");
+    }
+    let how = |scratch: &Scratch, users: &str| {
+        let args = ["--verbose", "--users", users, "--entrypoint", "", "app", "sh", "-c", "true"];
+        let output = scratch.run(&args);
+        let first = text(&output.stderr).lines().next().unwrap_or_default();
+        (output.status.code(), first.to_owned())
+    };
+    for (scratch, users, status, line) in [
+        (&scratch, "auto", 0, "users: map (a user namespace with many ids)"),
+        (&scratch, "map", 0, "users: map (a user namespace with many ids)"),
+        (&scratch, "single", 0, "users: single (as asked for)"),
+        (&scratch, "root", 125, "--users root: this process may not mount"),
+        (&none, "auto", 0, "users: single (no subordinate ids for 54322 in /etc/subuid)"),
+        (&none, "single", 0, "users: single (as asked for)"),
+    ] {
+        assert_eq!(how(scratch, users), (Some(status), format!("img-run: {line}")));
+    }
     // What belongs to subordinate ids is removed by root.
     drop(scratch);
 }

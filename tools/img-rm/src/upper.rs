@@ -1,0 +1,49 @@
+//! Directories that commands filled as users with subordinate ids, and that rm(1) cannot
+//! remove.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use common::cli::{Failure, Status, message};
+use common::name::show_path;
+use common::root;
+use common::sandbox::UserOptions;
+
+/// Removes the directories `dirs`, or only looks for them.
+///
+/// # Errors
+/// Subordinate ids are granted and cannot be used. A directory that cannot be removed
+/// does not keep the others.
+pub(crate) fn remove(dirs: &[PathBuf], only_look: bool) -> Result<Status, Failure> {
+    // The status of a runner is for tools that run a command.
+    let again = UserOptions::default().apply();
+    if let Some(status) = again.map_err(|failure| failure.with_status(Status::FAILED))? {
+        return Ok(status);
+    }
+    let mut status = Status::DONE;
+    for dir in dirs {
+        if let Err(error) = remove_one(dir, only_look) {
+            message::failure(&Failure::about(show_path(dir), error));
+            status = Status::FAILED;
+        }
+    }
+    Ok(status)
+}
+
+fn remove_one(dir: &Path, only_look: bool) -> std::io::Result<()> {
+    // A link to a directory is not the directory.
+    if !std::fs::symlink_metadata(dir)?.is_dir() {
+        return Err(std::io::ErrorKind::NotADirectory.into());
+    }
+    // With its links resolved it has a parent and a name, which `..` has not.
+    let dir = std::fs::canonicalize(dir)?;
+    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else {
+        return Err(std::io::Error::other("the root of everything is not removed"));
+    };
+    if !only_look {
+        root::remove(File::open(parent)?.as_fd(), name.as_bytes())?;
+    }
+    Ok(())
+}

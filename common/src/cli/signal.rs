@@ -5,6 +5,7 @@
 //! runs as ordinary code and not in a handler.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
 use nix::unistd::Pid;
@@ -12,14 +13,18 @@ use nix::unistd::Pid;
 use super::cleanup;
 use crate::sys;
 
-/// The process that gets our signals, 0 for none.
-static COMMAND: AtomicI32 = AtomicI32::new(0);
+/// The processes that get our signals.
+static COMMANDS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// The last signal that was passed on, 0 for none.
 static PASSED_ON: AtomicI32 = AtomicI32::new(0);
 
 /// Whether a signal is ending us: whatever fails from then on is its doing.
 static ENDING: AtomicBool = AtomicBool::new(false);
+
+fn commands() -> MutexGuard<'static, Vec<i32>> {
+    COMMANDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn handled() -> SigSet {
     let mut set = SigSet::empty();
@@ -40,16 +45,16 @@ pub(super) fn install() {
     let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
         loop {
             let Ok(signal) = set.wait() else { continue };
-            match COMMAND.load(Ordering::SeqCst) {
-                0 => {
-                    ENDING.store(true, Ordering::SeqCst);
-                    cleanup::run_all();
-                    die_of(signal);
-                }
-                pid => {
-                    PASSED_ON.store(signal as i32, Ordering::SeqCst);
-                    let _ = kill(Pid::from_raw(pid), signal);
-                }
+            let commands = commands();
+            if commands.is_empty() {
+                drop(commands);
+                ENDING.store(true, Ordering::SeqCst);
+                cleanup::run_all();
+                die_of(signal);
+            }
+            PASSED_ON.store(signal as i32, Ordering::SeqCst);
+            for pid in commands.iter() {
+                let _ = kill(Pid::from_raw(*pid), signal);
             }
         }
     });
@@ -67,22 +72,32 @@ pub(super) fn wait_if_ending() {
 }
 
 /// Passes INT, TERM, HUP, QUIT, USR1, USR2, WINCH, TSTP and CONT on to `command` until the
-/// guard is dropped, instead of dying of them; TSTP stops this process, too.
+/// guard is dropped, instead of dying of them; TSTP stops this process, too. Several
+/// commands may run at once, and each gets them.
 #[must_use]
 pub fn forward_to(command: Pid) -> Forwarding {
-    COMMAND.store(command.as_raw(), Ordering::SeqCst);
+    let mut commands = commands();
+    commands.push(command.as_raw());
     sys::pass_on::start(command.as_raw());
-    Forwarding(())
+    Forwarding(command.as_raw())
 }
 
 /// Keeps signals going to a command: see [`forward_to`].
 #[derive(Debug)]
-pub struct Forwarding(());
+pub struct Forwarding(i32);
 
 impl Drop for Forwarding {
     fn drop(&mut self) {
-        sys::pass_on::stop();
-        COMMAND.store(0, Ordering::SeqCst);
+        let mut commands = commands();
+        sys::pass_on::stop(self.0);
+        commands.retain(|command| *command != self.0);
+    }
+}
+
+/// Kills every command that signals are passed on to: their results are not wanted any more.
+pub fn kill_commands() {
+    for command in commands().iter() {
+        let _ = kill(Pid::from_raw(*command), Signal::SIGKILL);
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Error> {
     // It holds the other end of the channel, which must close when the child dies.
     drop((process, program));
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
-    let _forwarding = signal::forward_to(pid);
+    let forwarding = signal::forward_to(pid);
     let outcome = channel
         .send_plan(&plan, &descriptors)
         .trying(|| "cannot hand the plan to the sandbox".into())
@@ -65,6 +65,8 @@ pub(super) fn run(command: Command) -> Result<Exit, Error> {
         });
     // With the channel closed it ends, whatever it was doing.
     drop(channel);
+    // Once it is waited for, its number may be another's.
+    drop(forwarding);
     let ended = wait(&mut child);
     match (outcome?, ended) {
         (Some(exit), _) => Ok(exit),

@@ -9,8 +9,11 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use super::{default_signal, signal_is_ignored};
 
-/// The process that gets them, 0 for none.
-static RECEIVER: AtomicI32 = AtomicI32::new(0);
+/// How many processes can get them at once; a handler may take no lock, and so no list.
+const MAX_RECEIVERS: usize = 64;
+
+/// The processes that get them, 0 for none.
+static RECEIVERS: [AtomicI32; MAX_RECEIVERS] = [const { AtomicI32::new(0) }; MAX_RECEIVERS];
 
 /// Those of other signals that docker's client passes on and that are in use.
 const PASSED_ON: [Signal; 6] = [
@@ -24,11 +27,13 @@ const PASSED_ON: [Signal; 6] = [
 
 extern "C" fn pass_on(signal: libc::c_int) {
     let before = Errno::last_raw();
-    let receiver = RECEIVER.load(Ordering::SeqCst);
     // SAFETY: kill(2) and getpid(2) take no pointers and may be called from a handler.
     unsafe {
-        if receiver > 0 {
-            libc::kill(receiver, signal);
+        for receiver in &RECEIVERS {
+            let receiver = receiver.load(Ordering::SeqCst);
+            if receiver > 0 {
+                libc::kill(receiver, signal);
+            }
         }
         if signal == libc::SIGTSTP {
             // What whoever sent it waits for: we stop, too.
@@ -38,22 +43,30 @@ extern "C" fn pass_on(signal: libc::c_int) {
     Errno::set_raw(before);
 }
 
-/// Passes them to the process `receiver` from now on, but for those that our caller
-/// ignores.
+/// Passes them to the process `receiver`, too, from now on, but for those that our caller
+/// ignores. The caller sees to it that neither this nor [`stop`] runs twice at once.
 pub fn start(receiver: i32) {
-    RECEIVER.store(receiver, Ordering::SeqCst);
+    replace(0, receiver);
     let action = SigAction::new(SigHandler::Handler(pass_on), SaFlags::SA_RESTART, SigSet::empty());
     for signal in PASSED_ON.into_iter().filter(|signal| !signal_is_ignored(*signal)) {
-        // SAFETY: the handler calls nothing that a handler may not call, touches an atomic
+        // SAFETY: the handler calls nothing that a handler may not call, touches atomics
         // only, and leaves errno as it was.
         let _ = unsafe { sigaction(signal, &action) };
     }
 }
 
-/// Leaves them to their default action again.
-pub fn stop() {
-    for signal in PASSED_ON.into_iter().filter(|signal| !signal_is_ignored(*signal)) {
-        default_signal(signal);
+/// Passes them to `receiver` no more; without any receiver they have their default action.
+pub fn stop(receiver: i32) {
+    replace(receiver, 0);
+    if RECEIVERS.iter().all(|receiver| receiver.load(Ordering::SeqCst) == 0) {
+        for signal in PASSED_ON.into_iter().filter(|signal| !signal_is_ignored(*signal)) {
+            default_signal(signal);
+        }
     }
-    RECEIVER.store(0, Ordering::SeqCst);
+}
+
+fn replace(old: i32, new: i32) {
+    let replaced =
+        |slot: &AtomicI32| slot.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst);
+    let _ = RECEIVERS.iter().find(|slot| replaced(slot).is_ok());
 }

@@ -14,6 +14,7 @@ map\t'The caller\'s subordinate ids'
 single\t'The caller\'s one id'
 root\t'The host\'s own, which takes root'"
 complete -c img-build -l secret -d 'Give the file SRC to the mounts of this secret (repeatable)' -r
+complete -c img-build -l print -d 'Print what would be built instead, and build nothing' -r -f -a "plan\t'The steps that the target needs, and what each reads'"
 complete -c img-build -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"

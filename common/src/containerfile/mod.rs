@@ -36,7 +36,7 @@ pub use instruction::{
     Argument, Base, CommandLine, Instruction, Located, Run, RunNetwork, Transfer,
 };
 pub use lines::MAX_LEN_BYTES;
-pub use mount::{Mount, MountKind, Sharing};
+pub use mount::{Mount, MountKind, Sharing, mount_sources};
 pub use stage::{Containerfile, Stage};
 
 use grammar::Line;

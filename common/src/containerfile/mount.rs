@@ -1,7 +1,7 @@
 //! `RUN --mount=type=…,key=value,…`.
 
 use super::error::Problem;
-use super::expand::{Expander, Total, Variables};
+use super::expand::{Expander, NoVariables, Total, Variables};
 
 /// A mount that a RUN asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,18 @@ pub(super) fn check_from(text: &str) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// The stages and images that the text of a `--mount` names with `from`, whatever else is in
+/// it. Variables have no part in that.
+#[must_use]
+pub fn mount_sources(text: &str) -> Vec<String> {
+    let from = |field: String| {
+        let (key, value) = field.split_once('=')?;
+        let value = Expander::new('\\').word(value, &NoVariables).ok()?;
+        (key.eq_ignore_ascii_case("from") && !value.is_empty()).then_some(value)
+    };
+    split(text).unwrap_or_default().into_iter().filter_map(from).collect()
 }
 
 impl Mount {

@@ -59,6 +59,12 @@ pub(crate) struct Key {
     digest: Digest,
 }
 
+impl Key {
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
 impl Record {
     /// A record of these facts, an object.
     pub(crate) fn new(facts: Value) -> Self {

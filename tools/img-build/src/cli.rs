@@ -78,8 +78,19 @@ pub(crate) struct Cli {
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) explain: bool,
 
+    /// Print what would be built instead, and build nothing
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) print: Option<Print>,
+
     #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+/// What `--print` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Print {
+    /// The steps that the target needs, and what each reads
+    Plan,
 }
 
 /// Which network a command sees.

@@ -15,6 +15,9 @@ pub(crate) enum Error {
     /// `Containerfile:3: COPY`, and what went wrong there.
     #[error("{place}")]
     At { place: String, source: Box<Error> },
+    /// A trigger of the base image.
+    #[error("ONBUILD")]
+    Trigger(#[source] Box<Error>),
     #[error("{file}:{source}")]
     Syntax { file: String, source: containerfile::Error },
     #[error("{0}")]
@@ -104,6 +107,18 @@ impl Error {
             Self::Sandbox(error) => error.hint(),
             Self::Containerfile { .. } => Some("-f can name a Containerfile anywhere".into()),
             _ => None,
+        }
+    }
+
+    /// An error at a line of the Containerfile.
+    pub(crate) fn at(label: &str, line: u32, keyword: &str) -> impl FnOnce(Self) -> Self + use<> {
+        let place = format!("{label}:{line}");
+        let keyword = keyword.to_owned();
+        move |error| match error {
+            Self::Exited(_) | Self::Killed(_) | Self::Word(_) => {
+                Self::At { place, source: Box::new(error) }
+            }
+            error => Self::At { place: format!("{place}: {keyword}"), source: Box::new(error) },
         }
     }
 

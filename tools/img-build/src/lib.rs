@@ -1,42 +1,45 @@
 //! `img-build`: build an image from a Containerfile.
 
-mod build;
 mod cache;
 mod cli;
 mod context;
 mod error;
+mod executor;
+mod frontend;
 mod glob;
+mod graph;
 mod input;
 mod place;
-mod plan;
+mod reporter;
 mod result;
-mod scope;
 mod scratch;
-mod state;
 mod step;
 mod tree;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status, message};
 use common::containerfile::Containerfile;
-use common::image::Destination;
-use common::oci::Platform;
+use common::image::{self, Destination, Image, Reference};
+use common::oci::{Descriptor, Platform};
 use common::stream::{self, Output, Payload};
 use common::time;
 
-use build::Builder;
 use cache::Cache;
-use cli::Cli;
+use cli::{Cli, Print};
 use error::Error;
-use plan::Stages;
-use scope::Scope;
-use step::mounts::Secret;
+use executor::mounts::Secret;
+use executor::{Clock, Executor};
+use frontend::Request;
+use graph::Graph;
+use input::Inputs;
+use place::Place;
+use reporter::Reporter;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -62,24 +65,98 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
     let platforms = platforms(&cli);
-    let mut builder = plan(&cli, &platforms)?;
-    let mut images = Vec::new();
-    for platform in &platforms {
-        let state = builder.build(platform).map_err(failure)?;
-        images.push(result::assemble(state, &labels, builder.now, &builder.store)?);
+    let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
+    let cache = common::cache::dir();
+    if let Some(cache) = &cache {
+        // What a killed build left takes room, and nothing else.
+        let _ = common::scratch::remove_dead(&common::scratch::folder(cache));
     }
-    builder.context.save();
-    for name in builder.scope.unused() {
-        message::warning(format!("--build-arg {name}: no ARG asks for it"));
+    let inputs = input::open(&cli, cache.as_deref()).map_err(failure)?;
+    let graphs = graphs(&cli, &inputs, &platforms).map_err(failure)?;
+    if let Some(Print::Plan) = cli.print {
+        return print(&graphs);
     }
-    let image = result::join(images, &builder.store)?;
-    result::deliver(&image, &cli.names, destination.as_ref(), &builder.store)?;
+    let place = Place::open(&cli, cache).map_err(failure)?;
+    let images = build(&cli, &inputs, graphs, &place, &secrets, &labels)?;
+    let image = result::join(images, &place.store)?;
+    result::deliver(&image, &cli.names, destination.as_ref(), &place.store)?;
     if !destination.as_ref().is_some_and(Destination::is_standard) {
         let mut output = Output::standard(Payload::Text)?;
         writeln!(output, "{}", image.digest).map_err(stream::Error::StandardOutput)?;
         output.commit()?;
     }
     Ok(Status::DONE)
+}
+
+/// What is to be built for each platform; nothing is built yet.
+fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Graph>, Error> {
+    let Inputs { text, label, .. } = inputs;
+    let file = Containerfile::parse(text)
+        .map_err(|source| Error::Syntax { file: label.clone(), source })?;
+    if let Some(syntax) = &file.directives.syntax {
+        message::verbose(format!("syntax={syntax}: our own frontend is used"));
+    }
+    let request = Request {
+        file: &file,
+        label,
+        arguments: &cli.build_args,
+        target: cli.target.as_deref(),
+        network: cli.network,
+    };
+    let open = |name: &str, platform: &Platform| -> Result<Image, Error> {
+        let reference = Reference::parse(OsStr::new(name))?;
+        Ok(image::open(&reference, Some(platform), &cli.store)?)
+    };
+    platforms.iter().map(|platform| frontend::graph(&request, platform, &open)).collect()
+}
+
+/// `--print plan`.
+fn print(graphs: &[Graph]) -> Result<Status, Failure> {
+    let mut output = Output::standard(Payload::Text)?;
+    for graph in graphs {
+        write!(output, "{graph}").map_err(stream::Error::StandardOutput)?;
+    }
+    output.commit()?;
+    Ok(Status::DONE)
+}
+
+/// Runs the graphs, one platform after the other; the images, in the store.
+fn build(
+    cli: &Cli,
+    inputs: &Inputs,
+    graphs: Vec<Graph>,
+    place: &Place,
+    secrets: &BTreeMap<String, Secret>,
+    labels: &[(String, String)],
+) -> Result<Vec<Descriptor>, Failure> {
+    let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
+    let identity = format!("{}\n{}", context_dir.display(), inputs.label);
+    // The results of steps are found by their store, which may be gone after this.
+    let base = place.cache.as_deref().filter(|_| place.is_lasting());
+    let cache = Cache::new(base, place.store.path(), cli.no_cache);
+    let clock = Clock { now: time::now()?, epoch: time::source_date_epoch()? };
+    let of_several = graphs.len() > 1;
+    let unused = graphs.last().map(|graph| graph.unused_arguments.clone()).unwrap_or_default();
+    let mut images = Vec::new();
+    for graph in graphs {
+        let reporter = Reporter::new(&graph, of_several, cli.explain);
+        let executor = Executor {
+            place,
+            cache: &cache,
+            context: &inputs.context,
+            secrets,
+            reporter: &reporter,
+            clock,
+            identity: &identity,
+        };
+        let progress = executor.run(&graph).map_err(failure)?;
+        images.push(result::assemble(graph, progress, labels, clock.now, &place.store)?);
+    }
+    inputs.context.save();
+    for name in unused {
+        message::warning(format!("--build-arg {name}: no ARG asks for it"));
+    }
+    Ok(images)
 }
 
 /// The platforms to build for, each once.
@@ -91,53 +168,6 @@ fn platforms(cli: &Cli) -> Vec<Platform> {
         }
     }
     if platforms.is_empty() { vec![Platform::host()] } else { platforms }
-}
-
-/// Opens and checks everything; nothing is built yet.
-fn plan(cli: &Cli, platforms: &[Platform]) -> Result<Builder, Failure> {
-    let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
-    let cache_dir = common::cache::dir();
-    if let Some(cache) = &cache_dir {
-        // What a killed build left takes room, and nothing else.
-        let _ = common::scratch::remove_dead(&common::scratch::folder(cache));
-    }
-    let inputs = input::open(cli, cache_dir.as_deref()).map_err(failure)?;
-    let input::Inputs { text, label, context } = inputs;
-    let file = Containerfile::parse(&text)
-        .map_err(|source| Error::Syntax { file: label.clone(), source })?;
-    let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
-    let identity = format!("{}\n{label}", context_dir.display());
-    let (store, own_store) = place::open(cli, cache_dir.as_deref()).map_err(failure)?;
-    // The results of steps are found by their store, which is gone after this.
-    let base = cache_dir.as_deref().filter(|_| own_store.is_none());
-    Ok(Builder {
-        location: cli.store.clone(),
-        cache: Cache::new(base, store.path(), cli.no_cache),
-        store: Arc::new(store),
-        _own_store: own_store,
-        cache_dir,
-        max_size: cli.limit.max_size(),
-        context,
-        names: Stages::of(&file),
-        file,
-        label,
-        identity,
-        arguments: cli.build_args.clone(),
-        target: cli.target.clone(),
-        // Of each platform in turn.
-        scope: Scope::default(),
-        platform: Platform::host(),
-        of_several: platforms.len() > 1,
-        network: cli.network,
-        secrets,
-        explain: cli.explain,
-        now: time::now()?,
-        states: Vec::new(),
-        images: HashMap::new(),
-        step: 0,
-        steps: 0,
-        step_name: String::new(),
-    })
 }
 
 fn label(text: &str) -> Result<(String, String), Failure> {

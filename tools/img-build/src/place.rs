@@ -2,20 +2,57 @@
 //! store cannot be written and nothing has to stay in it.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use common::compression::MaxSize;
 use common::store::{self, Store};
 use rustix::fs::Access;
 
 use crate::cli::Cli;
 use crate::error::Error;
 use crate::scratch::Scratch;
+use crate::tree::Reading;
+
+/// Where layers are, and where derived data may be kept.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) store: Arc<Store>,
+    /// What removes the store, if it is there for this build alone.
+    own: Option<Scratch>,
+    /// The folder of derived data.
+    pub(crate) cache: Option<PathBuf>,
+    /// The size that a layer may grow to.
+    pub(crate) max_size: MaxSize,
+}
+
+impl Place {
+    /// The store of the arguments, or one for this build alone: see [`open`].
+    ///
+    /// # Errors
+    /// A store that cannot be written, if the image is to stay in it.
+    pub(crate) fn open(cli: &Cli, cache: Option<PathBuf>) -> Result<Self, Error> {
+        let (store, own) = open(cli, cache.as_deref())?;
+        Ok(Self { store: Arc::new(store), own, cache, max_size: cli.limit.max_size() })
+    }
+
+    /// Whether the store stays when the build is over.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// How layers are read.
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        let cache = self.cache.as_deref();
+        Reading { store: &self.store, cache, max_size: self.max_size }
+    }
+}
 
 /// A store to write to, and the directory that it vanishes with if it is not the user's.
 ///
 /// # Errors
 /// A store that cannot be written, if the image is to stay in it.
-pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<(Store, Option<Scratch>), Error> {
+fn open(cli: &Cli, cache: Option<&Path>) -> Result<(Store, Option<Scratch>), Error> {
     let stays = cli.destination.is_none() || !cli.names.is_empty();
     let is_read_only = |source: &std::io::Error| {
         matches!(source.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)

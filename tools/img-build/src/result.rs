@@ -8,7 +8,8 @@ use common::store::{Name, Store};
 use common::time::Timestamp;
 
 use crate::error::Error;
-use crate::state::State;
+use crate::executor::progress::Progress;
+use crate::graph::Graph;
 
 /// The annotation that names the image a manifest was made from.
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
@@ -18,24 +19,26 @@ const BASE_NAME: &str = "org.opencontainers.image.base.name";
 /// # Errors
 /// A store that cannot be written.
 pub(crate) fn assemble(
-    mut state: State,
+    graph: Graph,
+    progress: Progress,
     labels: &[(String, String)],
     now: Timestamp,
     store: &Store,
 ) -> Result<Descriptor, Error> {
-    let image = &mut state.image;
+    let Graph { config: mut image, base, .. } = graph;
+    image.history.extend(progress.history);
     image.config.labels.extend(labels.iter().cloned());
     date(&mut image.history, now);
     image.created = image.history.last().and_then(|entry| entry.created.clone());
     image.created.get_or_insert_with(|| now.to_string());
-    image.rootfs.diff_ids = state.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+    image.rootfs.diff_ids = progress.layers.iter().map(|layer| layer.diff_id.clone()).collect();
     let (digest, len_bytes) = store.put(&image.to_bytes()?)?;
     let config = Descriptor::new(media_type::CONFIG, digest, len_bytes);
-    let layers: Vec<_> = state.layers.iter().map(descriptor).collect();
+    let layers: Vec<_> = progress.layers.iter().map(descriptor).collect();
     let mut manifest = Manifest::new(config, layers);
-    if let Some((name, digest)) = &state.base {
+    if let Some((name, digest)) = base {
         manifest.annotations.insert(BASE_DIGEST.into(), digest.to_string());
-        manifest.annotations.insert(BASE_NAME.into(), name.clone());
+        manifest.annotations.insert(BASE_NAME.into(), name);
     }
     let (digest, len_bytes) = store.put(&common::oci::to_json(&manifest, "manifest")?)?;
     let mut made = Descriptor::new(media_type::MANIFEST, digest, len_bytes);

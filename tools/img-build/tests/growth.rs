@@ -116,7 +116,10 @@ fn a_few_bytes_do_not_become_more_than_an_image_can_hold() {
     let value = "y".repeat(100_000);
     let words: String = (0..20_000).map(|number| format!(" a{number}=$x")).collect();
     let lines: String = (0..20_000).map(|number| format!("ARG a{number}=$x\n")).collect();
-    let stages: String = (1..5000).map(|n| format!("FROM s{} AS s{n}\n", n - 1)).collect();
+    let heirs: String = (1..2000).map(|n| format!("FROM s0 AS s{n}\n")).collect();
+    let grandchildren: String = (1..2000).map(|n| format!("FROM s{n} AS t{n}\n")).collect();
+    let copies: String = (1..2000).map(|n| format!("COPY --from=t{n} / /\n")).collect();
+    let stages = format!("{heirs}{grandchildren}FROM scratch\n{copies}");
     let mounts: String =
         (0..20_000).map(|n| format!(" --mount=target=/{n},id=$x,type=cache")).collect();
     let together = "the values are longer than 4194304 bytes together";
@@ -128,11 +131,22 @@ fn a_few_bytes_do_not_become_more_than_an_image_can_hold() {
         (format!("FROM scratch\nENV x={value}\nRUN{mounts} x\n"), together),
         (format!("ARG x={value}\n{lines}FROM scratch\n"), together),
         (
-            format!("FROM scratch AS s0\nENV x={value} y=$x$x z=$x\nENV z=$y a=$y\n{stages}"),
-            "the configs of all stages are longer than 67108864 bytes together",
+            format!("FROM scratch AS s0\nENV x={value}\nENV a=$x b=$x c=$x d=$x\n{stages}"),
+            "the configs and steps of all stages are longer than 67108864 bytes together",
         ),
     ] {
         let seconds = file(&text, expected);
         assert!(seconds < 10.0, "{expected}: {seconds} s");
     }
+}
+
+#[test]
+fn a_chain_of_stages_holds_one_config() {
+    let value = "y".repeat(100_000);
+    let chain = |count: usize| -> String {
+        let stages = (1..count).map(|n| format!("FROM s{} AS s{n}\nENV n={n}\n", n - 1));
+        format!("FROM scratch AS s0\nENV x={value}\nENV a=$x b=$x c=$x d=$x\n")
+            + &stages.collect::<String>()
+    };
+    linear("chained stages", 250, |count| file(&chain(count), ""));
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::document;
 use common::layer::tree::NodeId;
@@ -42,26 +42,36 @@ pub(crate) enum Source {
 /// The context, read when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Context {
-    source: Source,
     /// The Containerfile's own ignore file, as path in the context or of the host.
     ignore: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    source: Source,
     tree: Option<Arc<Tree>>,
 }
 
 impl Context {
     pub(crate) fn new(source: Source, ignore: Option<PathBuf>) -> Self {
-        Self { source, ignore, tree: None }
+        Self { ignore, state: Mutex::new(State { source, tree: None }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The names in it, those that are ignored left out.
     ///
     /// # Errors
     /// A directory that cannot be read, an ignore file that is malformed.
-    pub(crate) fn tree(&mut self) -> Result<Arc<Tree>, Error> {
-        if let Some(tree) = &self.tree {
+    pub(crate) fn tree(&self) -> Result<Arc<Tree>, Error> {
+        let State { source, tree } = &mut *self.state();
+        if let Some(tree) = tree {
             return Ok(Arc::clone(tree));
         }
-        let tree = match &mut self.source {
+        let read = match source {
             Source::Directory(dir, hashed) => {
                 directory::read(dir, &ignore_file(self.ignore.as_deref(), dir)?, hashed)?
             }
@@ -72,19 +82,19 @@ impl Context {
             }
             Source::Nothing => Tree::new(),
         };
-        Ok(Arc::clone(self.tree.insert(Arc::new(tree))))
+        Ok(Arc::clone(tree.insert(Arc::new(read))))
     }
 
     /// Keeps what was learnt of its files for the next build.
     pub(crate) fn save(&self) {
-        if let Source::Directory(_, hashed) = &self.source {
+        if let Source::Directory(_, hashed) = &self.state().source {
             hashed.save();
         }
     }
 
     /// What a message calls it.
     pub(crate) fn label(&self) -> &'static str {
-        match self.source {
+        match self.state().source {
             Source::Nothing => "the context, which is empty: only a Containerfile was given",
             _ => "the context",
         }

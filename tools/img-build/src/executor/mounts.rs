@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use common::cache;
-use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
+use common::containerfile::{Heredoc, MountKind, Sharing};
 use common::digest::Digest;
 use common::document;
 use common::layer::apply;
@@ -17,11 +17,12 @@ use common::sandbox::{self, Access, Programs, Source, Tmpfs};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
 
-use super::transfer::{Copying, Found, Rules, find};
-use crate::build::Builder;
+use super::Run;
 use crate::context::Patterns;
 use crate::error::Error;
+use crate::graph::{MountWork, Source as Origin};
 use crate::scratch::Scratch;
+use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::tree::{Names, Planned, Tree, planned, write_layer};
 
 /// The largest file that is taken for a secret, as in BuildKit.
@@ -61,20 +62,19 @@ enum What {
     },
 }
 
-impl Builder {
+impl Run<'_> {
     /// Finds what the mounts of a RUN show; `script` is put where BuildKit puts it.
     ///
     /// # Errors
     /// A source that is not there, a secret that is required and was not given.
-    pub(crate) fn mounts(
-        &mut self,
-        mounts: Vec<Mount>,
+    pub(super) fn mounts(
+        &self,
+        mounts: &[MountWork],
         script: Option<&Heredoc>,
-        index: usize,
     ) -> Result<Mounts, Error> {
         let mut planned = Mounts::default();
         for mount in mounts {
-            self.plan_mount(mount, index, &mut planned)?;
+            self.plan_mount(mount, &mut planned)?;
         }
         if let Some(script) = script {
             planned.facts.push(json!(["script", script.name, Digest::of(script.body.as_bytes())]));
@@ -87,23 +87,16 @@ impl Builder {
         Ok(planned)
     }
 
-    fn plan_mount(
-        &mut self,
-        mount: Mount,
-        index: usize,
-        planned: &mut Mounts,
-    ) -> Result<(), Error> {
+    fn plan_mount(&self, work: &MountWork, planned: &mut Mounts) -> Result<(), Error> {
+        let mount = &work.mount;
         let access = match mount.is_read_only {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
         };
         let target = PathBuf::from(&mount.target);
-        if mount.uid.is_some_and(|uid| uid != 0) || mount.gid.is_some_and(|gid| gid != 0) {
-            return Err(Error::Unsupported("--mount with a uid or gid other than 0".into()));
-        }
-        let what = match mount.kind {
-            MountKind::Bind { from, source } => {
-                let (tree, found) = self.mounted(from.as_deref(), &source, index)?;
+        let what = match &mount.kind {
+            MountKind::Bind { source, .. } => {
+                let (tree, found) = self.mounted(work, source)?;
                 let facts = fingerprint(&tree, &found)?;
                 planned.facts.push(json!([
                     "bind",
@@ -114,29 +107,29 @@ impl Builder {
                 What::Copy(tree, found)
             }
             MountKind::Cache { id, sharing, from, source } => {
-                let seed = match &from {
-                    Some(from) => Some(self.mounted(Some(from), &source, index)?),
+                let seed = match from {
+                    Some(_) => Some(self.mounted(work, source)?),
                     None => None,
                 };
                 planned.facts.push(json!(["cache", mount.target, id, from, source]));
-                let Some(base) = &self.cache_dir else {
+                let Some(base) = &self.executor.place.cache else {
                     return Err(Error::Other(
                         "no place for a cache: set XDG_CACHE_HOME or HOME".into(),
                     ));
                 };
                 let dir = base.join("mounts").join(Digest::of(id.as_bytes()).hex());
-                What::Cache { dir, sharing, mode: mount.mode.unwrap_or(0o755), seed }
+                What::Cache { dir, sharing: *sharing, mode: mount.mode.unwrap_or(0o755), seed }
             }
             MountKind::Tmpfs { size_bytes } => {
                 planned.facts.push(json!(["tmpfs", mount.target, size_bytes]));
-                What::Tmpfs(size_bytes)
+                What::Tmpfs(*size_bytes)
             }
             MountKind::Secret { id, variable, is_required } => {
                 // Neither the value nor whether it was given: a secret must not change
                 // what is built.
                 planned.facts.push(json!(["secret", mount.target, id, variable, is_required]));
-                let Some(secret) = self.secrets.get(&id) else {
-                    return match is_required {
+                let Some(secret) = self.executor.secrets.get(id) else {
+                    return match *is_required {
                         true => Err(Error::Other(format!(
                             "secret '{id}' is required: give it with --secret"
                         ))),
@@ -145,7 +138,7 @@ impl Builder {
                 };
                 let content = secret.content()?;
                 if let Some(variable) = variable {
-                    planned.variables.push((variable, content.clone()));
+                    planned.variables.push((variable.clone(), content.clone()));
                 }
                 if mount.target.is_empty() {
                     return Ok(());
@@ -158,16 +151,9 @@ impl Builder {
         Ok(())
     }
 
-    fn mounted(
-        &mut self,
-        from: Option<&str>,
-        source: &str,
-        index: usize,
-    ) -> Result<(Arc<Tree>, Found), Error> {
-        let tree = match from {
-            Some(from) => self.tree_of(from, index)?,
-            None => self.context.tree()?,
-        };
+    fn mounted(&self, work: &MountWork, source: &str) -> Result<(Arc<Tree>, Found), Error> {
+        let from = work.from();
+        let tree = self.tree(work.source.unwrap_or(Origin::Context))?;
         // A path, not a pattern.
         let escaped: String = source
             .chars()

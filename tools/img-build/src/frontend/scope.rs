@@ -28,7 +28,7 @@ const PROXIES: [&str; 10] = [
 
 /// The ARGs of a build.
 #[derive(Debug, Default)]
-pub(crate) struct Scope {
+pub(super) struct Scope {
     given: BTreeMap<String, String>,
     globals: BTreeMap<String, String>,
     used: BTreeSet<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// The arguments of `--build-arg`.
-    pub(crate) fn new(given: &[String], platform: &Platform) -> Self {
+    pub(super) fn new(given: &[String], platform: &Platform) -> Self {
         let given = given.iter().filter_map(|text| match text.split_once('=') {
             Some((name, value)) => Some((name.to_owned(), value.to_owned())),
             None => Some((text.clone(), std::env::var(text).ok()?)),
@@ -59,7 +59,7 @@ impl Scope {
     }
 
     /// The values that FROM lines see.
-    pub(crate) fn globals(&self) -> &BTreeMap<String, String> {
+    pub(super) fn globals(&self) -> &BTreeMap<String, String> {
         &self.globals
     }
 
@@ -67,7 +67,7 @@ impl Scope {
     ///
     /// # Errors
     /// A default that cannot be expanded, with its line.
-    pub(crate) fn declare_globals(
+    pub(super) fn declare_globals(
         &mut self,
         file: &Containerfile,
         target: &str,
@@ -96,7 +96,7 @@ impl Scope {
     ///
     /// # Errors
     /// A default that cannot be expanded.
-    pub(crate) fn declare(
+    pub(super) fn declare(
         &mut self,
         argument: &Argument,
         variables: &BTreeMap<String, String>,
@@ -113,13 +113,13 @@ impl Scope {
     }
 
     /// The proxies that were given.
-    pub(crate) fn proxies(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(super) fn proxies(&self) -> impl Iterator<Item = (&str, &str)> {
         let given = self.given.iter().filter(|(name, _)| PROXIES.contains(&name.as_str()));
         given.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// What was given and no ARG asked for.
-    pub(crate) fn unused(&self) -> Vec<&str> {
+    pub(super) fn unused(&self) -> Vec<&str> {
         let is_unused = |name: &&str| !self.used.contains(*name) && !PROXIES.contains(name);
         self.given.keys().map(String::as_str).filter(is_unused).collect()
     }

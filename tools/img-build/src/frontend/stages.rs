@@ -1,15 +1,18 @@
 //! Which stages there are, what each begins from, and which are needed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use common::containerfile::{Containerfile, Expander, Instruction, MountKind, NoVariables, Stage};
+use common::containerfile::{
+    self, Containerfile, Expander, Instruction, Located, Problem, Stage, mount_sources,
+};
 
+use super::Images;
+use super::scope::Scope;
 use crate::error::Error;
-use crate::scope::Scope;
 
-/// What a stage begins from.
+/// What FROM names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Base {
+pub(super) enum From {
     Scratch,
     /// An earlier stage.
     Stage(usize),
@@ -19,22 +22,27 @@ pub(crate) enum Base {
     },
 }
 
-/// What is built, in this order.
+/// A stage that the target needs.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    /// The base of each stage.
-    pub(crate) bases: Vec<Base>,
-    /// The stages that the target needs, and itself as the last.
-    pub(crate) needed: BTreeSet<usize>,
-    pub(crate) target: usize,
+pub(super) struct Needed<'a> {
+    pub(super) stage: &'a Stage,
+    /// The triggers of its base.
+    triggers: Vec<Located>,
+}
+
+impl Needed<'_> {
+    /// Its instructions, those of the base's triggers first.
+    pub(super) fn instructions(&self) -> impl Iterator<Item = &Located> {
+        self.triggers.iter().chain(&self.stage.instructions)
+    }
 }
 
 /// The stages of a file by name, each name with its stages in order.
 #[derive(Debug)]
-pub(crate) struct Stages(HashMap<String, Vec<usize>>);
+pub(super) struct Stages(HashMap<String, Vec<usize>>);
 
 impl Stages {
-    pub(crate) fn of(file: &Containerfile) -> Self {
+    pub(super) fn of(file: &Containerfile) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, stage) in file.stages.iter().enumerate() {
             if let Some(name) = &stage.base.name {
@@ -45,10 +53,22 @@ impl Stages {
     }
 
     /// The last stage of this name that is earlier than the one at `before`.
-    pub(crate) fn find(&self, name: &str, before: usize) -> Option<usize> {
+    pub(super) fn find(&self, name: &str, before: usize) -> Option<usize> {
         let stages = self.0.get(&name.to_lowercase())?;
         let earlier = stages.partition_point(|index| *index < before);
         stages.get(..earlier)?.last().copied()
+    }
+
+    /// The stage that `--from` names in the one at `index`; `None` if it names an image.
+    ///
+    /// # Errors
+    /// A stage that is not earlier.
+    pub(super) fn find_source(&self, from: &str, index: usize) -> Result<Option<usize>, Error> {
+        match self.find(from, index).or_else(|| from.parse().ok()) {
+            Some(found) if found < index => Ok(Some(found)),
+            Some(_) => Err(Error::Other(format!("'{from}' is not an earlier stage"))),
+            None => Ok(None),
+        }
     }
 }
 
@@ -56,7 +76,7 @@ impl Stages {
 ///
 /// # Errors
 /// No such stage.
-pub(crate) fn target(
+pub(super) fn target(
     file: &Containerfile,
     stages: &Stages,
     target: Option<&str>,
@@ -69,49 +89,30 @@ pub(crate) fn target(
         .ok_or_else(|| Error::Other(format!("--target {target}: there is no such stage")))
 }
 
-impl Plan {
-    /// Resolves the bases, and walks back from the target.
-    ///
-    /// # Errors
-    /// A FROM that cannot be expanded, with its line.
-    pub(crate) fn new(
-        file: &Containerfile,
-        stages: &Stages,
-        target: usize,
-        scope: &Scope,
-        expander: Expander,
-    ) -> Result<Self, (u32, Error)> {
-        let mut bases = Vec::new();
-        for (index, stage) in file.stages.iter().enumerate() {
-            bases.push(
-                base(file, stages, index, scope, expander).map_err(|error| (stage.line, error))?,
-            );
-        }
-        let mut needed = BTreeSet::new();
-        let mut ahead = vec![target];
-        while let Some(index) = ahead.pop() {
-            if !needed.insert(index) {
-                continue;
-            }
-            if let Some(Base::Stage(base)) = bases.get(index) {
-                ahead.push(*base);
-            }
-            if let Some(stage) = file.stages.get(index) {
-                ahead.extend(sources(stages, stage, index));
-            }
-        }
-        Ok(Self { bases, needed, target })
-    }
+/// What each stage begins from.
+///
+/// # Errors
+/// A FROM that cannot be expanded, with its line.
+pub(super) fn bases(
+    file: &Containerfile,
+    stages: &Stages,
+    scope: &Scope,
+    expander: Expander,
+) -> Result<Vec<From>, (u32, Error)> {
+    let all = file.stages.iter().enumerate();
+    all.map(|(index, stage)| {
+        base(stage, stages, index, scope, expander).map_err(|error| (stage.line, error))
+    })
+    .collect()
 }
 
 fn base(
-    file: &Containerfile,
+    stage: &Stage,
     stages: &Stages,
     index: usize,
     scope: &Scope,
     expander: Expander,
-) -> Result<Base, Error> {
-    let Some(stage) = file.stages.get(index) else { return Ok(Base::Scratch) };
+) -> Result<From, Error> {
     let name = expander.word(&stage.base.image, scope.globals())?;
     if name.is_empty() {
         let written = &stage.base.image;
@@ -124,34 +125,101 @@ fn base(
         None => None,
     };
     Ok(match stages.find(&name, index) {
-        Some(stage) => Base::Stage(stage),
-        None if name == "scratch" => Base::Scratch,
-        None => Base::Image { name, platform },
+        Some(stage) => From::Stage(stage),
+        None if name == "scratch" => From::Scratch,
+        None => From::Image { name, platform },
     })
 }
 
-/// The earlier stages that a stage copies or mounts from.
-fn sources(stages: &Stages, stage: &Stage, index: usize) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut add = |name: &str| {
-        let by_number = || name.parse().ok().filter(|number| *number < index);
-        found.extend(stages.find(name, index).or_else(by_number));
-    };
-    for located in &stage.instructions {
-        match &located.instruction {
-            Instruction::Copy(copy) => copy.from.iter().for_each(|from| add(from)),
-            Instruction::Run(run) => {
-                let mounts = run.mounts(Expander::new('\\'), &NoVariables).unwrap_or_default();
-                for mount in mounts {
-                    match mount.kind {
-                        MountKind::Bind { from: Some(from), .. }
-                        | MountKind::Cache { from: Some(from), .. } => add(&from),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
+/// The stages that the target needs, itself as the last, and the triggers of their bases.
+///
+/// # Errors
+/// A base image that is not there or whose triggers are malformed, with the line of FROM;
+/// the first such line.
+pub(super) fn needed<'a>(
+    file: &'a Containerfile,
+    stages: &Stages,
+    bases: &[From],
+    target: usize,
+    images: &mut Images<'_>,
+) -> Result<BTreeMap<usize, Needed<'a>>, (u32, Error)> {
+    let mut needed = BTreeMap::new();
+    let mut failed = None;
+    let mut ahead = BTreeSet::from([target]);
+    // A stage needs earlier ones only: from the last to the first, each is met once.
+    while let Some(index) = ahead.pop_last() {
+        let Some(stage) = file.stages.get(index) else { continue };
+        let base = bases.get(index).unwrap_or(&From::Scratch);
+        if let From::Stage(base) = base {
+            ahead.insert(*base);
         }
+        let triggers = triggers(base, file, images).and_then(|triggers| {
+            let triggers = triggers.iter().map(|trigger| trigger_of(trigger, stage.line));
+            triggers.collect::<Result<Vec<_>, _>>()
+        });
+        let triggers = triggers.unwrap_or_else(|error| {
+            failed = Some((stage.line, error));
+            Vec::new()
+        });
+        let found = Needed { stage, triggers };
+        ahead.extend(found.instructions().flat_map(|located| sources(stages, located, index)));
+        needed.insert(index, found);
     }
-    found
+    match failed {
+        Some(failed) => Err(failed),
+        None => Ok(needed),
+    }
+}
+
+/// The texts of the triggers that a base has for those who begin from it.
+fn triggers(
+    base: &From,
+    file: &Containerfile,
+    images: &mut Images<'_>,
+) -> Result<Vec<String>, Error> {
+    Ok(match base {
+        From::Scratch => Vec::new(),
+        From::Image { name, platform } => {
+            let place = images.place(name, platform.as_deref())?;
+            let found = images.all.get(place);
+            found.map(|found| found.image.config.config.on_build.clone()).unwrap_or_default()
+        }
+        From::Stage(base) => {
+            let instructions = file.stages.get(*base).map(|stage| stage.instructions.iter());
+            let trigger = |located: &Located| match &located.instruction {
+                Instruction::Onbuild(text) => Some(text.clone()),
+                _ => None,
+            };
+            instructions.into_iter().flatten().filter_map(trigger).collect()
+        }
+    })
+}
+
+/// A trigger, as if it stood at FROM's line.
+fn trigger_of(text: &str, line: u32) -> Result<Located, Error> {
+    let at = |problem: Problem| Error::Trigger(Box::new(problem.into()));
+    let parsed = containerfile::parse(text.as_bytes()).map_err(|error| at(error.problem))?;
+    let [located] = <[Located; 1]>::try_from(parsed.instructions)
+        .map_err(|_| at(Problem::UnknownInstruction(text.to_owned())))?;
+    let instruction = &located.instruction;
+    if matches!(
+        instruction,
+        Instruction::From(_) | Instruction::Onbuild(_) | Instruction::Maintainer(_)
+    ) {
+        return Err(at(Problem::ForbiddenTrigger(instruction.keyword())));
+    }
+    Ok(Located { line, ..located })
+}
+
+/// The earlier stages that an instruction copies or mounts from.
+fn sources(stages: &Stages, located: &Located, index: usize) -> Vec<usize> {
+    let names = match &located.instruction {
+        Instruction::Copy(copy) => copy.from.iter().cloned().collect(),
+        Instruction::Run(run) => {
+            run.raw_mounts.iter().flat_map(|text| mount_sources(text)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let find = |name: &String| stages.find_source(name, index).ok().flatten();
+    names.iter().filter_map(find).collect()
 }

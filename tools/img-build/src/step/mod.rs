@@ -1,10 +1,6 @@
-//! The instructions that change files, each in its own module: what comes in is a
-//! stage, what comes out is a layer or the news that nothing changed.
+//! COPY and ADD as functions of trees, in parts that need no store and no cache.
 
 pub(crate) mod chmod;
-pub(crate) mod files;
-pub(crate) mod mounts;
 pub(crate) mod owner;
-pub(crate) mod run;
 pub(crate) mod transfer;
-mod unpack;
+pub(crate) mod unpack;

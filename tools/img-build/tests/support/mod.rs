@@ -129,6 +129,20 @@ impl Bench {
         built.stderr
     }
 
+    /// The same with images in the store that were built before.
+    pub(crate) fn fail_in(&self, containerfile: &str) -> String {
+        self.write("Containerfile", containerfile);
+        let built = self.run(&["ctx"], b"");
+        assert_eq!((built.stdout.as_str(), built.status), ("", 2), "{containerfile}");
+        built.stderr
+    }
+
+    /// The cache mounts that there are.
+    pub(crate) fn caches(&self) -> Vec<PathBuf> {
+        let caches = fs::read_dir(self.path("cache/layerutils/mounts")).into_iter().flatten();
+        caches.map(|entry| entry.unwrap().path()).collect()
+    }
+
     /// Builds and tells of each step that can be cached whether it was.
     pub(crate) fn hits(&self, arguments: &[&str]) -> Vec<bool> {
         let built = self.run(&[arguments, &["--explain", "ctx"]].concat(), b"");

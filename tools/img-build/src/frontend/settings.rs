@@ -1,0 +1,292 @@
+//! The config of a stage, changed by one instruction after the other, and the step that
+//! comes of each.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use common::containerfile::config::{self, Changes};
+use common::containerfile::{Argument, Expander, Instruction, Located, Total, Transfer, history};
+use common::digest::Digest;
+use common::image::Image;
+use common::oci::{ImageConfig, MAX_DOCUMENT_LEN_BYTES, Platform};
+
+use super::scope::Scope;
+use super::stages::Stages;
+use super::{Held, Images};
+use crate::cli::Network;
+use crate::context::Patterns;
+use crate::error::Error;
+use crate::graph::{Source, Step, TransferWork, Verb, Work};
+use crate::step::chmod::Chmod;
+
+/// The PATH of a Linux image that sets none, as docker has it.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How much of an instruction names its step.
+const TITLE_LEN_CHARS: usize = 200;
+
+/// The config of a stage under way, or done, and its variables.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) image: ImageConfig,
+    /// What words are expanded with and commands see: ENV and ARG together.
+    pub(super) variables: Arc<BTreeMap<String, String>>,
+    /// The ARGs of the stage, in the order they were declared.
+    pub(super) arguments: Vec<String>,
+    /// The same, to look names up.
+    declared: HashSet<String>,
+    changes: Changes,
+    /// About how long the config is: its history, and that of its base.
+    len_bytes: usize,
+    /// The image that it is made from, if it is one.
+    base: Option<(String, Digest)>,
+}
+
+/// What a step is made with beside its stage's settings.
+pub(super) struct Surroundings<'a, 'i> {
+    /// The stage's place in the file.
+    pub(super) index: usize,
+    /// The step's number.
+    pub(super) number: usize,
+    pub(super) names: &'a Stages,
+    /// The places in the graph of stages of the file.
+    pub(super) places: &'a HashMap<usize, usize>,
+    pub(super) images: &'a mut Images<'i>,
+    pub(super) scope: &'a mut Scope,
+    pub(super) held: &'a mut Held,
+    /// `--network`.
+    pub(super) network: Network,
+    pub(super) expander: Expander,
+}
+
+impl Surroundings<'_, '_> {
+    /// The stage or image that `--from` names.
+    pub(super) fn source(&mut self, from: &str) -> Result<Source, Error> {
+        match self.names.find_source(from, self.index)? {
+            Some(stage) => {
+                let missing = || Error::Other(format!("stage {stage} is not built"));
+                self.places.get(&stage).copied().map(Source::Stage).ok_or_else(missing)
+            }
+            None => Ok(Source::Image(self.images.place(from, None)?)),
+        }
+    }
+}
+
+impl Settings {
+    /// FROM scratch.
+    pub(super) fn scratch(platform: &Platform) -> Self {
+        let mut image = ImageConfig::scratch(platform);
+        image.config.working_dir = "/".into();
+        Self::new(image, 0, None)
+    }
+
+    /// FROM an image.
+    pub(super) fn of_image(name: &str, image: &Image) -> Self {
+        let mut config = image.config.clone();
+        // What docker says of the container that an image was made in is not true of ours.
+        config.extra = Default::default();
+        config.config.extra = Default::default();
+        // Those are steps now.
+        config.config.on_build.clear();
+        let base = Some((name.to_owned(), image.descriptor.digest.clone()));
+        Self::new(config, image.config_bytes.len(), base)
+    }
+
+    /// FROM an earlier stage, whose settings these were.
+    pub(super) fn of_stage(mut self) -> Self {
+        self.changes = Changes::default();
+        self.image.config.on_build.clear();
+        self
+    }
+
+    fn new(mut image: ImageConfig, len_bytes: usize, base: Option<(String, Digest)>) -> Self {
+        let env = &mut image.config.env;
+        if !env.iter().any(|entry| entry.starts_with("PATH=")) {
+            env.push(format!("PATH={DEFAULT_PATH}"));
+        }
+        Self {
+            variables: Arc::new(config::variables(env)),
+            image,
+            arguments: Vec::new(),
+            declared: HashSet::new(),
+            changes: Changes::default(),
+            len_bytes,
+            base,
+        }
+    }
+
+    /// About how long the config is.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// The config, and the image that it is made from.
+    pub(super) fn into_config(self) -> (ImageConfig, Option<(String, Digest)>) {
+        (self.image, self.base)
+    }
+
+    /// Applies an instruction; its step.
+    ///
+    /// # Errors
+    /// A word that cannot be expanded, a value that is malformed, a source that is not
+    /// there, something that is not supported.
+    pub(super) fn step(
+        &mut self,
+        located: &Located,
+        surroundings: &mut Surroundings<'_, '_>,
+    ) -> Result<Step, Error> {
+        let (created_by, work) = self.apply(&located.instruction, surroundings)?;
+        let step = Step {
+            number: surroundings.number,
+            line: located.line,
+            keyword: located.instruction.keyword(),
+            title: title(&located.text),
+            created_by,
+            work,
+        };
+        self.len_bytes += step.created_by.as_ref().map_or(0, String::len);
+        self.check_len()?;
+        surroundings.held.add(step.len_bytes())?;
+        Ok(step)
+    }
+
+    fn apply(
+        &mut self,
+        instruction: &Instruction,
+        surroundings: &mut Surroundings<'_, '_>,
+    ) -> Result<(Option<String>, Work), Error> {
+        let instruction = instruction.expanded(surroundings.expander, &*self.variables)?;
+        match &instruction {
+            Instruction::Run(run) => return self.run(run, surroundings),
+            Instruction::Copy(copy) => return self.transfer(Verb::Copy, copy, surroundings),
+            Instruction::Add(add) => return self.transfer(Verb::Add, add, surroundings),
+            Instruction::Arg(arguments) => {
+                let created_by = self.declare(arguments, surroundings)?;
+                return Ok((Some(created_by), Work::Setting));
+            }
+            Instruction::Env(pairs) => {
+                self.set(pairs.iter().cloned(), surroundings.held)?;
+            }
+            _ => {}
+        }
+        self.changes.apply(&instruction, &mut self.image)?;
+        if matches!(instruction, Instruction::Cmd(_)) {
+            // What BuildKit sets, and docker has looked for since.
+            self.image.config.args_escaped = true;
+        }
+        let config = &self.image.config;
+        let created_by = history::of_setting(&instruction, config);
+        let work = match instruction {
+            Instruction::Workdir(_) => {
+                Work::Workdir { path: config.working_dir.clone(), user: config.user.clone() }
+            }
+            _ => Work::Setting,
+        };
+        Ok((created_by, work))
+    }
+
+    /// ARG; its text in the history.
+    fn declare(
+        &mut self,
+        arguments: &[Argument],
+        surroundings: &mut Surroundings<'_, '_>,
+    ) -> Result<String, Error> {
+        let total = Total::default();
+        let mut declared = Vec::new();
+        for argument in arguments {
+            let name = argument.name.clone();
+            let value =
+                surroundings.scope.declare(argument, &self.variables, surroundings.expander)?;
+            let value = value.map(|value| total.count(value)).transpose()?;
+            if let Some(value) = &value {
+                self.set([(name.clone(), value.clone())], surroundings.held)?;
+            }
+            if self.declared.insert(name.clone()) {
+                self.arguments.push(name.clone());
+            }
+            declared.push((name, value));
+        }
+        Ok(history::of_arg(&declared))
+    }
+
+    /// Sets variables. A RUN before may share them as they were: then that is a copy.
+    fn set(
+        &mut self,
+        pairs: impl IntoIterator<Item = (String, String)>,
+        held: &mut Held,
+    ) -> Result<(), Error> {
+        if Arc::get_mut(&mut self.variables).is_none() {
+            held.add(self.variables.iter().map(|(name, value)| name.len() + value.len()).sum())?;
+        }
+        Arc::make_mut(&mut self.variables).extend(pairs);
+        Ok(())
+    }
+
+    /// COPY or ADD, expanded.
+    fn transfer(
+        &mut self,
+        verb: Verb,
+        transfer: &Transfer,
+        surroundings: &mut Surroundings<'_, '_>,
+    ) -> Result<(Option<String>, Work), Error> {
+        refuse_remote(verb, transfer)?;
+        Patterns::list(&transfer.excludes)?;
+        let source = match &transfer.from {
+            Some(from) => surroundings.source(from)?,
+            None => Source::Context,
+        };
+        let work = TransferWork {
+            verb,
+            source,
+            transfer: transfer.clone(),
+            chmod: transfer.chmod.as_deref().map(Chmod::parse).transpose()?,
+            directory: self.image.config.working_dir.clone(),
+        };
+        let created_by = history::of_transfer(verb.keyword(), transfer);
+        Ok((Some(created_by), Work::Transfer(Box::new(work))))
+    }
+
+    /// A few lines of ENV can double a value again and again, and everything that is
+    /// expanded is in the history: so this bounds it all, before it is a config that
+    /// nobody reads.
+    fn check_len(&self) -> Result<(), Error> {
+        if self.len_bytes > MAX_DOCUMENT_LEN_BYTES as usize {
+            let text = format!(
+                "the image's config and history are longer than {MAX_DOCUMENT_LEN_BYTES} bytes"
+            );
+            return Err(Error::Other(text));
+        }
+        Ok(())
+    }
+}
+
+/// The first line of an instruction, as it names the step.
+pub(super) fn title(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(TITLE_LEN_CHARS).collect()
+}
+
+/// What needs the network, or means something only there.
+fn refuse_remote(verb: Verb, transfer: &Transfer) -> Result<(), Error> {
+    let remote = ["http://", "https://", "git://", "git@", "ssh://"];
+    if let Some(url) = transfer
+        .sources
+        .iter()
+        .find(|source| remote.iter().any(|scheme| source.starts_with(scheme)))
+    {
+        return Err(match verb {
+            Verb::Copy => Error::Other(format!("'{url}': COPY takes no URL")),
+            Verb::Add => Error::Unsupported(format!("'{url}': a remote source")),
+        });
+    }
+    for (flag, is_given) in [
+        ("--checksum", transfer.checksum.is_some()),
+        ("--keep-git-dir", transfer.keep_git_dir.is_some()),
+    ] {
+        if is_given {
+            return Err(Error::Other(format!(
+                "{flag} is for remote sources, which are not supported"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -29,6 +29,7 @@
 //! | [`oci`] | descriptor, manifest, index, config |
 //! | [`store`] | the OCI layout that holds our images |
 //! | [`image`] | references, and images wherever they are |
+//! | [`inside`] | what images hold, seen without unpacking |
 //! | [`unpacked`] | layers unpacked in the cache |
 //! | [`mount`] | overlay mounts |
 //! | [`sandbox`] | a command in namespaces of its own |
@@ -45,6 +46,7 @@ pub mod digest;
 pub mod document;
 pub mod human;
 pub mod image;
+pub mod inside;
 pub mod json;
 pub mod layer;
 pub mod mount;

@@ -1,5 +1,6 @@
 complete -c img-history -s H -l human -d 'Show sizes and times for people, not for programs' -r
 complete -c img-history -l format -d 'Show as \'table\', \'json\', or by a template with docker\'s fields' -r
+complete -c img-history -l path -d 'Show only the steps whose layers wrote or deleted PATH, or something in it' -r
 complete -c img-history -l platform -d 'The platform to take from an image for several' -r
 complete -c img-history -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-history -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r

@@ -250,7 +250,7 @@ pub const ALL: &[Tool] = &[
         reads: Some(Reads { line: "", layer: "layer.tar", twice: Some("- -") }),
         endless: Endless::Input("", "cut.tar"),
         lists: Some(Lists { line: "odd.tar", nul: "-0 odd.tar" }),
-        json: &["--json odd.tar"],
+        json: &["--json odd.tar", "--json --image base", "--json --all --image base"],
         ..NOTHING
     },
     Tool {

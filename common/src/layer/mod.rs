@@ -24,7 +24,7 @@ mod inode;
 pub mod listing;
 pub mod merge;
 pub mod overlay;
-mod place;
+pub(crate) mod place;
 pub mod tree;
 pub mod verify;
 pub mod whiteout;

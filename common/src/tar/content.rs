@@ -65,6 +65,11 @@ impl Body {
         (self.stored_left, self.padding)
     }
 
+    /// Takes the content for read: only the padding is left.
+    pub(super) fn pass_over(&mut self) {
+        *self = Self { padding: self.padding, ..Self::default() };
+    }
+
     fn segment(&self) -> Option<Segment> {
         self.sparse.as_ref().and_then(|sparse| sparse.segments.get(sparse.next).copied())
     }

@@ -1,6 +1,6 @@
 //! Reads an archive member by member, from any stream, in bounded memory.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use super::content::{Body, Content};
 use super::foreign;
@@ -57,6 +57,25 @@ impl<R: Read> Reader<BufReader<R>> {
     /// Reads an archive from a stream without a buffer of its own.
     pub fn new(stream: R, limits: Limits, whole: Whole) -> Self {
         Self::buffered(BufReader::with_capacity(BUFFER_LEN, stream), limits, whole)
+    }
+}
+
+impl<R: Read + Seek> Reader<BufReader<R>> {
+    /// Goes over what is unread of the last member's content without reading it, in a
+    /// stream of `stream_len_bytes` in all.
+    ///
+    /// # Errors
+    /// A stream that fails, content that goes beyond the end of the stream.
+    pub fn seek_over_content(&mut self, stream_len_bytes: u64) -> Result<(), Error> {
+        let (stored, _) = self.body.left_in_archive();
+        let end = self.source.offset().checked_add(stored);
+        if end.is_none_or(|end| end > stream_len_bytes) {
+            return Err(self.fail(Problem::Truncated));
+        }
+        let sought = self.source.seek_over(stored);
+        sought.map_err(|source| self.read_error(source))?;
+        self.body.pass_over();
+        Ok(())
     }
 }
 

@@ -147,3 +147,32 @@ fn a_long_name_ends_with_a_nul_or_with_its_length() {
     assert_eq!(names(&member(&[b'n'; 512], 512)).unwrap(), ["n".repeat(512)]);
     assert!(matches!(problem(&member(b"longer", 4)), Problem::Ambiguous(_)));
 }
+
+#[test]
+fn content_that_is_passed_over_is_not_missed() {
+    let mut members = vec![file("a", b"x"), file("big", &[b'y'; 100_000])];
+    members.extend([file("c", b""), file("d", &[b'z'; 512]), file("e", b"end")]);
+    let bytes = archive(&members);
+    let read = |bytes: &[u8], all: &[u8]| {
+        let stream = std::io::BufReader::with_capacity(600, std::io::Cursor::new(bytes.to_vec()));
+        let mut reader = Reader::buffered(stream, Limits::default(), Whole::ByDigest);
+        let mut names = Vec::new();
+        while let Some(entry) = reader.next_entry().map_err(|error| error.to_string())? {
+            if all.contains(&entry.path[0]) {
+                let mut content = Vec::new();
+                std::io::Read::read_to_end(&mut reader.content(), &mut content).unwrap();
+                assert_eq!(content.len() as u64, entry.len_bytes);
+            }
+            let len_bytes = bytes.len() as u64;
+            reader.seek_over_content(len_bytes).map_err(|error| error.to_string())?;
+            names.push(String::from_utf8(entry.path).unwrap());
+        }
+        Ok::<_, String>(names)
+    };
+    for all in [&b""[..], b"ace", b"b", b"abcde"] {
+        assert_eq!(read(&bytes, all).unwrap(), ["a", "big", "c", "d", "e"]);
+    }
+    // A file may have been cut since it was measured.
+    let cut = read(&bytes[..50_000], b"").unwrap_err();
+    assert!(cut.contains("truncated"), "{cut}");
+}

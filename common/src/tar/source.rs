@@ -1,6 +1,6 @@
 //! The stream under an archive, in blocks, with the position in it.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use super::{BLOCK_LEN, Block};
 
@@ -23,6 +23,18 @@ pub(super) struct Source<R> {
     returned: Block,
     /// How much of `returned` is still to be given again, from its end.
     returned_len: usize,
+}
+
+impl<R: Read + Seek> Source<BufReader<R>> {
+    /// Goes `len` bytes on, however many there are.
+    pub(super) fn seek_over(&mut self, len: u64) -> io::Result<()> {
+        let returned = len.min(self.returned_len as u64);
+        self.consume(usize::try_from(returned).unwrap_or(usize::MAX));
+        let left = i64::try_from(len - returned).map_err(io::Error::other)?;
+        self.inner.seek_relative(left)?;
+        self.offset += len - returned;
+        Ok(())
+    }
 }
 
 impl<R: BufRead> Source<R> {

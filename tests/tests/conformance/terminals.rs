@@ -162,7 +162,7 @@ fn with_hostile_image() -> Sandbox {
 }
 
 /// Command lines that show names or texts of it, and whether that is as JSON.
-const SHOWING: [(&str, bool); 17] = [
+const SHOWING: [(&str, bool); 22] = [
     ("img-inspect hostile", true),
     ("img-inspect -f '{{.Comment}}' hostile", false),
     ("img-inspect -f '{{.Config}}' hostile", false),
@@ -177,6 +177,11 @@ const SHOWING: [(&str, bool); 17] = [
     ("layer-ls -l names.tar", false),
     ("layer-ls -0 names.tar", false),
     ("layer-ls --json names.tar", true),
+    ("layer-ls --image hostile", false),
+    ("layer-ls -l --image hostile", false),
+    ("layer-ls -0 --image hostile", false),
+    ("layer-ls --all --image hostile", false),
+    ("layer-ls --json --image hostile", true),
     ("layer-diff --list tree", false),
     ("layer-diff --list -0 tree", false),
     ("layer-diff --json tree", true),

@@ -41,6 +41,10 @@ pub(crate) struct Cli {
     #[arg(long, conflicts_with_all = ["format", "quiet", "no_trunc", "human"])]
     pub(crate) json: bool,
 
+    /// Show only the steps whose layers wrote or deleted PATH, or something in it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<OsString>,
+
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,

@@ -5,6 +5,7 @@
 
 mod cli;
 mod detail;
+mod path;
 mod steps;
 mod table;
 
@@ -78,7 +79,11 @@ fn show(
     let image = opener.open(&reference).map_err(about)?;
     // Nobody waits for sizes that are not shown.
     let wanted = cli.json || table.shows_sizes();
-    let steps = steps::of(&image, wanted.then_some(sizes)).map_err(about)?;
+    let mut steps = steps::of(&image, wanted.then_some(sizes)).map_err(about)?;
+    if let Some(path) = &cli.path {
+        let touched = path::layers(cli, &reference, &image, path)?;
+        steps.retain(|step| step.layer.as_ref().is_some_and(|it| touched.contains(&it.number)));
+    }
     Ok(match cli.json {
         true => detail::lines(&reference, &image, &steps)?,
         false => table.of(&steps),

@@ -21,6 +21,8 @@ pub(crate) struct Step {
 /// A layer in its place.
 #[derive(Debug)]
 pub(crate) struct StepLayer {
+    /// Its place in the image, counted from 1.
+    pub(crate) number: u32,
     pub(crate) layer: Layer,
     pub(crate) chain_id: ChainId,
     /// What its files hold, in bytes; `None` where nobody asked or nobody can know.
@@ -32,6 +34,7 @@ pub(crate) fn of(image: &Image, sizes: Option<&Sizes>) -> Result<Vec<Step>, Erro
     let mut layers = image.layers();
     let mut chain: Option<ChainId> = None;
     let mut steps = Vec::new();
+    let mut numbers = 1..;
     let mut take = |layer: Option<Layer>| -> Result<Option<StepLayer>, Error> {
         let Some(layer) = layer else { return Ok(None) };
         let chain_id = ChainId::stack(chain.as_ref(), &layer.diff_id);
@@ -40,7 +43,8 @@ pub(crate) fn of(image: &Image, sizes: Option<&Sizes>) -> Result<Vec<Step>, Erro
             Some(sizes) => sizes.of(image, &layer)?,
             None => None,
         };
-        Ok(Some(StepLayer { layer, chain_id, size }))
+        let number = numbers.next().unwrap_or(u32::MAX);
+        Ok(Some(StepLayer { number, layer, chain_id, size }))
     };
     for entry in &image.config.history {
         let layer = if entry.empty_layer { None } else { layers.next() };

@@ -2,16 +2,52 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use common::cli::{BareLayers, OutputOptions};
+use common::oci::Platform;
+use common::store::Location;
 
-/// List what layers hold
+/// List what layers and images hold
 #[derive(Debug, Parser)]
-#[command(name = "layer-ls", version, override_usage = "layer-ls [OPTION]... [LAYER]...")]
+#[command(
+    name = "layer-ls",
+    version,
+    override_usage = "layer-ls [OPTION]... [LAYER]...\n       \
+                      layer-ls [OPTION]... --image IMAGE [PATH]...\n       \
+                      layer-ls [OPTION]... --cat IMAGE PATH",
+    group = ArgGroup::new("inside").args(["image", "cat"])
+)]
 pub(crate) struct Cli {
     /// Layers with any compression; standard input for none or '-'
     #[arg(value_name = "LAYER")]
-    pub(crate) layers: Vec<OsString>,
+    pub(crate) operands: Vec<OsString>,
+
+    /// List the tree of IMAGE, or the PATHs in it: each with the layer and the step that wrote it
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<OsString>,
+
+    /// Write the content of the file PATH of IMAGE
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["long", "json", "null", "all"])]
+    pub(crate) cat: Option<OsString>,
+
+    /// With --image: list every version of each path, with what the layer did to it
+    #[arg(long, requires = "image")]
+    pub(crate) all: bool,
+
+    /// Stop after layer N, counted from 1, base first
+    #[arg(long, value_name = "N", requires = "inside")]
+    pub(crate) at: Option<usize>,
+
+    /// Read and check all layers, also those of the store that were checked before
+    #[arg(long, requires = "inside")]
+    pub(crate) verify: bool,
+
+    /// The platform to take from an image for several
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "inside")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) location: Location,
 
     /// Show all that is recorded of a name, and a total
     #[arg(short, long, conflicts_with_all = ["json", "null"])]

@@ -1,7 +1,13 @@
-//! `layer-ls`: list what layers hold.
+//! `layer-ls`: list what layers and images hold.
+//!
+//! Layers are listed member by member (`list`), images as the tree that their layers make
+//! (`image`, which `rows` shows).
 
+mod cat;
 mod cli;
+mod image;
 mod list;
+mod rows;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -20,6 +26,8 @@ use list::{Form, Total};
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
+        .mut_arg("allow_missing_end", |end| end.conflicts_with("inside"))
+        .mut_arg("dir", |store| store.requires("inside"))
 }
 
 /// Runs the tool on parsed arguments. A layer that cannot be read is told of, and
@@ -32,15 +40,23 @@ pub fn command() -> clap::Command {
 /// Reads standard input where no layer is named, and writes to standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
-    stream::at_most_one_standard(cli.layers.iter().map(OsString::as_os_str))?;
+    match (&cli.image, &cli.cat) {
+        (Some(image), _) => image::list(&cli, image),
+        (_, Some(image)) => cat::write(&cli, image),
+        (None, None) => list_layers(cli),
+    }
+}
+
+fn list_layers(cli: Cli) -> Result<Status, Failure> {
+    stream::at_most_one_standard(cli.operands.iter().map(OsString::as_os_str))?;
     let form = match (cli.long, cli.json) {
         (true, _) => Form::Long,
         (_, true) => Form::Json,
         _ => Form::Names { end: if cli.null { 0 } else { b'\n' } },
     };
-    let layers = match cli.layers.is_empty() {
+    let layers = match cli.operands.is_empty() {
         true => vec![OsString::from("-")],
-        false => cli.layers,
+        false => cli.operands,
     };
     let mut output = Output::standard(Payload::Text)?;
     let mut status = Status::DONE;

@@ -121,6 +121,10 @@ pub(crate) fn write(
     }
 }
 
-fn write_name(stream: &mut impl Write, name: &[u8], is_terminal: bool) -> io::Result<()> {
+pub(crate) fn write_name(
+    stream: &mut impl Write,
+    name: &[u8],
+    is_terminal: bool,
+) -> io::Result<()> {
     if is_terminal { write!(stream, "{}", show(name)) } else { stream.write_all(name) }
 }

@@ -19,7 +19,6 @@ impl<T> Arena<T> {
     }
 
     /// How many values there are.
-    #[cfg(test)]
     pub(super) fn len(&self) -> u32 {
         self.len
     }

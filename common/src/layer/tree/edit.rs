@@ -48,9 +48,10 @@ impl<C: Clone> Tree<C> {
 
     /// Removes a name and all below it, without a trace in the tree.
     pub fn remove(&mut self, parent: NodeId, name: &[u8]) {
-        if let Some(id) = self.node_mut(parent).children.remove(name) {
+        if let Some((name, id)) = self.node_mut(parent).children.remove_entry(name) {
             self.forget_children(id);
             self.forget(id);
+            self.bury(parent, name, id);
         }
     }
 

@@ -20,7 +20,7 @@ impl<C: Clone> Tree<C> {
     /// Begins the next layer.
     pub fn begin(&mut self) -> Layer<'_, C> {
         self.layer += 1;
-        self.free_nodes.append(&mut self.gone);
+        self.free_gone();
         Layer { tree: self, links: Links::default(), link_store: None }
     }
 }

@@ -22,6 +22,7 @@
 //! | `walk` | the way to a member's directory |
 //! | `read` | the tree as readers see it: nodes, paths, links followed |
 //! | `edit` | changes that no layer made, such as those of COPY |
+//! | `versions` | every version of every name, for readers that ask for it |
 //! | `arena` | nodes and inodes in chunks that clones share |
 
 mod arena;
@@ -29,6 +30,7 @@ mod edit;
 mod link;
 mod member;
 mod read;
+mod versions;
 mod walk;
 
 #[cfg(test)]
@@ -40,6 +42,8 @@ use arena::Arena;
 
 pub use member::Layer;
 pub use read::{Last, NodeRef, ResolveError, components};
+use versions::Versions;
+pub use versions::{Change, Loss, Paths, Version};
 
 use crate::tar::{Entry, Kind};
 use crate::time::Timestamp;
@@ -80,6 +84,8 @@ pub struct Tree<C> {
     /// The layer that is being applied, or was last, counted from 1.
     layer: u32,
     below: Below,
+    /// What each name was before, if a reader wants to know.
+    versions: Option<Versions>,
 }
 
 /// What is known of a name.
@@ -150,6 +156,20 @@ impl<C> Inode<C> {
     #[must_use]
     pub fn names(&self) -> u32 {
         self.names
+    }
+}
+
+impl Node {
+    fn new(parent: NodeId) -> Self {
+        Self {
+            parent,
+            own: Own::Unknown,
+            own_layer: 0,
+            touched: 0,
+            hides: false,
+            gone: false,
+            children: BTreeMap::new(),
+        }
     }
 }
 
@@ -236,6 +256,7 @@ impl<C: Clone> Tree<C> {
             gone: Vec::new(),
             layer: 0,
             below,
+            versions: None,
         };
         let root = tree.add_node(NodeId::ROOT);
         tree.node_mut(root).hides = below == Below::Nothing;
@@ -247,15 +268,7 @@ impl<C: Clone> Tree<C> {
     }
 
     fn add_node(&mut self, parent: NodeId) -> NodeId {
-        let node = Node {
-            parent,
-            own: Own::Unknown,
-            own_layer: 0,
-            touched: 0,
-            hides: false,
-            gone: false,
-            children: BTreeMap::new(),
-        };
+        let node = Node::new(parent);
         match self.free_nodes.pop() {
             Some(id) => {
                 *self.node_mut(id) = node;
@@ -270,7 +283,10 @@ impl<C: Clone> Tree<C> {
         if let Some(known) = self.known(parent, name) {
             return known;
         }
-        let child = self.add_node(parent);
+        let child = match self.dig_up(parent, name) {
+            Some(id) => id,
+            None => self.add_node(parent),
+        };
         self.node_mut(parent).children.insert(name.into(), child);
         child
     }
@@ -283,11 +299,13 @@ impl<C: Clone> Tree<C> {
         let layer = self.layer;
         let node = self.node_mut(id);
         node.own_layer = layer;
-        if let Some(before) = std::mem::replace(&mut node.own, own).inode() {
+        let before = std::mem::replace(&mut node.own, own).inode();
+        self.record(id, own);
+        if let Some(before) = before {
             let inode = self.inodes.get_mut(before.0);
             inode.names -= 1;
             if inode.names == 0 {
-                self.free_inodes.push(before);
+                self.lose(id, before);
             }
         }
     }
@@ -322,11 +340,13 @@ impl<C: Clone> Tree<C> {
         if self.node(id).children.is_empty() {
             return;
         }
-        let mut gone: Vec<_> =
-            std::mem::take(&mut self.node_mut(id).children).into_values().collect();
-        while let Some(id) = gone.pop() {
-            self.forget(id);
-            gone.extend(std::mem::take(&mut self.node_mut(id).children).into_values());
+        let mut emptied = vec![id];
+        while let Some(parent) = emptied.pop() {
+            for (name, id) in std::mem::take(&mut self.node_mut(parent).children) {
+                self.forget(id);
+                self.bury(parent, name, id);
+                emptied.push(id);
+            }
         }
     }
 

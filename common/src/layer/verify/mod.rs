@@ -18,7 +18,7 @@ mod passing;
 use std::io::{self, Read};
 
 use crate::compression::{Decoder, Format, Growth};
-use crate::digest::{AsideHasher, DiffId, Digest};
+use crate::digest::{Algorithm, AsideHasher, DiffId, Digest};
 use crate::tar;
 
 pub use known::{is_known, remember};
@@ -68,8 +68,7 @@ pub fn verify(
         return walk(plain).map(drop);
     }
     let decoder = Decoder::new(blob, growth).map_err(Error::Read)?;
-    let hasher = AsideHasher::new(diff_id.0.algorithm());
-    let actual = walk(Hashed { decoder, hasher })?.hasher.finish();
+    let actual = walk(Hashed::new(decoder, diff_id.0.algorithm()))?.finish();
     if actual != diff_id.0 {
         return Err(Error::DiffId { expected: diff_id.clone(), actual });
     }
@@ -84,9 +83,21 @@ fn walk<R: Read>(stream: R) -> Result<R, Error> {
 }
 
 /// An inflated stream, hashed on another thread.
-struct Hashed<R> {
+pub(crate) struct Hashed<R> {
     decoder: Decoder<R>,
     hasher: AsideHasher,
+}
+
+impl<R> Hashed<R> {
+    /// Hashes what is read of `decoder`.
+    pub(crate) fn new(decoder: Decoder<R>, algorithm: Algorithm) -> Self {
+        Self { decoder, hasher: AsideHasher::new(algorithm) }
+    }
+
+    /// The digest of all that was read.
+    pub(crate) fn finish(self) -> Digest {
+        self.hasher.finish()
+    }
 }
 
 impl<R: Read> Read for Hashed<R> {

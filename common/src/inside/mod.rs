@@ -1,0 +1,279 @@
+//! What images hold, seen from the headers of their layers: nothing is unpacked.
+//!
+//! A reader of [`crate::layer::tree`], which alone says what layers mean; here are the
+//! layers of an image read into it, with where each file's content lies, the step that
+//! made each layer, and sums.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `read` | the members of one layer: seeking over content that need not be checked |
+//! | `content` | the content of chosen members |
+//! | `step` | which step of the history made a layer |
+//! | `past` | the versions of a path, and what each layer did to it |
+//! | `select` | paths and patterns that choose names |
+
+mod content;
+mod past;
+mod read;
+mod select;
+mod step;
+
+use std::sync::Arc;
+
+use crate::cli::Failure;
+use crate::compression::{MaxSize, TooLarge};
+use crate::digest::Digest;
+use crate::image::{self, Image, Layer, Reference, size_of};
+use crate::layer::apply::Problem;
+use crate::layer::tree::{Below, Inode, NodeRef, Tree};
+use crate::layer::{place, whiteout};
+use crate::name::show;
+use crate::tar::{Entry, Kind, Xattrs};
+
+pub use content::Wanted;
+pub use past::{Change, Event, Past, change};
+pub use select::{Selection, select};
+pub use step::{Step, steps};
+
+/// What all extended attributes of an image may take in memory. Honest images have some
+/// kilobytes of them.
+const MAX_XATTRS_LEN_BYTES: u64 = 16 << 20;
+
+/// Why an image cannot be looked into.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It cannot be read.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// A member that no tree could take.
+    #[error("layer {layer}: {}", show(.path))]
+    Member {
+        /// The layer.
+        layer: Digest,
+        /// The member's path, as stored.
+        path: Vec<u8>,
+        /// What is wrong with it.
+        #[source]
+        problem: Problem,
+    },
+    /// A layer that grows too large, holes included.
+    #[error("layer {layer}")]
+    TooLarge {
+        /// The layer.
+        layer: Digest,
+        /// The limit.
+        source: TooLarge,
+    },
+    /// More extended attributes than anybody wants to see.
+    #[error("layer {0}: more than {MAX_XATTRS_LEN_BYTES} bytes of extended attributes")]
+    Xattrs(Digest),
+    /// A layer that the image does not have.
+    #[error("there is no layer {wanted}: the image has {}", crate::human::count(*.there as u64, "layer", "layers"))]
+    NoLayer {
+        /// Its number.
+        wanted: usize,
+        /// How many there are.
+        there: usize,
+    },
+}
+
+impl Error {
+    /// The error as a user of `reference` should see it.
+    #[must_use]
+    pub fn about(self, reference: &Reference) -> Failure {
+        match self {
+            Self::Image(error) => error.about(reference),
+            other => Failure::about(reference, other),
+        }
+    }
+}
+
+/// Whether blobs of the store that have been checked once are checked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// They are not: only headers are read where layers are plain archives.
+    Checked,
+    /// Everything is read and checked.
+    Nothing,
+}
+
+impl Trust {
+    /// Trust in the store that images are named in, unless the user wants checks. Other
+    /// layouts and archives are written by anybody.
+    #[must_use]
+    pub fn of(reference: &Reference, verify: bool) -> Self {
+        match reference {
+            Reference::Store(_) if !verify => Self::Checked,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// How layers are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// What need not be checked.
+    pub trust: Trust,
+    /// What a layer may grow to.
+    pub max_size: MaxSize,
+    /// Whether extended attributes are kept.
+    pub xattrs: bool,
+    /// Whether the past of the tree is kept.
+    pub past: bool,
+}
+
+/// Where a member is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The layer, counted from 1.
+    pub layer: u32,
+    /// Of its first header, in the uncompressed layer.
+    pub position: u64,
+    /// If there are any, and they are kept.
+    pub xattrs: Option<Arc<Xattrs>>,
+}
+
+/// A layer, and what is in it.
+#[derive(Debug, Clone)]
+pub struct LayerSums {
+    /// The layer.
+    pub layer: Layer,
+    /// The step that made it, if the history tells.
+    pub step: Step,
+    /// Its length when it is uncompressed.
+    pub len_bytes: u64,
+    /// Members of the archive.
+    pub members: u64,
+    /// Regular files.
+    pub files: u64,
+    /// Whiteouts of both kinds.
+    pub whiteouts: u64,
+    /// What its files and symbolic links hold, in bytes, as docker counts.
+    pub content_bytes: u64,
+}
+
+/// An image with the tree that its layers make.
+#[derive(Debug)]
+pub struct Inside {
+    /// The image.
+    pub image: Image,
+    /// Its layers, base first.
+    pub layers: Vec<LayerSums>,
+    /// The tree.
+    pub tree: Tree<Place>,
+    /// How it was read.
+    pub reading: Reading,
+}
+
+impl Inside {
+    /// Reads the headers of an image's layers: of the first `count`, or of all.
+    ///
+    /// # Errors
+    /// A layer that is missing, damaged, or that layer-apply would refuse.
+    pub fn read(image: Image, count: Option<usize>, reading: Reading) -> Result<Self, Error> {
+        let there = image.layers().len();
+        if let Some(wanted) = count.filter(|&wanted| wanted > there) {
+            return Err(Error::NoLayer { wanted, there });
+        }
+        let mut tree = match reading.past {
+            true => Tree::recording(Below::Nothing),
+            false => Tree::new(Below::Nothing),
+        };
+        let mut steps = steps(&image).into_iter();
+        let mut layers = Vec::new();
+        let mut xattrs_left = MAX_XATTRS_LEN_BYTES;
+        for (number, layer) in (1..).zip(image.layers().take(count.unwrap_or(there))) {
+            let digest = || layer.descriptor.digest.clone();
+            let mut sums = LayerSums::new(&layer, steps.next().unwrap_or_default());
+            let mut applied = tree.begin();
+            sums.len_bytes = read::each(&image, &layer, reading, |mut entry, position, _| {
+                sums.add(&entry);
+                let mut xattrs = None;
+                if reading.xattrs && !entry.xattrs.is_empty() {
+                    let kept = std::mem::take(&mut entry.xattrs);
+                    let len: usize =
+                        kept.iter().map(|(name, value)| name.len() + value.len()).sum();
+                    let left = xattrs_left.checked_sub(len as u64);
+                    xattrs_left = left.ok_or_else(|| Error::Xattrs(digest()))?;
+                    xattrs = Some(Arc::new(kept));
+                }
+                let place = Place { layer: number, position, xattrs };
+                let applied = applied.apply(&entry, place);
+                let refused =
+                    |problem| Error::Member { layer: digest(), path: entry.path, problem };
+                applied.map_err(refused)
+            })?;
+            let refused = |(path, problem)| Error::Member { layer: digest(), path, problem };
+            applied.end().map_err(refused)?;
+            layers.push(sums);
+        }
+        Ok(Self { image, layers, tree, reading })
+    }
+
+    /// The sums of a layer, counted from 1.
+    #[must_use]
+    pub fn layer(&self, number: u32) -> Option<&LayerSums> {
+        self.layers.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+}
+
+impl LayerSums {
+    fn new(layer: &Layer, step: Step) -> Self {
+        Self {
+            layer: layer.clone(),
+            step,
+            len_bytes: 0,
+            members: 0,
+            files: 0,
+            whiteouts: 0,
+            content_bytes: 0,
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        self.members += 1;
+        let path = entry.path.strip_suffix(b"/").unwrap_or(&entry.path);
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        match whiteout::classify(name) {
+            whiteout::Basename::Whiteout(_) | whiteout::Basename::Opaque => self.whiteouts += 1,
+            _ => {
+                self.files += u64::from(entry.kind == Kind::File);
+                self.content_bytes = self.content_bytes.saturating_add(size_of(entry));
+            }
+        }
+    }
+}
+
+/// The entry at `path` that an inode describes, or the one for a directory that no layer
+/// describes.
+#[must_use]
+pub fn entry(path: Vec<u8>, inode: Option<&Inode<Place>>) -> Entry {
+    let Some(inode) = inode else { return Entry { path, ..place::undescribed() } };
+    let Inode { mode, uid, gid, mtime, len_bytes, .. } = *inode;
+    let xattrs = inode.content.xattrs.as_deref().cloned().unwrap_or_default();
+    Entry { path, kind: inode.kind.clone(), mode, uid, gid, mtime, len_bytes, xattrs }
+}
+
+/// Calls `seen` with every name of a tree and its path, the root's being empty; a
+/// directory before what is in it, in the order of names.
+///
+/// # Errors
+/// The first of `seen`'s.
+pub fn walk<'t, E>(
+    tree: &'t Tree<Place>,
+    mut seen: impl FnMut(&[u8], NodeRef<'t, Place>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut path = Vec::new();
+    let mut pending = vec![(0, &b""[..], tree.root())];
+    while let Some((parent_len, name, node)) = pending.pop() {
+        path.truncate(parent_len);
+        crate::root::push(&mut path, name);
+        seen(&path, node)?;
+        let len = path.len();
+        let at = pending.len();
+        pending.extend(node.children().map(|(name, child)| (len, name, child)));
+        pending.get_mut(at..).unwrap_or_default().reverse();
+    }
+    Ok(())
+}

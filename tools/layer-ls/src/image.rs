@@ -1,0 +1,108 @@
+//! The tree of an image, or the past of its paths, listed.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+
+use common::cli::{Failure, Status, message};
+use common::image::{InvalidReference, Opener, Reference};
+use common::inside::{self, Inside, Past, Reading, Selection, Trust};
+use common::name::show;
+use common::stream::{self, Output, Payload};
+
+use crate::cli::Cli;
+use crate::rows::{Row, Rows};
+
+/// Opens an image and reads the headers of its layers.
+pub(crate) fn open(cli: &Cli, image: &OsStr, xattrs: bool) -> Result<(Reference, Inside), Failure> {
+    let reference = Reference::parse(image).map_err(InvalidReference::into_failure)?;
+    let opened = Opener::new(&cli.location, cli.platform.clone()).open(&reference);
+    let opened = opened.map_err(|error| error.about(&reference))?;
+    let reading = Reading {
+        trust: Trust::of(&reference, cli.verify),
+        max_size: cli.bare.max_size(),
+        xattrs,
+        past: cli.all,
+    };
+    let inside = Inside::read(opened, cli.at, reading).map_err(|error| error.about(&reference))?;
+    Ok((reference, inside))
+}
+
+pub(crate) fn list(cli: &Cli, image: &OsStr) -> Result<Status, Failure> {
+    let (reference, inside) = open(cli, image, cli.long || cli.json)?;
+    let texts: Vec<&[u8]> = cli.operands.iter().map(|path| path.as_bytes()).collect();
+    let selection =
+        inside::select(&inside.tree, &texts).map_err(|error| Failure::about(&reference, error))?;
+    let mut output = Output::standard(Payload::Text)?;
+    let mut found = vec![false; texts.len()];
+    let mut rows = Rows::new(cli, &inside, &mut output);
+    let written = match cli.all {
+        false => tree(&inside, &selection, &mut found, &mut rows),
+        true => past(&inside, &selection, &mut found, &mut rows),
+    };
+    written.and_then(|()| rows.finish()).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    let mut status = Status::DONE;
+    for (path, _) in cli.operands.iter().zip(&found).filter(|(_, found)| !**found) {
+        message::failure(&nothing(&reference, path));
+        status = Status::FAILED;
+    }
+    Ok(status)
+}
+
+fn nothing(reference: &Reference, path: &OsString) -> Failure {
+    Failure::new(format!("{reference}: {}: no such path in the image", show(path.as_bytes())))
+}
+
+/// What there is in the end.
+fn tree(
+    inside: &Inside,
+    selection: &Selection,
+    found: &mut [bool],
+    rows: &mut Rows<'_>,
+) -> std::io::Result<()> {
+    inside::walk(&inside.tree, |path, node| {
+        // A root that no layer describes is nothing that anybody wrote.
+        if path.is_empty() && node.inode().is_none() || !chosen(selection, path, found) {
+            return Ok(());
+        }
+        rows.write(&Row { layer: node.layer(), change: None, path, inode: node.inode() })
+    })
+}
+
+/// All that there ever was, by path.
+fn past(
+    inside: &Inside,
+    selection: &Selection,
+    found: &mut [bool],
+    rows: &mut Rows<'_>,
+) -> std::io::Result<()> {
+    let paths = inside.tree.paths();
+    let past = Past::of(inside);
+    let mut chosen_nodes = Vec::new();
+    for (node, events) in past.nodes() {
+        let Some(path) = paths.of(node) else { continue };
+        if chosen(selection, &path, found) {
+            chosen_nodes.push((path, events));
+        }
+    }
+    chosen_nodes.sort_by(|(one, _), (other, _)| one.split(is_slash).cmp(other.split(is_slash)));
+    for (path, events) in &chosen_nodes {
+        for event in events {
+            let change = Some(event.change);
+            rows.write(&Row { layer: event.layer, change, path, inode: event.inode })?;
+        }
+    }
+    Ok(())
+}
+
+fn is_slash(byte: &u8) -> bool {
+    *byte == b'/'
+}
+
+fn chosen(selection: &Selection, path: &[u8], found: &mut [bool]) -> bool {
+    selection.takes(path, |at| {
+        if let Some(found) = found.get_mut(at) {
+            *found = true;
+        }
+    })
+}

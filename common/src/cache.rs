@@ -9,13 +9,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::store::user_dir;
+use crate::directories::of_user;
 
 /// Where it is: `XDG_CACHE_HOME/layerutils`, else root's, `/var/cache/layerutils`, or a
 /// user's `~/.cache/layerutils`; `None` for a user without a home, who has no cache.
 #[must_use]
 pub fn dir() -> Option<PathBuf> {
-    user_dir("/var/cache/layerutils", "XDG_CACHE_HOME", ".cache")
+    of_user("/var/cache/layerutils", "XDG_CACHE_HOME", ".cache")
 }
 
 /// Makes a folder of the cache, and those above it that are missing.

@@ -8,7 +8,13 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`cli`] | argv, help, diagnostics, statuses, signals, clean-up |
+//! | [`cli`] | argv, help, errors as messages |
+//! | [`options`] | options that tools share |
+//! | [`message`] | diagnostics on standard error |
+//! | [`errors`] | an error as a line of text |
+//! | [`status`] | exit statuses |
+//! | [`signal`], [`cleanup`] | what is undone however a tool ends |
+//! | [`privilege`] | what this process may do |
 //! | [`stream`] | `-`, files, atomic outputs, terminals refused |
 //! | [`progress`] | bars on a terminal |
 //! | [`time`] | timestamps, `SOURCE_DATE_EPOCH`, now |
@@ -37,25 +43,33 @@
 //! | [`sys`] | the only unsafe code |
 
 pub mod cache;
+pub mod cleanup;
 pub mod cli;
 pub mod codec;
 pub mod compression;
 pub mod containerfile;
 pub mod descriptors;
 pub mod digest;
+mod directories;
 pub mod document;
+pub mod errors;
 pub mod human;
 pub mod image;
 pub mod inside;
 pub mod json;
 pub mod layer;
+pub mod message;
 pub mod mount;
 pub mod name;
 pub mod oci;
+pub mod options;
+pub mod privilege;
 pub mod progress;
 pub mod root;
 pub mod sandbox;
 pub mod scratch;
+pub mod signal;
+pub mod status;
 pub mod store;
 pub mod stream;
 pub mod sys;

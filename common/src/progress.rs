@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::message;
+use crate::message;
 
 /// A bar that counts bytes, or a spinner where the total is unknown.
 #[derive(Debug)]

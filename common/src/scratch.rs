@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::cache;
-use crate::cli::cleanup;
+use crate::cleanup;
 use crate::root;
 
 /// A directory that is removed when it is dropped, whatever is in it.

@@ -1,4 +1,5 @@
-//! Hints for errors that many tools meet: the option that helps, if this tool has it.
+//! What errors mean for the user: the hint, if this tool has the option that it
+//! names, and the status.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -6,7 +7,10 @@ use std::sync::OnceLock;
 use clap::Command;
 
 use crate::compression::TooLarge;
-use crate::tar;
+use crate::errors::causes;
+use crate::image::InvalidReference;
+use crate::status::Status;
+use crate::{mount, sandbox, tar};
 
 /// The long options of the tool.
 static OPTIONS: OnceLock<Vec<String>> = OnceLock::new();
@@ -18,38 +22,38 @@ pub(super) fn set_options(command: &Command) {
 }
 
 /// The hint for `error` or for what caused it.
-pub(super) fn of(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    let mut found = causes(error).filter_map(known).filter(|(option, _)| has(option));
-    found.next().map(|(_, hint)| hint)
+pub(super) fn of(error: &(dyn Error + 'static)) -> Option<String> {
+    causes(error).find_map(|error| of_option(error).or_else(|| of_kind(error)))
 }
 
-/// The first error of this type among `error` and what caused it.
-pub fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    causes(error).find_map(|error| error.downcast_ref())
+/// The status of a tool that ends with `error`.
+pub(super) fn status_of(error: &(dyn Error + 'static)) -> Status {
+    error.downcast_ref().map_or(Status::FAILED, sandbox::Error::status)
 }
 
-/// An error and what caused it, one after the other.
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        // The source of an error of I/O is not what it wraps but the source of that.
-        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        }
-    })
-}
-
-/// The option that helps, and the hint.
-fn known(error: &(dyn Error + 'static)) -> Option<(&'static str, &'static str)> {
-    if error.is::<TooLarge>() {
-        return Some(("max-size", "allow more with --max-size SIZE"));
+/// What the error itself knows.
+fn of_kind(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<sandbox::Error>() {
+        return error.hint().map(Into::into);
     }
-    match error.downcast_ref::<tar::Error>() {
-        Some(tar::Error::Member { problem: tar::Problem::NoEnd, .. }) => {
-            Some(("allow-missing-end", "if it is known to be whole, use --allow-missing-end"))
-        }
-        _ => None,
+    if let Some(error) = error.downcast_ref::<mount::Error>() {
+        return error.hint().map(Into::into);
     }
+    error.downcast_ref::<InvalidReference>()?.hint()
+}
+
+/// The option that helps, where the tool has it.
+fn of_option(error: &(dyn Error + 'static)) -> Option<String> {
+    let (option, hint) = if error.is::<TooLarge>() {
+        ("max-size", "allow more with --max-size SIZE")
+    } else if let Some(tar::Error::Member { problem: tar::Problem::NoEnd, .. }) =
+        error.downcast_ref()
+    {
+        ("allow-missing-end", "if it is known to be whole, use --allow-missing-end")
+    } else {
+        return None;
+    };
+    has(option).then(|| hint.to_owned())
 }
 
 fn has(option: &str) -> bool {

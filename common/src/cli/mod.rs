@@ -1,33 +1,25 @@
-//! The command-line driver: the only module that touches argv, standard error,
-//! the exit status and signals.
+//! The command-line driver: from argv to the exit status. It alone turns errors of
+//! the other modules into messages; none of them uses it.
 //!
 //! A tool is four steps: parse (pure), plan (resolve and refuse, write nothing),
 //! run (stream), status. Its `main` hands [`main`] two functions: one that
 //! describes its arguments and one that runs on them.
 
-pub mod cleanup;
 mod failure;
 mod hint;
-pub mod message;
 mod options;
-pub mod signal;
-mod status;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub use crate::status::Status;
+use crate::{cleanup, message, signal, stream};
 pub use failure::Failure;
-pub use hint::cause;
-pub use options::{
-    BareLayers, ColorChoice, Compress, CompressOptions, OutputFile, OutputOptions, SizeLimit,
-};
-pub use status::Status;
-
-use crate::{sandbox, stream};
+pub use options::{ColorChoice, OutputOptions};
 
 /// Runs a tool from its arguments to its exit status.
 ///
@@ -35,10 +27,20 @@ use crate::{sandbox, stream};
 /// Help and version go to standard output; everything else that this prints
 /// goes to standard error, each line beginning with the tool's name.
 pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Failure>) -> ExitCode {
+    main_or(|_| None, command, run)
+}
+
+/// As [`main`], for a tool that executes itself anew, as a sandbox does: `other` is asked
+/// first, before any thread is started, whether the name that the process was given
+/// (`argv[0]`) says so, and leads such a process from its beginning to its end.
+pub fn main_or(
+    other: fn(&OsStr) -> Option<ExitCode>,
+    command: fn() -> Command,
+    run: fn(&ArgMatches) -> Result<Status, Failure>,
+) -> ExitCode {
     let arguments = arguments();
-    // A sandbox begins with this binary executed anew: before any thread is started.
-    if sandbox::is_child(arguments.first().map(OsString::as_os_str)) {
-        return sandbox::child_main(arguments.first().map(OsString::as_os_str));
+    if let Some(ended) = arguments.first().and_then(|name| other(name)) {
+        return ended;
     }
     let mut command = with_one_help(command());
     message::set_tool(command.get_name());
@@ -47,7 +49,7 @@ pub fn main(command: fn() -> Command, run: fn(&ArgMatches) -> Result<Status, Fai
         Ok(matches) => matches,
         Err(error) => return finish(answer(&mut command, &error)),
     };
-    message::configure(&OutputOptions::from_matches(&matches));
+    message::configure(OutputOptions::from_matches(&matches).manner());
     signal::install();
     finish(crate::time::source_date_epoch().map_err(Failure::from).and_then(|_| run(&matches)))
 }
@@ -79,7 +81,7 @@ fn finish(outcome: Result<Status, Failure>) -> ExitCode {
             signal::die_of_sigpipe()
         }
         Err(failure) => {
-            message::failure(&failure);
+            failure.report();
             failure.status()
         }
     };

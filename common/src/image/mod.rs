@@ -49,6 +49,14 @@ pub enum Error {
         /// What is wrong with it.
         source: oci::Error,
     },
+    /// What became of an image that was asked for.
+    #[error("{reference}")]
+    About {
+        /// In the user's words.
+        reference: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
     /// An index that has no image for the platform.
     #[error("no image for platform {wanted}: there is {offered}")]
     Platform {
@@ -268,7 +276,7 @@ impl Error {
     /// The error as a user of `reference` should see it: beginning with what was
     /// asked for, unless it does already.
     #[must_use]
-    pub fn about(self, reference: &Reference) -> crate::cli::Failure {
+    pub fn about(self, reference: &Reference) -> Self {
         match self {
             Self::Store(
                 store::Error::NoImage { .. }
@@ -276,8 +284,8 @@ impl Error {
                 | store::Error::Name(_)
                 | store::Error::NoLocation,
             )
-            | Self::Stream(_) => self.into(),
-            other => crate::cli::Failure::about(reference, other),
+            | Self::Stream(_) => self,
+            other => Self::About { reference: reference.to_string(), source: Box::new(other) },
         }
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use crate::cli::Failure;
 use crate::store::Name;
 
 /// Where an image is. Paths are bytes; the colon that ends one is the first.
@@ -56,17 +55,18 @@ pub enum InvalidReference {
 }
 
 impl InvalidReference {
-    /// The error for the user, with what to type instead.
+    /// What to type instead.
     #[must_use]
-    pub fn into_failure(self) -> Failure {
-        let hint = match &self {
-            Self::Path(_) => "write oci-archive:FILE, docker-archive:FILE or oci:DIR".to_owned(),
-            Self::Registry(text) => {
-                format!("pull it first: img-copy {} NAME", String::from_utf8_lossy(text))
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Path(_) => {
+                Some("write oci-archive:FILE, docker-archive:FILE or oci:DIR".to_owned())
             }
-            _ => return self.into(),
-        };
-        Failure::from(self).hint(hint)
+            Self::Registry(text) => {
+                Some(format!("pull it first: img-copy {} NAME", String::from_utf8_lossy(text)))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -20,7 +20,6 @@ mod step;
 
 use std::sync::Arc;
 
-use crate::cli::Failure;
 use crate::compression::{MaxSize, TooLarge};
 use crate::digest::Digest;
 use crate::image::{self, Image, Layer, Reference, size_of};
@@ -68,6 +67,14 @@ pub enum Error {
     /// More extended attributes than anybody wants to see.
     #[error("layer {0}: more than {MAX_XATTRS_LEN_BYTES} bytes of extended attributes")]
     Xattrs(Digest),
+    /// What became of an image that was asked for.
+    #[error("{reference}")]
+    About {
+        /// In the user's words.
+        reference: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
     /// A layer that the image does not have.
     #[error("there is no layer {wanted}: the image has {}", crate::human::count(*.there as u64, "layer", "layers"))]
     NoLayer {
@@ -81,10 +88,10 @@ pub enum Error {
 impl Error {
     /// The error as a user of `reference` should see it.
     #[must_use]
-    pub fn about(self, reference: &Reference) -> Failure {
+    pub fn about(self, reference: &Reference) -> Self {
         match self {
-            Self::Image(error) => error.about(reference),
-            other => Failure::about(reference, other),
+            Self::Image(error) => Self::Image(error.about(reference)),
+            other => Self::About { reference: reference.to_string(), source: Box::new(other) },
         }
     }
 }

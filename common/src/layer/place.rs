@@ -52,7 +52,7 @@ impl<'a> Place<'a> {
     /// # Errors
     /// What no tree could take.
     pub(crate) fn of(entry: &'a Entry) -> Result<Self, Problem> {
-        let mut parents = root::split(&entry.path)?;
+        let mut parents = root::split_measured(&entry.path, whiteout::stored_len)?;
         let Some(name) = parents.pop() else {
             return match entry.kind {
                 Kind::Directory => Ok(Self { parents, what: What::Root }),
@@ -134,7 +134,7 @@ fn stored(parents: &[&[u8]], name: &[u8]) -> bool {
 /// A target that no hard link can have.
 pub(crate) fn link_target(target: &[u8]) -> Result<LinkTarget<'_>, Problem> {
     let invalid = |source| Problem::TargetPath { target: target.to_vec(), source };
-    let mut parents = root::split(target).map_err(invalid)?;
+    let mut parents = root::split_measured(target, whiteout::stored_len).map_err(invalid)?;
     let Some(name) = parents.pop() else {
         return Err(Problem::LinkToDirectory(target.to_vec()));
     };

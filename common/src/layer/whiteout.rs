@@ -47,9 +47,22 @@ pub fn classify(basename: &[u8]) -> Basename<'_> {
     }
 }
 
+/// The bytes that a file system must hold of a basename: what a whiteout hides may be as
+/// long as a name can be.
+#[must_use]
+pub fn stored_len(basename: &[u8]) -> usize {
+    basename.strip_prefix(PREFIX).unwrap_or(basename).len()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Basename, classify};
+    use super::{Basename, classify, stored_len};
+
+    #[test]
+    fn a_whiteout_may_hide_the_longest_name() {
+        assert_eq!(stored_len(&[b'a'; 255]), 255);
+        assert_eq!(stored_len(&[b".wh.".to_vec(), vec![b'a'; 255]].concat()), 255);
+    }
 
     #[test]
     fn basenames_are_told_apart() {

@@ -5,18 +5,17 @@ use std::os::fd::BorrowedFd;
 
 use rustix::mount::MountAttrFlags;
 
-use super::{Error, privilege};
+use super::Error;
+use crate::privilege;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 
-/// The options `--suid` and `--dev` of a mount point.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
+/// Which of the two are allowed at a mount point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// At a mount point, let set-id programs and file capabilities have effect
-    #[arg(long)]
+    /// Set-id programs and file capabilities have effect.
     pub suid: bool,
 
-    /// At a mount point, let device nodes be opened
-    #[arg(long)]
+    /// Device nodes can be opened.
     pub dev: bool,
 }
 

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::Form;
-use crate::cli::Failure;
 
 const OPEN_TO_ALL: &str = "FUSE needs read and write permission for /dev/fuse, which udev gives \
                            to all (chmod 666 /dev/fuse)";
@@ -146,17 +145,6 @@ impl Error {
                 | Self::Fusermount { .. }
                 | Self::NotAllowed { .. }
         )
-    }
-
-    /// The error as a tool ends with it: with its hint.
-    #[must_use]
-    pub fn into_failure(self) -> Failure {
-        let hint = self.hint();
-        let failure = Failure::from(self);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
     }
 
     /// What the user can do about it.

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn an_old_kernel_shows_the_same_tree() {
-        if !super::super::can_mount() {
+        if !crate::privilege::can_mount() {
             crate::testing::skip("mounting needs CAP_SYS_ADMIN");
             return;
         }

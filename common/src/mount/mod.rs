@@ -16,7 +16,6 @@ mod fuse;
 mod legacy;
 mod marks;
 mod overlay;
-mod privilege;
 mod table;
 pub(crate) mod upper;
 pub(crate) mod work;
@@ -27,14 +26,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use allowed::Allowed;
-pub use driver::{Audience, Driver, Drivers, Trial};
+pub use driver::{Audience, Driver};
 pub use error::Error;
 pub use marks::{directory_keeps_marks, memory_keeps_marks};
-pub use privilege::can_mount;
-pub(crate) use privilege::{has_many_ids, in_initial_user_namespace};
 pub use table::unmount_union;
 
-use crate::cli::message;
+use crate::{message, privilege};
 
 /// The device name of our overlays in /proc/mounts.
 pub const SOURCE: &str = "union-mount";

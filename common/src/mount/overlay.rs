@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn layers_go_in_by_descriptor_and_by_path() {
-        if !super::super::can_mount() {
+        if !crate::privilege::can_mount() {
             crate::testing::skip("mounting needs CAP_SYS_ADMIN");
             return;
         }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::{Error, SOURCE, fuse, overlay, privilege, work};
+use super::{Error, SOURCE, fuse, overlay, work};
+use crate::privilege;
 
 /// A line of the table.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! The two forms a manifest comes in: OCI's, and docker's schema 2, which old daemons
 //! and registries want. They differ in media types, and docker's has no annotations.
 
-use clap::ValueEnum;
-
 use super::media_type::{
     CONFIG, DOCKER_CONFIG, DOCKER_FOREIGN_LAYER, DOCKER_FOREIGN_LAYER_GZIP, DOCKER_INDEX,
     DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_LAYER_ZSTD, DOCKER_MANIFEST, INDEX, LAYER, LAYER_GZIP,
@@ -23,12 +21,12 @@ const SAME: [(&str, &str); 8] = [
 ];
 
 /// Which form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ManifestFormat {
-    /// OCI's
+    /// OCI's.
     #[default]
     Oci,
-    /// Docker's schema 2
+    /// Docker's schema 2.
     Docker,
 }
 

@@ -30,7 +30,7 @@ use rustix::io::Errno;
 
 pub use locate::{Links, Located, Missing, Unreachable, locate};
 pub(crate) use path::MAX_NAME_LEN_BYTES;
-pub use path::{InvalidPath, join, push, split};
+pub use path::{InvalidPath, join, push, split, split_measured};
 pub use remove::{Removed, names, remove};
 pub use tree::{Ahead, DirId, Tree, Walk, follow};
 

@@ -87,45 +87,27 @@ pub struct Capabilities(u64);
 #[error("no such capability: '{}'", crate::name::show(.0))]
 pub struct UnknownCapability(pub String);
 
-/// The options `--cap-add` and `--cap-drop`.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct CapabilityOptions {
-    /// Let the command have a capability; repeatable
-    #[arg(long, value_name = "NAME", value_parser = parse)]
-    cap_add: Vec<Capabilities>,
-
-    /// Take a capability away; repeatable
-    #[arg(long, value_name = "NAME", value_parser = parse)]
-    cap_drop: Vec<Capabilities>,
-}
-
-impl CapabilityOptions {
-    /// Whether neither is given.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.cap_add.is_empty() && self.cap_drop.is_empty()
+impl Capabilities {
+    /// The capability that a name stands for, or all.
+    ///
+    /// # Errors
+    /// A name that no capability has.
+    pub fn named(name: &str) -> Result<Self, UnknownCapability> {
+        named(name).map(Self)
     }
 
-    /// The capabilities of a command on `network`. As in docker, a capability that
-    /// `--cap-add` names wins over `--cap-drop`.
+    /// The set with others added and taken away. As in docker, a capability that is added
+    /// by name wins over one that is dropped.
     #[must_use]
-    pub fn on(&self, network: Network) -> Capabilities {
-        let union = |sets: &[Capabilities], all: bool| {
+    pub fn changed(self, added: &[Self], dropped: &[Self]) -> Self {
+        let union = |sets: &[Self], all: bool| {
             let sets = sets.iter().filter(|set| (set.0 == ALL) == all);
             sets.fold(0, |union, set| union | set.0)
         };
-        let default = Capabilities::on(network).0;
-        let first = (default | union(&self.cap_add, true)) & !union(&self.cap_drop, true);
-        Capabilities(first & !union(&self.cap_drop, false) | union(&self.cap_add, false))
+        let first = (self.0 | union(added, true)) & !union(dropped, true);
+        Self(first & !union(dropped, false) | union(added, false))
     }
-}
 
-/// The capability that a name stands for, or all.
-fn parse(name: &str) -> Result<Capabilities, UnknownCapability> {
-    named(name).map(Capabilities)
-}
-
-impl Capabilities {
     /// Docker's default set. On the host's network it is without `NET_RAW`, with which
     /// the command could read and forge whatever other processes send there.
     #[must_use]
@@ -213,30 +195,12 @@ fn named(name: &str) -> Result<u64, UnknownCapability> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Args as _;
-
-    use super::{Capabilities, CapabilityOptions, Network, UnknownCapability};
+    use super::{Capabilities, Network, UnknownCapability};
 
     #[test]
     fn the_default_set_is_dockers_but_for_the_hosts_network() {
         assert_eq!(Capabilities::on(Network::None).0, 0xa804_25fb);
         assert_eq!(Capabilities::on(Network::Host).0, 0xa804_05fb);
-    }
-
-    #[test]
-    fn what_is_added_wins_over_what_is_dropped() {
-        let set = |words: &[&str]| {
-            let command = CapabilityOptions::augment_args(clap::Command::new("x"));
-            let matches = command.no_binary_name(true).try_get_matches_from(words).unwrap();
-            let options = <CapabilityOptions as clap::FromArgMatches>::from_arg_matches(&matches);
-            options.unwrap().on(Network::Host).0
-        };
-        assert_eq!(set(&[]), 0xa804_05fb);
-        assert_eq!(set(&["--cap-add=net_raw"]), 0xa804_25fb);
-        assert_eq!(set(&["--cap-add=ALL"]), (1 << 41) - 1);
-        assert_eq!(set(&["--cap-add=ALL", "--cap-drop=CHOWN"]), (1 << 41) - 2);
-        assert_eq!(set(&["--cap-drop=all", "--cap-add=NET_RAW"]), 1 << 13);
-        assert_eq!(set(&["--cap-add=NET_RAW", "--cap-drop=NET_RAW"]), 0xa804_25fb);
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Channel {
     pub(super) fn fail(&self, failure: super::Error) {
         let hint = failure.hint().map(std::borrow::Cow::into_owned);
         let refused = failure.is_refused_mount();
-        let what = crate::cli::Failure::from(failure).line();
+        let what = crate::errors::line(&failure);
         self.report(&match refused {
             true => Report::Unmountable { what, hint },
             false => Report::Failed { what, hint },

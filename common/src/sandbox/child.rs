@@ -28,19 +28,19 @@ use crate::sys::{close_range, fork};
 /// How a process knows that it is a supervisor.
 pub(super) const ARGV0: &str = "layerutils-sandbox";
 
-/// Whether this process was started by this module and not by a user.
+/// The whole life of a process that was started by this module, which its name (`argv[0]`)
+/// tells; `None` for one that a user started. Every tool with a sandbox begins with it, see
+/// [`crate::cli::main_or`].
 #[must_use]
-pub fn is_child(argv0: Option<&OsStr>) -> bool {
-    argv0.is_some_and(|name| name == ARGV0 || name == users::ARGV0)
+pub fn main_of_child(argv0: &OsStr) -> Option<ExitCode> {
+    if argv0 == users::ARGV0 {
+        return Some(users::child_main());
+    }
+    (argv0 == ARGV0).then(child_main)
 }
 
-/// The life of a process that [`is_child`] tells. Its standard input is the channel
-/// to the caller.
-#[must_use]
-pub fn child_main(argv0: Option<&OsStr>) -> ExitCode {
-    if argv0.is_some_and(|name| name == users::ARGV0) {
-        return users::child_main();
-    }
+/// The life of a supervisor. Its standard input is the channel to the caller.
+fn child_main() -> ExitCode {
     // What the caller inherited from its own, and would hand to the command: a
     // directory of the host among it would be a way out.
     if close_range::close_from_3().is_err() {

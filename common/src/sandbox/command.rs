@@ -193,7 +193,7 @@ impl Command {
     }
 
     /// Runs the command and waits for it. INT, TERM, HUP and other signals (see
-    /// [`crate::cli::signal`]) go to it meanwhile; it dies if this process does.
+    /// [`crate::signal`]) go to it meanwhile; it dies if this process does.
     ///
     /// # Errors
     /// Whatever keeps the command from starting. That it fails is no error here.

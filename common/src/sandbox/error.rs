@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use crate::cli::{Failure, Status};
+use crate::status::Status;
 
 /// A failure of ours, not of the command.
 #[derive(Debug, thiserror::Error)]
@@ -113,18 +113,6 @@ impl Error {
                 Some(format!("use --cap-add {}", lacks.join(" --cap-add ")).into())
             }
             Self::NotFound { .. } | Self::NotExecutable { .. } => None,
-        }
-    }
-
-    /// The failure as a tool ends with it: with its status and its hint.
-    #[must_use]
-    pub fn into_failure(self) -> Failure {
-        let status = self.status();
-        let hint = self.hint().map(Cow::into_owned);
-        let failure = Failure::from(self).with_status(status);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::subordinate;
 use super::surroundings::Isolation;
 use super::surroundings::Writable;
 use super::user::User;
-use crate::mount;
+use crate::privilege;
 
 /// How an ordinary user has more than one id.
 pub(super) fn advice() -> String {
@@ -24,7 +24,7 @@ pub(super) fn advice() -> String {
 /// How this process can have root inside.
 pub(super) fn choose(isolation: Isolation) -> Ids {
     let enough = match isolation {
-        Isolation::Full | Isolation::Oci => mount::can_mount(),
+        Isolation::Full | Isolation::Oci => privilege::can_mount(),
         // chroot(2) is all that root needs there.
         Isolation::Chroot => nix::unistd::geteuid().is_root(),
     };

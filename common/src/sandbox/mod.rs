@@ -48,8 +48,8 @@ mod tree;
 mod user;
 mod users;
 
-pub use capabilities::{Capabilities, CapabilityOptions, UnknownCapability};
-pub use child::{child_main, is_child};
+pub use capabilities::{Capabilities, UnknownCapability};
+pub use child::main_of_child;
 pub use command::Command;
 pub use error::Error;
 pub use limits::Limits;
@@ -58,5 +58,5 @@ pub use surroundings::{
     Access, Exit, Isolation, Measure, Mount, Network, Privileges, Programs, Root, Source, Stream,
     Terminal, Tmpfs, Writable,
 };
-pub use tier::{UserOptions, Users};
+pub use tier::Users;
 pub use users::again_with_many_ids;

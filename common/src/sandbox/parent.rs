@@ -22,7 +22,8 @@ use super::program::Program;
 use super::surroundings::{Exit, Stream};
 use super::terminal::Relay;
 use super::{Error, child, ids};
-use crate::cli::{Failure, message, signal};
+use crate::message;
+use crate::signal;
 
 const NO_PROC: &str = "/proc must be mounted: this program starts itself anew through it";
 
@@ -31,10 +32,10 @@ const NO_PROC: &str = "/proc must be mounted: this program starts itself anew th
 ///
 /// # Errors
 /// There is no /proc.
-pub fn check() -> Result<(), Failure> {
+pub fn check() -> Result<(), Error> {
     let found = std::fs::symlink_metadata("/proc/self/exe");
     let error = |error| Error::system("cannot start a sandbox", error).with_hint(NO_PROC);
-    found.map(drop).map_err(|missing| error(missing).into_failure())
+    found.map(drop).map_err(error)
 }
 
 /// See [`Command::run`].

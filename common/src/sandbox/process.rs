@@ -21,8 +21,9 @@ use super::plan::Plan;
 use super::surroundings::{self, Measure, Network, Privileges, Terminal, Writable};
 use super::user::{self, User};
 use super::{Error, ids, privileges, seccomp, stub};
-use crate::cli::{Status, signal};
 use crate::root::Root;
+use crate::signal;
+use crate::status::Status;
 use crate::sys::keyring;
 
 /// Where programs are looked for if the environment names no PATH (docker's).
@@ -58,7 +59,7 @@ pub(super) fn main(
     // Before the privilege goes that it takes, unless privileges are fixed.
     if settings.takes(Measure::SystemCalls) {
         if let Err(error) = seccomp::confine(settings.capabilities()) {
-            let line = crate::cli::Failure::from(error).line();
+            let line = crate::errors::line(&error);
             let text = format!(
                 "{line} (it takes CAP_SYS_ADMIN, or no_new_privs): the command can make any \
                  system call"

@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::surroundings::Measure;
 use super::surroundings::Settings;
-use crate::cli::message;
+use crate::message;
 
 /// A program to be executed by its path, as long as this is kept.
 #[derive(Debug)]

@@ -26,9 +26,9 @@ use super::terminal::Pair;
 use super::tree::Staging;
 use super::user::User;
 use super::{Error, bundle, ids, inside, process};
-use crate::cli::signal;
 use crate::mount::context::{Context, attach, tmpfs};
 use crate::root::Located;
+use crate::signal;
 
 /// Where programs are that only root looks for.
 const SYSTEM_PROGRAMS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::capabilities::Capabilities;
 use super::limits::Limits;
 use super::plan::Bytes;
-use crate::cli::Status;
 use crate::mount::Overlay;
+use crate::status::Status;
 
 /// What of a command is the same on both sides of the channel.
 #[derive(Debug, Serialize, Deserialize)]

@@ -64,7 +64,7 @@ impl Mounts<'_> {
             // The kernel gives no fresh one where the caller's own has parts
             // covered, as in a container: it would uncover them.
             Err(error) => {
-                let error = crate::cli::Failure::from(error).line();
+                let error = crate::errors::line(&error);
                 self.channel.report(&Report::Warning(format!(
                     "{error}: showing the host's /proc, with its processes"
                 )));
@@ -85,7 +85,7 @@ impl Mounts<'_> {
             Err(_) => match self.clone_host("/sys", attributes) {
                 Ok(mount) => mount,
                 Err(error) => {
-                    let error = crate::cli::Failure::from(error).line();
+                    let error = crate::errors::line(&error);
                     self.channel.report(&Report::Warning(format!("no /sys: {error}")));
                     return Ok(None);
                 }

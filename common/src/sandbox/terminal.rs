@@ -16,7 +16,7 @@ use rustix::termios::{
     tcsetattr, tcsetwinsize,
 };
 
-use crate::cli::cleanup;
+use crate::cleanup;
 
 /// Both ends of a new terminal.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use super::error::Trying as _;
 use super::plan::Bytes;
 use super::subordinate::Ranges;
 use super::surroundings::Exit;
-use crate::cli::{Failure, Status, signal};
-use crate::mount;
+use crate::status::Status;
+use crate::{privilege, signal};
 
 /// How a process knows that it is to become the tool again.
 pub(super) const ARGV0: &str = "layerutils-users";
@@ -40,20 +40,20 @@ struct Arguments {
 ///
 /// # Errors
 /// As [`again`].
-pub fn again_with_many_ids() -> Result<Option<Status>, Failure> {
-    if mount::can_mount() {
+pub fn again_with_many_ids(arguments: Vec<OsString>) -> Result<Option<Status>, Error> {
+    if privilege::can_mount() {
         return Ok(None);
     }
-    again().map(Some).map_err(Error::into_failure)
+    again(arguments).map(Some)
 }
 
-/// Runs this tool again, with its arguments, as root of a user namespace with the
+/// Runs this tool again, with these arguments, as root of a user namespace with the
 /// caller's subordinate ids, and passes its status on.
 ///
 /// # Errors
 /// There are no subordinate ids, or the system refuses the namespace.
-pub(super) fn again() -> Result<Status, Error> {
-    run(crate::cli::arguments()).map(Exit::status)
+pub(super) fn again(arguments: Vec<OsString>) -> Result<Status, Error> {
+    run(arguments).map(Exit::status)
 }
 
 fn run(arguments: Vec<OsString>) -> Result<Exit, Error> {

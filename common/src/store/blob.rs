@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::dir::{Dir, Links};
 use super::{Error, Store};
-use crate::cli::cleanup::{self, Guard};
+use crate::cleanup::{self, Guard};
 use crate::compression::MaxSize;
 use crate::digest::{Algorithm, DiffId, Digest, Hasher, Hashing};
 use crate::layer::verify::{self, Verifier};

@@ -4,15 +4,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::{Error, Store};
+use crate::directories::of_user;
 
-/// The option that names the store; flatten it into a tool's arguments.
-#[derive(Debug, Clone, Default, Args)]
+/// Where the store is: the place that was named, or the usual one.
+#[derive(Debug, Clone, Default)]
 pub struct Location {
-    /// Keep images in DIR, an OCI image layout
-    #[arg(long = "store", value_name = "DIR")]
+    /// The place that was named.
     dir: Option<PathBuf>,
 }
 
@@ -65,44 +63,7 @@ impl Location {
 }
 
 fn default_dir() -> Option<PathBuf> {
-    user_dir("/var/lib/layerutils", "XDG_DATA_HOME", ".local/share")
-}
-
-/// Our folder below what `variable` names, else root's, or a user's in their home.
-pub(crate) fn user_dir(of_root: &str, variable: &str, below_home: &str) -> Option<PathBuf> {
-    // The XDG specification: a relative path is to be ignored.
-    let absolute =
-        |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-    match absolute(variable) {
-        Some(base) => Some(base.join("layerutils")),
-        None if is_root() => Some(of_root.into()),
-        None => {
-            let home = absolute("HOME").or_else(home_of_record)?;
-            Some(home.join(below_home).join("layerutils"))
-        }
-    }
-}
-
-/// The home of whoever runs this, for an environment without HOME (cron, `env -i`).
-fn home_of_record() -> Option<PathBuf> {
-    let uid = nix::unistd::geteuid();
-    // Root of a user namespace has the home of another user in the host's record.
-    if uid.is_root() {
-        return None;
-    }
-    let user = nix::unistd::User::from_uid(uid).ok()??;
-    Some(user.dir).filter(|dir| dir.is_absolute())
-}
-
-/// The real root, not a user who is root of a user namespace of their own.
-fn is_root() -> bool {
-    if !nix::unistd::geteuid().is_root() {
-        return false;
-    }
-    match fs::read_to_string("/proc/self/uid_map") {
-        Ok(map) => map.split_whitespace().take(2).eq(["0", "0"]),
-        Err(_) => true,
-    }
+    of_user("/var/lib/layerutils", "XDG_DATA_HOME", ".local/share")
 }
 
 fn make_private(dir: &Path) -> std::io::Result<()> {

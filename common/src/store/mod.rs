@@ -44,7 +44,6 @@ pub use index::{Entries, Entry, MAX_INDEX_LEN_BYTES};
 pub use layout::Store;
 pub(crate) use layout::read_checked;
 pub use location::Location;
-pub(crate) use location::user_dir;
 pub use name::{InvalidName, Name};
 pub use reach::{Pruned, Pruning};
 pub use removal::Removed;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::NamedTempFile;
 
 use super::{Error, Payload, Pipe, is_standard};
-use crate::cli::cleanup::{self, Guard};
+use crate::cleanup::{self, Guard};
 use crate::sys;
 use crate::terminal::Escaper;
 

@@ -19,9 +19,10 @@ use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 use super::Error;
 use super::stack::Stack;
-use crate::cli::{cleanup, message};
+use crate::cleanup;
 use crate::digest::{DiffId, Digest};
 use crate::layer::apply::{self, Expected, Namespace, apply_verified};
+use crate::message;
 use crate::mount::upper::{copy_attributes, copy_xattrs};
 use crate::root::{self, Root};
 

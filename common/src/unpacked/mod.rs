@@ -23,13 +23,13 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::cache;
-use crate::cli::message;
 use crate::compression::MaxSize;
 use crate::digest::{ChainId, DiffId};
 use crate::image::{self, Image};
 use crate::layer::apply::{self, Namespace, Ownership};
-use crate::mount::{self, Form};
+use crate::mount::Form;
 use crate::name::show_path;
+use crate::{message, privilege};
 
 pub use copy::Copy;
 use entry::Entry;
@@ -123,7 +123,7 @@ impl Cache {
     /// A place that cannot be used.
     pub fn at(dir: PathBuf, form: Form) -> Result<Self, Error> {
         // Root that cannot mount runs things in a user namespace with one id.
-        let ownership = match mount::can_mount() && mount::has_many_ids() {
+        let ownership = match privilege::can_mount() && privilege::has_many_ids() {
             true => Ownership::Keep,
             false => Ownership::Drop,
         };

@@ -97,9 +97,8 @@ const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let first = arguments.first().map(OsString::as_os_str);
-    if sandbox::is_child(first) {
-        return sandbox::child_main(first);
+    if let Some(ended) = arguments.first().and_then(|name| sandbox::main_of_child(name)) {
+        return ended;
     }
     if let [_, attempt, name, ..] = arguments.as_slice() {
         if attempt == "attempt" {

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
 use common::oci::Platform;
-use common::sandbox::UserOptions;
+use common::options::SizeLimit;
+use common::options::UserOptions;
 use common::store::{Location, Name};
 
 /// Build an image from a Containerfile

@@ -23,9 +23,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::containerfile::Containerfile;
 use common::image::{self, Destination, Image, Reference};
+use common::message;
 use common::oci::{Descriptor, Platform};
 use common::stream::{self, Output, Payload};
 use common::time;

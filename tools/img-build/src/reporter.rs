@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::thread::{self, JoinHandle};
 
-use common::cli::message;
+use common::message;
 
 use crate::error::Error;
 use crate::graph::Graph;

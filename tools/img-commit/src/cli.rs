@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
-use common::cli::{BareLayers, CompressOptions, OutputOptions};
+use common::cli::OutputOptions;
 use common::oci::{ManifestFormat, Platform};
-use common::sandbox::UserOptions;
+use common::options::UserOptions;
+use common::options::{BareLayers, CompressOptions};
 use common::store::{Location, Name};
 
 /// Add a layer and configuration to an image

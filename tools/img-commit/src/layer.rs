@@ -5,15 +5,17 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use common::cli::{BareLayers, Compress, Failure, message};
+use common::cli::Failure;
 use common::compression::{Decoder, Encoder, Format};
 use common::digest::{Algorithm, DiffId, Hasher};
 use common::image::{Sizes, size_of};
 use common::layer::diff::{self, Change, LayerWriter, Sink, SinkError};
 use common::layer::verify;
+use common::message;
 use common::name::show;
 use common::oci::Descriptor;
 use common::oci::media_type::{self, Kind};
+use common::options::{BareLayers, Compress};
 use common::progress::Progress;
 use common::store::{BlobWriter, Store};
 use common::stream::{self, Input, Payload};

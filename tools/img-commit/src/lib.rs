@@ -16,11 +16,12 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Compress, Failure, Status};
+use common::cli::{Failure, Status};
 use common::compression::Format;
 use common::digest::Digest;
 use common::image::{BASE_DIGEST, Destination, Found, Image};
 use common::oci::{Descriptor, ImageConfig, Manifest, ManifestFormat, media_type};
+use common::options::Compress;
 use common::store::Store;
 use common::stream::{self, Output, Payload};
 use common::time;

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use common::cleanup::{self, Guard};
 use common::cli::Failure;
-use common::cli::cleanup::{self, Guard};
 use common::digest::Digest;
 use common::image::{Error, Image, Origin};
 use common::oci::Descriptor;

@@ -2,12 +2,13 @@
 
 use std::io;
 
-use common::cli::{Compress, Failure};
+use common::cli::Failure;
 use common::compression::{Decoder, MaxSize};
 use common::digest::Hashing;
 use common::image::Error;
 use common::layer::merge;
 use common::oci::Descriptor;
+use common::options::Compress;
 use common::store::Store;
 use common::tar::{self, Writer};
 

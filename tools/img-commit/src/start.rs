@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use common::cli::Failure;
-use common::image::{Image, InvalidReference, Layer, Opener, Reference};
+use common::image::{Image, Layer, Opener, Reference};
 use common::name::show_path;
 use common::oci::{ImageConfig, Platform};
 
@@ -106,10 +106,8 @@ impl Images<'_> {
         if operand == "scratch" {
             return Ok(None);
         }
-        let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
-        self.opener
-            .open(&reference)
-            .map(|image| Some(Arc::new(image)))
-            .map_err(|error| error.about(&reference))
+        let reference = Reference::parse(operand)?;
+        let image = self.opener.open(&reference).map_err(|error| error.about(&reference))?;
+        Ok(Some(Arc::new(image)))
     }
 }

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
 use common::compression::Format;
 use common::oci::{ManifestFormat, Platform};
+use common::options::SizeLimit;
 use common::store::Location;
 
 use crate::registry::Credentials;

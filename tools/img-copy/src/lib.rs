@@ -13,8 +13,9 @@ mod tree;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, cause};
+use common::cli::{Failure, Status};
 use common::compression::Format;
+use common::errors::cause;
 use common::image::{Destination, Found};
 use common::layer::verify;
 use common::store::{Name, Store};

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cli::{Failure, cause};
-use common::image::{Destination, Found, InvalidReference, Opener, Reference};
+use common::cli::Failure;
+use common::errors::cause;
+use common::image::{Destination, Found, Opener, Reference};
 use common::store::{Location, Name};
 
 use crate::cli::Registries;
@@ -34,7 +35,7 @@ impl Source {
     pub(crate) fn parse(operand: &OsStr) -> Result<Self, Failure> {
         Ok(match RegistryReference::parse(operand) {
             Some(reference) => Self::Registry(reference?),
-            None => Self::Local(Reference::parse(operand).map_err(InvalidReference::into_failure)?),
+            None => Self::Local(Reference::parse(operand)?),
         })
     }
 
@@ -65,7 +66,7 @@ impl Source {
     /// An error about what is copied.
     pub(crate) fn failure(&self, error: common::image::Error) -> Failure {
         match self {
-            Self::Local(reference) => error.about(reference),
+            Self::Local(reference) => error.about(reference).into(),
             Self::Registry(reference) => match error {
                 // An output's failure, not the image's.
                 common::image::Error::Stream(error) => error.into(),
@@ -100,7 +101,7 @@ impl Place {
         if let Some(reference) = RegistryReference::parse(operand) {
             return Ok(Self::Registry(reference?));
         }
-        Ok(match Reference::parse(operand).map_err(InvalidReference::into_failure)? {
+        Ok(match Reference::parse(operand)? {
             Reference::Store(name) => Self::Store(name.parse()?),
             _ => Self::Elsewhere(Destination::parse(operand)?),
         })

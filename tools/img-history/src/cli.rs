@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 
 use clap::{ArgAction, Parser};
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
 use common::oci::Platform;
+use common::options::SizeLimit;
 use common::store::Location;
 
 /// Show how an image came to be

@@ -13,8 +13,8 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
-use common::image::{InvalidReference, Opener, Reference, Sizes};
+use common::cli::{Failure, Status};
+use common::image::{Opener, Reference, Sizes};
 use common::stream::{self, Output, Payload};
 
 use self::cli::Cli;
@@ -57,7 +57,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
                 shown += 1;
             }
             Err(failure) => {
-                message::failure(&failure);
+                failure.report();
                 status = Status::FAILED;
             }
         }
@@ -74,7 +74,7 @@ fn show(
     sizes: &Sizes,
     table: &Table,
 ) -> Result<String, Failure> {
-    let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
+    let reference = Reference::parse(operand)?;
     let about = |error: common::image::Error| error.about(&reference);
     let image = opener.open(&reference).map_err(about)?;
     // Nobody waits for sizes that are not shown.

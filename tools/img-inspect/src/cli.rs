@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 
 use clap::Parser;
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
 use common::oci::Platform;
+use common::options::SizeLimit;
 use common::store::Location;
 
 /// Show what an image says of itself

@@ -7,8 +7,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
-use common::image::{Image, InvalidReference, Opener, Reference, Sizes};
+use common::cli::{Failure, Status};
+use common::image::{Image, Opener, Reference, Sizes};
 use common::json;
 use common::stream::{self, Output, Payload};
 use common::template::Format;
@@ -62,7 +62,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             Ok(())
         });
         if let Err(failure) = shown {
-            message::failure(&failure);
+            failure.report();
             status = Status::FAILED;
         }
     }
@@ -76,7 +76,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 }
 
 fn open(opener: &mut Opener<'_>, operand: &OsStr) -> Result<(Reference, Image), Failure> {
-    let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
+    let reference = Reference::parse(operand)?;
     let image = opener.open(&reference).map_err(|error| error.about(&reference))?;
     Ok((reference, image))
 }

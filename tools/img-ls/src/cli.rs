@@ -1,7 +1,8 @@
 //! The arguments of `img-ls`. No I/O here.
 
 use clap::Parser;
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
+use common::options::SizeLimit;
 use common::store::Location;
 
 /// List the images of the store

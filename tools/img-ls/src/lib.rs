@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::compression::MaxSize;
 use common::name::show;
 use common::store::{Error, Store};
@@ -71,7 +71,7 @@ fn selected(cli: &Cli, mut rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
     let mut wanted = Wanted::new(&cli.names);
     rows.retain(|row| wanted.takes(row));
     for name in wanted.missing() {
-        message::failure(&Failure::new(format!("{}: no such image", show(name))));
+        Failure::new(format!("{}: no such image", show(name))).report();
         *status = Status::FAILED;
     }
     rows
@@ -81,7 +81,7 @@ fn selected(cli: &Cli, mut rows: Vec<Row>, status: &mut Status) -> Vec<Row> {
 fn check(store: &Store, max_size: MaxSize) -> Result<Status, Failure> {
     let mut status = Status::DONE;
     store.check(max_size, |finding| {
-        message::failure(&finding.into());
+        Failure::from(finding).report();
         status = Status::NEGATIVE;
     })?;
     Ok(status)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::compression::MaxSize;
 use common::digest::{DiffId, Digest};
 use common::image::{Error, Image, Sizes};
@@ -47,7 +47,7 @@ pub(crate) fn of(store: &Arc<Store>, max_size: MaxSize) -> Result<(Vec<Row>, Sta
     for entry in entries.iter() {
         let label = entry.name.unwrap_or(entry.digest);
         let mut failed = |error: Error| {
-            message::failure(&Failure::about(label, error));
+            Failure::about(label, error).report();
             status = Status::FAILED;
         };
         let image = match entry.descriptor() {

@@ -6,8 +6,9 @@ mod upper;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::human;
+use common::message;
 use common::name::show_path;
 use common::scratch;
 use common::store::{Error, Pruning, Removed, Store};
@@ -54,7 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             }
             Ok(Removed::Image(digest)) => removed.push(digest.to_string()),
             Err(error) => {
-                message::failure(&error.into());
+                Failure::from(error).report();
                 status = Status::FAILED;
             }
         }
@@ -65,7 +66,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             Ok(blobs) => removed.extend(blobs),
             // The names are gone all the same.
             Err(failure) => {
-                message::failure(&failure);
+                failure.report();
                 status = Status::FAILED;
             }
         }

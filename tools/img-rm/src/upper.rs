@@ -6,10 +6,10 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::name::show_path;
+use common::options::UserOptions;
 use common::root;
-use common::sandbox::UserOptions;
 
 /// Removes the directories `dirs`, or only looks for them.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn remove(dirs: &[PathBuf], only_look: bool) -> Result<Status, Failur
     let mut status = Status::DONE;
     for dir in dirs {
         if let Err(error) = remove_one(dir, only_look) {
-            message::failure(&Failure::about(show_path(dir), error));
+            Failure::about(show_path(dir), error).report();
             status = Status::FAILED;
         }
     }

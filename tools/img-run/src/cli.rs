@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
 use common::oci::Platform;
-use common::sandbox::{self, CapabilityOptions, UserOptions};
+use common::options::SizeLimit;
+use common::options::{CapabilityOptions, UserOptions};
+use common::sandbox;
 use common::store::Location;
 
 use crate::limits;

@@ -8,15 +8,14 @@ mod process;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Cli, Isolation, SecurityOption};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::document;
 use common::image::{self, Image, Reference};
 use common::layer::apply;
+use common::message;
 use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
-use common::sandbox::{
-    self, Command, Error, Limits, Measure, Privileges, Root, Terminal, Writable,
-};
+use common::sandbox::{self, Command, Limits, Measure, Privileges, Root, Terminal, Writable};
 use common::unpacked::{self, Cache, Copy};
 
 /// The longest file of `--env-file`: more than a command can be started with.
@@ -50,7 +49,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         plan(cli).map_err(|failure| failure.with_status(Status::RUNNER_FAILED))?;
     let exit = command.run();
     drop(copy);
-    Ok(exit.map_err(Error::into_failure)?.status())
+    Ok(exit?.status())
 }
 
 /// Opens the image, unpacks what is not in the cache yet, and puts all together.

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, ValueEnum};
-use common::cli::{BareLayers, Failure, OutputOptions};
+use common::cli::{Failure, OutputOptions};
 use common::compression::InvalidSize;
 use common::digest::{DiffId, Digest};
 use common::human::parse_size;
 use common::layer::apply::Expected;
 use common::oci::Platform;
+use common::options::BareLayers;
 use common::store::Location;
 use common::tar::Limits;
 

@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use common::cleanup::{self, Guard};
 use common::cli::Failure;
-use common::cli::cleanup::{self, Guard};
 use common::name::show_path;
 use common::root::{self, Root};
 

@@ -8,12 +8,13 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use clap::{ArgMatches, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::human::count;
 use common::layer::apply::{
     self, Devices, Form, Lowers, Namespace, NotKept, Options, Ownership, SetId,
 };
 use common::layer::diff::XattrRules;
+use common::message;
 use common::name::show;
 use common::root::Root;
 use common::sandbox;
@@ -43,8 +44,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let expected = cli.expected()?;
     if cli.map_users && Ownership::of_process() == Ownership::Drop {
         // The status of a runner is for tools that run a command.
-        let run = sandbox::again_with_many_ids();
-        if let Some(status) = run.map_err(|failure| failure.with_status(Status::FAILED))? {
+        let again = sandbox::again_with_many_ids(common::cli::arguments())
+            .map_err(|error| Failure::from(error).with_status(Status::FAILED))?;
+        if let Some(status) = again {
             return Ok(status);
         }
     }

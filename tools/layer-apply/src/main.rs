@@ -1,5 +1,5 @@
 //! See `layer-apply`(1).
 
 fn main() -> std::process::ExitCode {
-    common::cli::main(layer_apply::command, layer_apply::run)
+    common::cli::main_or(common::sandbox::main_of_child, layer_apply::command, layer_apply::run)
 }

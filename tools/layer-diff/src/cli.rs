@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use common::cli::{CompressOptions, OutputFile, OutputOptions};
+use common::cli::OutputOptions;
 use common::layer::diff::{ContentPolicy, Owner, Parents, Precision};
 use common::layer::overlay::Namespace;
+use common::options::{CompressOptions, OutputFile};
 use common::time::Timestamp;
 
 /// Compute a layer from two directory trees, or from an overlay upper directory

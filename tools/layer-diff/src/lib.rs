@@ -6,12 +6,14 @@ mod meter;
 mod plan;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Compress, Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::compression::Format;
 use common::descriptors::AllowMany;
 use common::human::count;
 use common::layer::diff::{LayerWriter, Owner, PipedLayer, Reason, Summary};
+use common::message;
 use common::name::show;
+use common::options::Compress;
 use common::progress::Progress;
 use common::sandbox;
 use common::stream::Payload;
@@ -42,7 +44,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let plan = Plan::new(cli)?;
     // Root reads everything as it is.
     if map_users && Owner::of_caller() != Owner::Kept {
-        if let Some(status) = sandbox::again_with_many_ids()? {
+        if let Some(status) = sandbox::again_with_many_ids(common::cli::arguments())? {
             return Ok(status);
         }
     }

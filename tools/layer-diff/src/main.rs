@@ -1,5 +1,5 @@
 //! See `layer-diff`(1).
 
 fn main() -> std::process::ExitCode {
-    common::cli::main(layer_diff::command, layer_diff::run)
+    common::cli::main_or(common::sandbox::main_of_child, layer_diff::command, layer_diff::run)
 }

@@ -4,10 +4,11 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use common::cli::{Compress, Failure, OutputFile};
+use common::cli::Failure;
 use common::layer::diff::{
     self, Mounts, Options, OverlayRoot, Owner, Pattern, Sink, Sockets, Summary, XattrRules,
 };
+use common::options::{Compress, OutputFile};
 use common::stream::{self, Output, Payload};
 use common::tar;
 use common::time;

@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 
 use clap::{ArgGroup, Parser};
-use common::cli::{BareLayers, OutputOptions};
+use common::cli::OutputOptions;
 use common::oci::Platform;
+use common::options::BareLayers;
 use common::store::Location;
 
 /// List what layers and images hold

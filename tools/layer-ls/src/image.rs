@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use common::cli::{Failure, Status, message};
-use common::image::{InvalidReference, Opener, Reference};
+use common::cli::{Failure, Status};
+use common::image::{Opener, Reference};
 use common::inside::{self, Inside, Past, Reading, Selection, Trust};
 use common::name::show;
 use common::stream::{self, Output, Payload};
@@ -14,7 +14,7 @@ use crate::rows::{Row, Rows};
 
 /// Opens an image and reads the headers of its layers.
 pub(crate) fn open(cli: &Cli, image: &OsStr, xattrs: bool) -> Result<(Reference, Inside), Failure> {
-    let reference = Reference::parse(image).map_err(InvalidReference::into_failure)?;
+    let reference = Reference::parse(image)?;
     let opened = Opener::new(&cli.location, cli.platform.clone()).open(&reference);
     let opened = opened.map_err(|error| error.about(&reference))?;
     let reading = Reading {
@@ -43,7 +43,7 @@ pub(crate) fn list(cli: &Cli, image: &OsStr) -> Result<Status, Failure> {
     output.commit()?;
     let mut status = Status::DONE;
     for (path, _) in cli.operands.iter().zip(&found).filter(|(_, found)| !**found) {
-        message::failure(&nothing(&reference, path));
+        nothing(&reference, path).report();
         status = Status::FAILED;
     }
     Ok(status)

@@ -13,8 +13,9 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{BareLayers, Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::compression::Decoder;
+use common::options::BareLayers;
 use common::progress::Progress;
 use common::stream::{self, Input, Output, Payload};
 use common::tar::{self, Limits, Reader};
@@ -76,7 +77,7 @@ fn list_layers(cli: Cli) -> Result<Status, Failure> {
             Ok(()) => {}
             Err(Problem::Output(error)) => return Err(stream::Error::StandardOutput(error).into()),
             Err(Problem::Layer(failure)) => {
-                message::failure(&failure);
+                failure.report();
                 status = Status::FAILED;
             }
         }

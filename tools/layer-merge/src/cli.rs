@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use clap::Parser;
-use common::cli::{BareLayers, CompressOptions, OutputFile, OutputOptions};
+use common::cli::OutputOptions;
+use common::options::{BareLayers, CompressOptions, OutputFile};
 
 /// Make one layer of several
 #[derive(Debug, Parser)]

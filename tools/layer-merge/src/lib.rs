@@ -5,9 +5,10 @@ mod cli;
 use std::ffi::OsString;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::human::count;
 use common::layer::merge::{self, Source};
+use common::message;
 use common::stream::{self, Input, Payload};
 use common::tar::{self, Writer};
 

@@ -5,11 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use common::cli::{Failure, OutputOptions, SizeLimit};
+use common::cli::{Failure, OutputOptions};
 use common::compression::MaxSize;
-use common::mount::{Allowed, Driver, Drivers};
+use common::mount::Driver;
 use common::oci::Platform;
-use common::sandbox::{self, CapabilityOptions, UserOptions};
+use common::options::{AllowedOptions, CapabilityOptions, Drivers, SizeLimit, UserOptions};
+use common::sandbox;
 use common::store::Location;
 
 /// Mount layers or an image as one file system, or run a command in it
@@ -67,7 +68,7 @@ pub(crate) struct Cli {
     pub(crate) capabilities: CapabilityOptions,
 
     #[command(flatten)]
-    pub(crate) allowed: Allowed,
+    pub(crate) allowed: AllowedOptions,
 
     #[command(flatten)]
     drivers: Drivers,
@@ -199,7 +200,7 @@ impl Cli {
                 }
             }
         } else {
-            if !self.allowed.is_nothing() {
+            if !self.allowed.allowed().is_nothing() {
                 let text = "--suid and --dev are for a mount point, not for a command";
                 return Err(Failure::usage(text));
             }

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
-use common::cli::{Failure, cleanup};
+use common::cleanup;
+use common::cli::Failure;
 use common::compression::MaxSize;
 use common::human::count;
 use common::image::{self, Image, Reference};
@@ -39,8 +40,8 @@ impl Stack {
     pub(crate) fn find(layers: Layers) -> Result<Self, Failure> {
         let image = layers.image.as_ref().map(|name| -> Result<Image, Failure> {
             let reference = Reference::parse(name)?;
-            image::open(&reference, layers.platform.as_ref(), &layers.store)
-                .map_err(|error| error.about(&reference))
+            Ok(image::open(&reference, layers.platform.as_ref(), &layers.store)
+                .map_err(|error| error.about(&reference))?)
         });
         let image = image.transpose()?;
         let own = image.as_ref().map_or(0, |image| image.layers().len());

@@ -29,7 +29,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let users = cli.users;
     let capabilities = cli.capabilities.on(sandbox::Network::Host);
-    let (drivers, isolation, allowed) = (cli.drivers()?, cli.isolation.into(), cli.allowed);
+    let (drivers, isolation, allowed) =
+        (cli.drivers()?, cli.isolation.into(), cli.allowed.allowed());
     let action = cli.action()?;
     let runs_command = matches!(action, Action::Show(_, Goal::Command(_)));
     if runs_command || users.asks_for_subordinate_ids() {
@@ -39,7 +40,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     match action {
         Action::Unmount(point) => {
-            mount::unmount_union(&point).map_err(mount::Error::into_failure)?;
+            mount::unmount_union(&point)?;
             Ok(Status::DONE)
         }
         Action::Print(layers, goal) => {

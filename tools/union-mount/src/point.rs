@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::layer::apply::{Devices, SetId};
-use common::mount::{Allowed, Audience, Driver, Drivers, Trial};
+use common::message;
+use common::mount::{Allowed, Audience, Driver};
+use common::options::{Drivers, Trial};
 
 use crate::layers::Stack;
 
@@ -27,8 +29,8 @@ pub(crate) fn show(
         }
         match stack.overlay(driver)?.mount_on(point, allowed) {
             Ok(()) => Ok(Trial::Done(())),
-            Err(error) if error.is_refusal() => Ok(Trial::Refused(error.into_failure())),
-            Err(error) => Err(error.into_failure()),
+            Err(error) if error.is_refusal() => Ok(Trial::Refused(error.into())),
+            Err(error) => Err(error.into()),
         }
     })?;
     Ok(Status::DONE)
@@ -38,7 +40,7 @@ pub(crate) fn show(
 /// effect, so it gets only what is allowed.
 fn copy(stack: &Stack, point: &Path, allowed: Allowed) -> Result<Trial<()>, Failure> {
     if let Err(error) = allowed.check_copy() {
-        return Ok(Trial::Refused(error.into_failure()));
+        return Ok(Trial::Refused(error.into()));
     }
     let set_id = if allowed.suid { SetId::Keep } else { SetId::Drop };
     let devices = if allowed.dev { Devices::Make } else { Devices::LeaveOut };

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::cli::{Failure, Status};
-use common::mount::{Allowed, Audience, Driver, Drivers, Durability, Form, Overlay};
+use common::mount::{Allowed, Audience, Driver, Durability, Form, Overlay};
+use common::options::Drivers;
 use common::stream::{self, Output, Payload};
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal as _};
 
 use common::cli::{Failure, Status};
 use common::layer::apply::{Devices, SetId};
-use common::mount::{Audience, Driver, Drivers, Trial};
+use common::mount::{Audience, Driver};
+use common::options::{Drivers, Trial};
 use common::sandbox::{self, Capabilities, Command, Error, Isolation, Root, Terminal, Writable};
 use common::unpacked::Cache;
 
@@ -38,8 +39,8 @@ pub(crate) fn run(
         };
         match ran {
             Ok(exit) => Ok(Trial::Done(exit.status())),
-            Err(error) if error.is_refused_mount() => Ok(Trial::Refused(error.into_failure())),
-            Err(error) => Err(error.into_failure()),
+            Err(error) if error.is_refused_mount() => Ok(Trial::Refused(error.into())),
+            Err(error) => Err(error.into()),
         }
     })
 }

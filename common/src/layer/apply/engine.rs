@@ -11,7 +11,7 @@ use super::state::{Directory, Names};
 use super::store::LinkStore;
 use super::summary::Summary;
 use crate::layer::place::{Place, What};
-use crate::mount;
+use crate::privilege;
 use crate::root::{DirId, Root, Tree};
 use crate::tar::{Content, Entry, Kind};
 
@@ -67,10 +67,10 @@ impl<'a> Engine<'a> {
             last_parent: None,
             umask: umask(),
             is_privileged: options.ownership == Ownership::Keep
-                && mount::in_initial_user_namespace(),
+                && privilege::in_initial_user_namespace(),
             drops_capabilities: options.set_id == SetId::Drop
                 && rustix::process::geteuid().is_root()
-                && mount::in_initial_user_namespace(),
+                && privilege::in_initial_user_namespace(),
             ourselves: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
         }
     }

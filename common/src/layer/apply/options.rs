@@ -3,7 +3,7 @@
 use super::below::Lowers;
 use crate::compression::MaxSize;
 use crate::layer::diff::XattrRules;
-use crate::mount;
+use crate::privilege;
 use crate::tar;
 
 /// How a layer is applied.
@@ -140,7 +140,7 @@ impl Namespace {
     #[must_use]
     pub fn of_process() -> Self {
         match Ownership::of_process() {
-            Ownership::Keep if mount::in_initial_user_namespace() => Self::Trusted,
+            Ownership::Keep if privilege::in_initial_user_namespace() => Self::Trusted,
             _ => Self::User,
         }
     }

@@ -20,7 +20,8 @@ use rustix::process::Pid;
 
 use super::context::{Context, attach};
 use super::overlay::Branches;
-use super::{Allowed, Durability, Error, SOURCE, privilege, table};
+use super::{Allowed, Durability, Error, SOURCE, table};
+use crate::privilege;
 use server::Server;
 
 pub(super) use fusermount::unmount;

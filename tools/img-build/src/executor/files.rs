@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use common::cli::message;
 use common::compression::MaxSize;
 use common::containerfile::path;
+use common::message;
 use common::time::Timestamp;
 
 use super::progress::Progress;

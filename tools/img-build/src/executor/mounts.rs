@@ -325,7 +325,7 @@ fn copy_out(tree: &Tree, found: &Found, dir: &Path, scratch: &Scratch) -> Result
     write_layer(&planned, &mut file)?;
     std::io::Seek::rewind(&mut file).map_err(Error::file(path))?;
     let options = apply::Options {
-        ownership: match common::mount::can_mount() {
+        ownership: match common::privilege::can_mount() {
             true => apply::Ownership::Keep,
             false => apply::Ownership::Drop,
         },

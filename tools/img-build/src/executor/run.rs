@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::cli::signal;
 use common::layer::{diff, overlay};
-use common::mount::{Durability, Form, Overlay, Upper, can_mount};
+use common::mount::{Durability, Form, Overlay, Upper};
+use common::privilege::can_mount;
 use common::sandbox::{self, Exit, Network as SandboxNetwork, Root, Stream};
+use common::signal;
 use common::unpacked;
 
 use super::mounts::Mounts;

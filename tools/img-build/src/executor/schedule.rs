@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use common::cli::signal;
+use common::signal;
 
 use super::lock;
 use super::progress::Progress;

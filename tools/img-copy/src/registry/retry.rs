@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use common::cli::{Failure, message};
+use common::cli::Failure;
+use common::message;
 
 use super::Error;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use common::cli::message;
 use common::compression::Format;
 use common::digest::{DiffId, Digest};
 use common::image::{self, Found};
 use common::layer::verify;
+use common::message;
 use common::oci::media_type::Kind;
 use common::oci::{Descriptor, media_type};
 use common::progress::Progress;

@@ -10,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
 use nix::unistd::Pid;
 
-use super::cleanup;
-use crate::sys;
+use crate::{cleanup, sys};
 
 /// The processes that get our signals.
 static COMMANDS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
@@ -37,7 +36,7 @@ fn handled() -> SigSet {
     set
 }
 
-pub(super) fn install() {
+pub(crate) fn install() {
     let set = handled();
     if set.thread_block().is_err() {
         return;
@@ -65,7 +64,7 @@ pub(super) fn install() {
 
 /// Leaves the end of the process to the signal's thread, if it is at work: the
 /// tool may just have failed on a file that was cleaned up under its hands.
-pub(super) fn wait_if_ending() {
+pub(crate) fn wait_if_ending() {
     while ENDING.load(Ordering::SeqCst) {
         std::thread::park();
     }
@@ -118,7 +117,7 @@ pub fn reset_in_child() {
 }
 
 /// Dies of SIGPIPE: the reader of our output has gone.
-pub(super) fn die_of_sigpipe() -> ! {
+pub(crate) fn die_of_sigpipe() -> ! {
     die_of(Signal::SIGPIPE)
 }
 

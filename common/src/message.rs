@@ -7,7 +7,6 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{ColorChoice, Failure, OutputOptions};
 use crate::name::show;
 
 static TOOL: OnceLock<String> = OnceLock::new();
@@ -15,7 +14,7 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 static VERBOSE: AtomicBool = AtomicBool::new(false);
 static COLOR: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn set_tool(name: &str) {
+pub(crate) fn set_tool(name: &str) {
     let _ = TOOL.set(name.to_owned());
 }
 
@@ -24,18 +23,27 @@ pub fn tool() -> &'static str {
     TOOL.get().map_or("layerutils", String::as_str)
 }
 
-pub(super) fn configure(options: &OutputOptions) {
-    QUIET.store(options.quiet, Ordering::Relaxed);
-    VERBOSE.store(options.verbose, Ordering::Relaxed);
-    let terminal = std::io::stderr().is_terminal();
+/// How much is said, and in which way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Neither progress nor notes.
+    pub(crate) quiet: bool,
+    /// What is being done, too.
+    pub(crate) verbose: bool,
+    /// In colours; `None`: on a terminal that has them and whose user wants them.
+    pub(crate) color: Option<bool>,
+}
+
+pub(crate) fn configure(manner: Manner) {
+    QUIET.store(manner.quiet, Ordering::Relaxed);
+    VERBOSE.store(manner.verbose, Ordering::Relaxed);
+    COLOR.store(manner.color.unwrap_or_else(wants_color), Ordering::Relaxed);
+}
+
+fn wants_color() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    let color = match options.color {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => terminal && !dumb && !set("NO_COLOR"),
-    };
-    COLOR.store(color, Ordering::Relaxed);
+    std::io::stderr().is_terminal() && !dumb && !set("NO_COLOR")
 }
 
 /// Whether progress may be drawn: standard error is a terminal and nobody asked for quiet.
@@ -46,11 +54,13 @@ pub fn wants_progress() -> bool {
 }
 
 /// Says why the tool ends, or why one of its operands is left out.
-pub fn failure(failure: &Failure) {
-    line("", "31", &failure.line());
-    if let Some(hint) = failure.hint_text() {
-        line("hint: ", "36", hint);
-    }
+pub fn error(text: impl std::fmt::Display) {
+    line("", "31", &text.to_string());
+}
+
+/// Says what the user can do about an error.
+pub fn hint(text: impl std::fmt::Display) {
+    line("hint: ", "36", &text.to_string());
 }
 
 /// Warns: the result stands, but the user should know.

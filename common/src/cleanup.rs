@@ -56,7 +56,7 @@ impl Drop for Guard {
 }
 
 /// Undoes all that is still registered, newest first.
-pub(super) fn run_all() {
+pub(crate) fn run_all() {
     loop {
         let Some((_, action)) = actions().pending.pop_last() else { return };
         action();

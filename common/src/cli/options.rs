@@ -1,13 +1,8 @@
-//! Options that tools share: here those that every tool has, in [`layer`] those of
-//! the tools that write one, in [`layers`] those of the tools that read them.
-
-mod layer;
-mod layers;
-
-pub use layer::{Compress, CompressOptions, OutputFile};
-pub use layers::{BareLayers, SizeLimit};
+//! The options that every tool has.
 
 use clap::{ArgMatches, Args, FromArgMatches as _, ValueEnum};
+
+use crate::message::Manner;
 
 /// What is said on standard error, and how.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +32,18 @@ pub enum ColorChoice {
 }
 
 impl OutputOptions {
+    pub(super) fn manner(&self) -> Manner {
+        Manner {
+            quiet: self.quiet,
+            verbose: self.verbose,
+            color: match self.color {
+                ColorChoice::Auto => None,
+                ColorChoice::Always => Some(true),
+                ColorChoice::Never => Some(false),
+            },
+        }
+    }
+
     pub(super) fn from_matches(matches: &ArgMatches) -> Self {
         Self::from_arg_matches(matches).unwrap_or(Self {
             quiet: false,

@@ -165,6 +165,18 @@ pub const ALL: &[Tool] = &[
         ..NOTHING
     },
     Tool {
+        name: "img-du",
+        command: img_du::command,
+        works: Line { options: "--depth 2", operands: "base" },
+        missing: Some(""),
+        clustered: Some(("-bd2 base", "-b -d 2 base")),
+        reads: Some(Reads { line: "-", layer: "archive.tar", twice: Some("- -") }),
+        endless: Endless::Input("-", "archive.tar"),
+        json: &["--json base"],
+        several: Some(("base nothing base", 5)),
+        ..NOTHING
+    },
+    Tool {
         name: "img-history",
         command: img_history::command,
         works: Line { options: "--no-trunc", operands: "base" },

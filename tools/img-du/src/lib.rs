@@ -1,0 +1,85 @@
+//! `img-du`: show what takes up room in images, and what is wasted.
+//!
+//! A `report` gathers what the headers of an image's layers tell; `text` and `detail`
+//! show it.
+
+mod advice;
+mod cli;
+mod detail;
+mod directories;
+mod report;
+mod sharing;
+mod text;
+mod waste;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status, message};
+use common::image::Opener;
+use common::stream::{self, Output, Payload};
+
+use cli::Cli;
+use report::Report;
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the tool on parsed arguments. An image that cannot be read is told of, and the
+/// others are shown.
+///
+/// # Errors
+/// Whatever keeps it from showing anything.
+///
+/// # Streams
+/// Reads an archive from standard input for `-`; writes standard output.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = Cli::from_arg_matches(matches)?;
+    stream::at_most_one_standard(cli.images.iter().map(OsString::as_os_str))?;
+    let mut output = Output::standard(Payload::Text)?;
+    let mut opener = Opener::new(&cli.location, cli.platform.clone());
+    let mut status = Status::DONE;
+    let mut reports = Vec::new();
+    for operand in &cli.images {
+        match Report::of(&cli, operand, &mut opener) {
+            Ok(report) => reports.push(report),
+            Err(failure) => {
+                message::failure(&failure);
+                status = Status::FAILED;
+            }
+        }
+    }
+    write(&cli, &reports, &mut output).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    if status == Status::DONE && !reports.iter().all(|report| report.is_within(&cli)) {
+        status = Status::NEGATIVE;
+    }
+    Ok(status)
+}
+
+fn write(cli: &Cli, reports: &[Report], output: &mut Output) -> std::io::Result<()> {
+    let sharing = sharing::of(reports);
+    if cli.json {
+        for (report, sharing) in reports.iter().zip(sharing) {
+            writeln!(output, "{}", detail::line(report, sharing)?)?;
+        }
+        return Ok(());
+    }
+    if cli.null {
+        for it in reports.iter().flat_map(|report| &report.directories) {
+            write!(output, "{}\t", it.len_bytes)?;
+            output.write_all(if it.path.is_empty() { b"/" } else { &it.path })?;
+            output.write_all(&[0])?;
+        }
+        return Ok(());
+    }
+    match (reports, cli.images.len()) {
+        ([report], 1) => text::one(cli, report, output),
+        ([], _) => Ok(()),
+        _ => text::several(cli, reports, &sharing, output),
+    }
+}

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 
 use clap::{Parser, ValueEnum};
-use common::cli::{OutputOptions, SizeLimit};
+use common::cli::OutputOptions;
 use common::human::parse_size;
 use common::oci::Platform;
+use common::options::SizeLimit;
 use common::store::Location;
 
 /// Show what takes up room in images, and what is wasted

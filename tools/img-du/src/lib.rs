@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use common::cli::{Failure, Status, message};
+use common::cli::{Failure, Status};
 use common::image::Opener;
 use common::stream::{self, Output, Payload};
 
@@ -48,7 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         match Report::of(&cli, operand, &mut opener) {
             Ok(report) => reports.push(report),
             Err(failure) => {
-                message::failure(&failure);
+                failure.report();
                 status = Status::FAILED;
             }
         }

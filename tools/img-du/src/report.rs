@@ -1,7 +1,7 @@
 //! All that is known of an image's size.
 
 use common::cli::Failure;
-use common::image::{Image, InvalidReference, Opener, Reference};
+use common::image::{Image, Opener, Reference};
 use common::inside::{Inside, LayerSums, Reading, Trust};
 
 use crate::advice::{self, Advice};
@@ -29,7 +29,7 @@ impl Report {
         operand: &std::ffi::OsStr,
         opener: &mut Opener<'_>,
     ) -> Result<Self, Failure> {
-        let reference = Reference::parse(operand).map_err(InvalidReference::into_failure)?;
+        let reference = Reference::parse(operand)?;
         let image = opener.open(&reference).map_err(|error| error.about(&reference))?;
         let reading = Reading {
             trust: Trust::of(&reference, cli.verify),

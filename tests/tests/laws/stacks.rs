@@ -219,6 +219,8 @@ fn law_7_all_tools_agree_on_what_they_once_understood_differently() {
         (vec![vec![("a", Kind::CharDevice { major: 0, minor: 0 })]], None),
         (vec![vec![("s", symlink("s")), ("s/f", file())]], None),
         (vec![vec![("d", directory()), ("l", link("d"))]], None),
+        // A link in the place of the directory that its target is in.
+        (vec![vec![("d/e/f", file()), ("d", link("d/e/f"))]], None),
     ] {
         empty(&sandbox);
         let layers: Vec<Members> = layers

@@ -159,8 +159,17 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The error about the entry at `path`. What is wrong with the archive is no fault of
+    /// one entry, and in other words nowhere.
     pub(super) fn at(self, path: &[u8]) -> Error {
-        Error::Entry { path: path.to_vec(), problem: self }
+        let problem = match self {
+            Self::Content(error) => match error.downcast() {
+                Ok(archive) => return Error::Archive(archive),
+                Err(error) => Self::Content(error),
+            },
+            other => other,
+        };
+        Error::Entry { path: path.to_vec(), problem }
     }
 }
 

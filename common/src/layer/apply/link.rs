@@ -159,6 +159,10 @@ impl Engine<'_> {
             // A link to itself changes nothing.
             return Ok(Outcome::Made);
         }
+        if self.tree.child(at, name).is_some_and(|id| self.tree.is_within(target_at, id)) {
+            // Its target would go with what is in its way.
+            return Err(Problem::LinkTargetMissing(target.to_vec()));
+        }
         self.make(at, name, "create a hard link", |fd| {
             // No AT_SYMLINK_FOLLOW: a link may have a second name, too.
             rustix::fs::linkat(&target_fd, target_name, fd, name, AtFlags::empty())

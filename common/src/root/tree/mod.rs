@@ -113,6 +113,15 @@ impl<'a> Tree<'a> {
         self.names_from(DirId::ROOT, id).len()
     }
 
+    /// Whether `id` is `ancestor`, or below it.
+    #[must_use]
+    pub fn is_within(&self, mut id: DirId, ancestor: DirId) -> bool {
+        while id != ancestor && id != DirId::ROOT {
+            id = self.parent(id);
+        }
+        id == ancestor
+    }
+
     /// The directory `name` in `at`, if it is known.
     #[must_use]
     pub fn child(&self, at: DirId, name: &[u8]) -> Option<DirId> {

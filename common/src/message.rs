@@ -68,6 +68,11 @@ pub fn warning(text: impl std::fmt::Display) {
     line("warning: ", "33", &text.to_string());
 }
 
+/// Shows a line of what failed, also with `--quiet`.
+pub fn detail(text: impl std::fmt::Display) {
+    line("", "", &text.to_string());
+}
+
 /// Whether somebody follows what is being done: on a terminal, or with `--verbose`.
 pub fn is_watched() -> bool {
     !QUIET.load(Ordering::Relaxed) && (VERBOSE.load(Ordering::Relaxed) || wants_progress())

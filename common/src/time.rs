@@ -82,12 +82,21 @@ pub struct InvalidEpoch(String);
 /// # Errors
 /// A value that is not a non-negative number of seconds.
 pub fn source_date_epoch() -> Result<Option<Timestamp>, InvalidEpoch> {
-    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty())
-    else {
+    match std::env::var_os("SOURCE_DATE_EPOCH") {
+        Some(value) => parse_epoch(&value.to_string_lossy()),
+        None => Ok(None),
+    }
+}
+
+/// The time that a value of `SOURCE_DATE_EPOCH` stands for, `None` if it is empty.
+///
+/// # Errors
+/// As [`source_date_epoch`].
+pub fn parse_epoch(text: &str) -> Result<Option<Timestamp>, InvalidEpoch> {
+    if text.is_empty() {
         return Ok(None);
-    };
-    let invalid = || InvalidEpoch(value.to_string_lossy().into_owned());
-    let text = value.to_str().ok_or_else(invalid)?;
+    }
+    let invalid = || InvalidEpoch(text.to_owned());
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(invalid());
     }

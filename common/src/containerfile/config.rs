@@ -88,7 +88,9 @@ impl Changes {
                 }
             }
             Instruction::Shell(shell) => config.shell.clone_from(shell),
-            Instruction::Workdir(to) => config.working_dir = path::join(&config.working_dir, to),
+            Instruction::Workdir(to) => {
+                config.working_dir = path::working_dir(&config.working_dir, to);
+            }
             Instruction::User(user) => config.user.clone_from(user),
             Instruction::Volume(paths) => {
                 if paths.iter().any(String::is_empty) {

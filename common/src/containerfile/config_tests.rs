@@ -31,7 +31,7 @@ fn changes_set_what_docker_commit_sets() {
         ("STOPSIGNAL SIGKILL", r#"{"StopSignal":"SIGKILL"}"#),
         ("USER 1:2", r#"{"User":"1:2"}"#),
         ("VOLUME /a /b", r#"{"Volumes":{"/a":{},"/b":{}}}"#),
-        ("WORKDIR /a/../b/", r#"{"WorkingDir":"/b"}"#),
+        ("WORKDIR /a/../b/", r#"{"WorkingDir":"/a/../b/"}"#),
         (
             "HEALTHCHECK --interval=5s --retries=2 CMD echo ok",
             r#"{"Healthcheck":{"Test":["CMD-SHELL","echo ok"],"Interval":5000000000,"Retries":2}}"#,

@@ -80,6 +80,8 @@ pub enum Problem {
         instruction: &'static str,
         /// The flag as written, without its value.
         flag: String,
+        /// The flag of the instruction that was probably meant.
+        nearest: Option<&'static str>,
     },
     /// A flag twice.
     #[error("flag given twice: {}", show(.0))]
@@ -188,6 +190,19 @@ pub enum ExpansionError {
 }
 
 impl Problem {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let meant = |word: &str| format!("did you mean {word}?");
+        match self {
+            Self::UnknownInstruction(word) => {
+                super::nearest(word, super::grammar::KEYWORDS).map(meant)
+            }
+            Self::UnknownFlag { nearest, .. } => nearest.map(|flag| meant(&format!("--{flag}"))),
+            _ => None,
+        }
+    }
+
     /// This problem at `line`.
     #[must_use]
     pub fn at(self, line: u32) -> Error {

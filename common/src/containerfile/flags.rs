@@ -32,7 +32,9 @@ impl Flags {
             };
             let name = dashed.trim_start_matches("--");
             let Some((name, takes)) = known.iter().find(|(known, _)| *known == name) else {
-                return Err(Problem::UnknownFlag { instruction, flag: dashed.to_owned() });
+                let nearest = super::nearest(name, known.iter().map(|(known, _)| *known));
+                let flag = dashed.to_owned();
+                return Err(Problem::UnknownFlag { instruction, flag, nearest });
             };
             if *takes != Takes::Values && found.iter().any(|(other, _)| other == name) {
                 return Err(Problem::DuplicateFlag(dashed.to_owned()));

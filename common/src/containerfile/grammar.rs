@@ -7,7 +7,7 @@ use super::instruction::{Argument, Base, CommandLine, Instruction, Run, RunNetwo
 use super::{healthcheck, mount, word};
 
 /// The keywords, upper case.
-const KEYWORDS: [&str; 18] = [
+pub(super) const KEYWORDS: [&str; 18] = [
     "ADD",
     "ARG",
     "CMD",

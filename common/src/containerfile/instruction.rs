@@ -215,8 +215,9 @@ impl Transfer {
         let mut expanded = self.clone();
         expanded.sources = self.sources.iter().map(word).collect::<Result<_, _>>()?;
         expanded.destination = word(&self.destination)?;
-        expanded.chown = option(&self.chown)?;
-        expanded.chmod = option(&self.chmod)?;
+        // What expands to nothing is as if it were not given.
+        expanded.chown = option(&self.chown)?.filter(|chown| !chown.is_empty());
+        expanded.chmod = option(&self.chmod)?.filter(|chmod| !chmod.is_empty());
         expanded.checksum = option(&self.checksum)?;
         for heredoc in &mut expanded.heredocs {
             heredoc.body = heredoc.content();

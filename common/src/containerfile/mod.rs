@@ -26,6 +26,7 @@ mod pattern;
 mod port;
 mod signal;
 mod stage;
+mod suggest;
 mod word;
 
 pub use directive::Directives;
@@ -38,6 +39,7 @@ pub use instruction::{
 pub use lines::MAX_LEN_BYTES;
 pub use mount::{Mount, MountKind, Sharing, mount_sources};
 pub use stage::{Containerfile, Stage};
+pub use suggest::nearest;
 
 use grammar::Line;
 use lines::Lines;

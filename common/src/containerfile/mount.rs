@@ -207,7 +207,10 @@ impl Fields {
             "cache" => MountKind::Cache {
                 id: match self.id {
                     Some(id) => id,
-                    None => super::path::clean_absolute(&target),
+                    None => match super::path::clean_absolute(&target) {
+                        id if target.starts_with('/') => id,
+                        id => id.trim_start_matches('/').to_owned(),
+                    },
                 },
                 sharing: self.sharing.unwrap_or(Sharing::Shared),
                 from: self.from,

@@ -26,6 +26,13 @@ pub fn join(from: &str, path: &str) -> String {
     clean_absolute(&format!("{from}/{path}"))
 }
 
+/// The working directory after WORKDIR: an absolute path as it is written, as docker and
+/// BuildKit keep it; any other seen from the one before.
+#[must_use]
+pub fn working_dir(before: &str, path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { join(before, path) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::join;

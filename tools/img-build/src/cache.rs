@@ -76,6 +76,12 @@ impl Record {
         Self(map)
     }
 
+    /// The record with one more fact.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
     pub(crate) fn key(&self) -> Result<Key, Error> {
         let json = to_json(self)?;
         let digest = Digest::of(&json);

@@ -2,6 +2,7 @@
 //! [`Error::At`], once.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 use common::containerfile;
@@ -72,6 +73,8 @@ pub(crate) enum Error {
     Apply(#[from] common::layer::apply::Error),
     #[error(transparent)]
     Diff(#[from] common::layer::diff::Error),
+    #[error(transparent)]
+    Suggested(Suggestion),
     /// Said in full.
     #[error("{0}")]
     Other(String),
@@ -91,11 +94,36 @@ pub(crate) enum Error {
     Killed(i32),
 }
 
+/// An image that is not there, and the stage that was probably meant.
+#[derive(Debug)]
+pub(crate) struct Suggestion {
+    pub(crate) nearest: String,
+    pub(crate) source: Box<Error>,
+}
+
+impl fmt::Display for Suggestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for Suggestion {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.source()
+    }
+}
+
 impl Error {
     /// What can be done about it.
     pub(crate) fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::At { source, .. } => source.hint(),
+            Self::Trigger(source) => source.hint(),
+            Self::Syntax { source, .. } => source.problem.hint().map(Cow::Owned),
+            Self::Word(problem) => problem.hint().map(Cow::Owned),
+            Self::Suggested(Suggestion { nearest, .. }) => {
+                Some(format!("did you mean the stage '{nearest}'?").into())
+            }
             // RUN takes no --cap-add, as in docker.
             Self::Sandbox(sandbox::Error::NotExecutable { lacks, .. }) if !lacks.is_empty() => {
                 let names = lacks.join(", ");

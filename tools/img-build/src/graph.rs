@@ -137,6 +137,8 @@ pub(crate) struct RunWork {
     pub(crate) directory: String,
     pub(crate) user: String,
     pub(crate) network: Network,
+    /// Another host name than the usual one.
+    pub(crate) hostname: Option<String>,
     pub(crate) mounts: Vec<MountWork>,
 }
 

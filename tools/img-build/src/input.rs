@@ -23,7 +23,7 @@ const MAX_FILE_LEN_BYTES: u64 = containerfile::MAX_LEN_BYTES as u64;
 const START_LEN_BYTES: u64 = 1 << 10;
 
 /// What `-f` stands for if it is not given, in this order.
-const DEFAULTS: [&str; 2] = ["Containerfile", "Dockerfile"];
+const DEFAULTS: [&str; 3] = ["Containerfile", "Dockerfile", "dockerfile"];
 
 /// The Containerfile and the context.
 #[derive(Debug)]

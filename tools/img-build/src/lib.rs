@@ -111,6 +111,14 @@ fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Grap
     platforms.iter().map(|platform| frontend::graph(&request, platform, &open)).collect()
 }
 
+/// The time of the build, which `--build-arg` may set as the environment does.
+fn clock(arguments: &[String]) -> Result<Clock, Failure> {
+    let arguments = frontend::scope::parse(arguments);
+    let epoch = arguments.get(frontend::scope::EPOCH).map(|text| time::parse_epoch(text));
+    let epoch = epoch.transpose()?.flatten();
+    Ok(Clock { now: epoch.unwrap_or_else(time::clock), epoch })
+}
+
 /// `--print plan`.
 fn print(graphs: &[Graph]) -> Result<Status, Failure> {
     let mut output = Output::standard(Payload::Text)?;
@@ -135,7 +143,7 @@ fn build(
     // The results of steps are found by their store, which may be gone after this.
     let base = place.cache.as_deref().filter(|_| place.is_lasting());
     let cache = Cache::new(base, place.store.path(), cli.no_cache);
-    let clock = Clock { now: time::now()?, epoch: time::source_date_epoch()? };
+    let clock = clock(&cli.build_args)?;
     let of_several = graphs.len() > 1;
     let unused = graphs.last().map(|graph| graph.unused_arguments.clone()).unwrap_or_default();
     let mut images = Vec::new();

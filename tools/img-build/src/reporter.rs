@@ -141,10 +141,10 @@ fn show(mut file: File) {
     let mut bytes = Vec::new();
     if file.seek(SeekFrom::Start(start)).is_ok() && file.read_to_end(&mut bytes).is_ok() {
         if start > 0 {
-            message::note(format!("the output, but for its first {start} bytes:"));
+            message::detail(format!("the output, but for its first {start} bytes:"));
         }
         for line in String::from_utf8_lossy(&bytes).lines() {
-            message::note(format!("| {line}"));
+            message::detail(format!("| {line}"));
         }
     }
 }

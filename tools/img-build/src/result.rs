@@ -26,6 +26,8 @@ pub(crate) fn assemble(
     store: &Store,
 ) -> Result<Descriptor, Error> {
     let Graph { config: mut image, base, .. } = graph;
+    let own = progress.history.iter().filter(|entry| !entry.empty_layer).count();
+    account_for(progress.layers.len().saturating_sub(own), &mut image.history);
     image.history.extend(progress.history);
     image.config.labels.extend(labels.iter().cloned());
     date(&mut image.history, now);
@@ -72,6 +74,19 @@ fn descriptor(layer: &Layer) -> Descriptor {
     };
     descriptor.media_type = oci.into();
     descriptor
+}
+
+/// Gives a base image's history an entry for each of its layers, as BuildKit does: an image
+/// may have fewer, or none, and a layer of ours must not be taken for one of its.
+fn account_for(layers: usize, history: &mut Vec<History>) {
+    let entries = history.iter().filter(|entry| !entry.empty_layer).count();
+    let surplus = history.iter_mut().filter(|entry| !entry.empty_layer);
+    surplus.take(entries.saturating_sub(layers)).for_each(|entry| entry.empty_layer = true);
+    let missing = (entries..layers).map(|_| History {
+        comment: "missing in the history of the base image".into(),
+        ..History::default()
+    });
+    history.extend(missing);
 }
 
 /// Entries without a layer have no time of their own: they take that of the next

@@ -141,7 +141,7 @@ fn images_of_the_store_are_bases_and_their_triggers_run() {
 #[test]
 fn errors_name_file_and_line() {
     for (text, expected) in [
-        ("FROM scratch\n\nFROB", "Containerfile:3: unknown instruction: FROB"),
+        ("FROM scratch\n\nXYZZY", "Containerfile:3: unknown instruction: XYZZY"),
         (
             "FROM scratch\nENV a=${",
             "Containerfile:2: failed to process '${': syntax error: missing '}'",

@@ -90,9 +90,9 @@ archive('abs.tar', ('/abs/x', tarfile.REGTYPE, ''))
             "d 0755 0:0 d/",
             "d 0755 0:0 d/abs/",
             "f 0644 0:0 d/abs/x \"\"",
+            "d 0755 0:0 d/etc/",
+            "f 0644 0:0 d/etc/x \"\"",
             "l 0644 0:0 d/l -> /../../etc",
-            "d 0755 0:0 etc/",
-            "f 0644 0:0 etc/x \"\"",
         ]
     );
 }

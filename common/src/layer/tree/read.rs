@@ -130,18 +130,34 @@ impl<C> Tree<C> {
     /// # Errors
     /// A loop, a path that is too long, or that leads through a file.
     pub fn resolve(&self, path: &[u8], last: Last) -> Result<Vec<Vec<u8>>, ResolveError> {
+        self.resolve_below(&[], path, last)
+    }
+
+    /// As [`Tree::resolve`], with the directory at the names `top` as the root, which
+    /// neither `..` nor a link leads out of. The names begin with those of `top`.
+    ///
+    /// # Errors
+    /// As [`Tree::resolve`].
+    pub fn resolve_below(
+        &self,
+        top: &[Vec<u8>],
+        path: &[u8],
+        last: Last,
+    ) -> Result<Vec<Vec<u8>>, ResolveError> {
         // Some room for what a working directory and a destination make together.
         if path.len() > 2 * MAX_PATH_LEN_BYTES {
             return Err(ResolveError::TooLong);
         }
         let mut ahead = Ahead::of(&components(path).collect::<Vec<_>>());
-        let mut here: Vec<Vec<u8>> = Vec::new();
-        // What the names in `here` lead to, the root before them.
-        let mut nodes = vec![Some(self.root())];
+        let mut here: Vec<Vec<u8>> = top.to_vec();
+        // What the names in `here` below `top` lead to, `top` before them.
+        let mut nodes = vec![self.get(top)];
         while let Some(name) = ahead.pop() {
             if name == b".." {
-                here.pop();
-                nodes.truncate(here.len() + 1);
+                if here.len() > top.len() {
+                    here.pop();
+                    nodes.pop();
+                }
                 continue;
             }
             let node = nodes.last().copied().flatten().and_then(|parent| parent.child(&name));
@@ -152,7 +168,7 @@ impl<C> Tree<C> {
                     }
                     let followed = ahead.follow(target);
                     if followed.map_err(|_| ResolveError::Loop(path.to_vec()))? {
-                        here.clear();
+                        here.truncate(top.len());
                         nodes.truncate(1);
                     }
                     continue;

@@ -57,6 +57,9 @@ impl Run<'_> {
             }
             if found.is_empty() {
                 message::warning(format!("{} {text}: nothing in {place} matches", verb.keyword()));
+                if transfer.parents {
+                    copying.make_destination(&destination)?;
+                }
             }
             for one in found {
                 let unpacks = transfer.unpack.unwrap_or(*verb == Verb::Add);

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use common::cache;
-use common::containerfile::{Heredoc, MountKind, Sharing};
+use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
 use common::digest::Digest;
 use common::document;
 use common::layer::apply;
+use common::privilege::can_mount;
 use common::root::Root;
 use common::sandbox::{self, Access, Programs, Source, Tmpfs};
 use nix::fcntl::{Flock, FlockArg};
@@ -53,12 +54,14 @@ enum What {
         dir: PathBuf,
         sharing: Sharing,
         mode: u32,
+        owner: (u32, u32),
         seed: Option<(Arc<Tree>, Found)>,
     },
     Tmpfs(Option<u64>),
     File {
         content: Vec<u8>,
         mode: u32,
+        owner: (u32, u32),
     },
 }
 
@@ -81,7 +84,11 @@ impl Run<'_> {
             planned.all.push(Planning {
                 target: PathBuf::from("/dev/pipes").join(&script.name),
                 access: Access::ReadOnly,
-                what: What::File { content: script.body.clone().into_bytes(), mode: 0o755 },
+                what: What::File {
+                    content: script.body.clone().into_bytes(),
+                    mode: 0o755,
+                    owner: (0, 0),
+                },
             });
         }
         Ok(planned)
@@ -89,6 +96,7 @@ impl Run<'_> {
 
     fn plan_mount(&self, work: &MountWork, planned: &mut Mounts) -> Result<(), Error> {
         let mount = &work.mount;
+        let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
         let access = match mount.is_read_only {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
@@ -111,14 +119,22 @@ impl Run<'_> {
                     Some(_) => Some(self.mounted(work, source)?),
                     None => None,
                 };
-                planned.facts.push(json!(["cache", mount.target, id, from, source]));
+                planned
+                    .facts
+                    .push(with_attributes(mount, json!(["cache", mount.target, id, from, source])));
                 let Some(base) = &self.executor.place.cache else {
                     return Err(Error::Other(
                         "no place for a cache: set XDG_CACHE_HOME or HOME".into(),
                     ));
                 };
                 let dir = base.join("mounts").join(Digest::of(id.as_bytes()).hex());
-                What::Cache { dir, sharing: *sharing, mode: mount.mode.unwrap_or(0o755), seed }
+                What::Cache {
+                    dir,
+                    sharing: *sharing,
+                    mode: mount.mode.unwrap_or(0o755),
+                    owner,
+                    seed,
+                }
             }
             MountKind::Tmpfs { size_bytes } => {
                 planned.facts.push(json!(["tmpfs", mount.target, size_bytes]));
@@ -127,7 +143,8 @@ impl Run<'_> {
             MountKind::Secret { id, variable, is_required } => {
                 // Neither the value nor whether it was given: a secret must not change
                 // what is built.
-                planned.facts.push(json!(["secret", mount.target, id, variable, is_required]));
+                let facts = json!(["secret", mount.target, id, variable, is_required]);
+                planned.facts.push(with_attributes(mount, facts));
                 let Some(secret) = self.executor.secrets.get(id) else {
                     return match *is_required {
                         true => Err(Error::Other(format!(
@@ -143,7 +160,7 @@ impl Run<'_> {
                 if mount.target.is_empty() {
                     return Ok(());
                 }
-                What::File { content, mode: mount.mode.unwrap_or(0o400) }
+                What::File { content, mode: mount.mode.unwrap_or(0o400), owner }
             }
             MountKind::Ssh => return Err(Error::Unsupported("--mount=type=ssh".into())),
         };
@@ -164,6 +181,17 @@ impl Run<'_> {
         let found = found.ok_or(Error::NotFound { path: source.to_owned(), place })?;
         Ok((tree, found))
     }
+}
+
+/// The facts of a mount, and its mode and owner if they are given.
+fn with_attributes(mount: &Mount, mut facts: Value) -> Value {
+    let Mount { mode, uid, gid, .. } = mount;
+    if let (Some(facts), true) =
+        (facts.as_array_mut(), mode.is_some() || uid.is_some() || gid.is_some())
+    {
+        facts.push(json!([mode, uid, gid]));
+    }
+    facts
 }
 
 /// A file of `--secret`, read when a step first asks for it, and once: it may be a pipe.
@@ -215,22 +243,24 @@ impl Mounts {
                 }),
                 What::Copy(tree, found) => {
                     let dir = scratch.dir(&format!("mount-{number}"))?;
-                    Source::Path(copy_out(tree, found, &dir, scratch)?)
+                    copy_out(tree, found, (&dir, "mount"), scratch)?;
+                    Source::Path(dir.join("mount"))
                 }
-                What::File { content, mode } => {
+                What::File { content, mode, owner } => {
                     let path = scratch.path().join(format!("file-{number}"));
-                    write_file(&path, content, *mode).map_err(Error::file(&path))?;
+                    write_file(&path, content, *mode, *owner).map_err(Error::file(&path))?;
                     Source::Path(path)
                 }
-                What::Cache { dir, sharing, mode, seed } => {
-                    let (dir, lock) = cache_dir(dir, *sharing, *mode)?;
+                What::Cache { dir, sharing, mode, owner, seed } => {
+                    let (dir, lock) = cache_dir(dir, *sharing, *mode, *owner)?;
                     locks.extend(lock);
+                    let content = dir.join(CONTENT);
                     if let Some((tree, found)) = seed {
-                        if is_empty(&dir)? {
-                            copy_out(tree, found, &dir, scratch)?;
+                        if is_empty(&content)? {
+                            copy_out(tree, found, (&dir, CONTENT), scratch)?;
                         }
                     }
-                    Source::Path(dir)
+                    Source::Path(content)
                 }
             };
             let target = mount.target.clone();
@@ -244,21 +274,24 @@ impl Mounts {
     }
 }
 
+/// The content of a cache mount, in the cache's directory.
+const CONTENT: &str = "content";
+
 /// The directory of a cache mount, locked as its sharing asks.
 fn cache_dir(
     dir: &Path,
     sharing: Sharing,
     mode: u32,
+    owner: (u32, u32),
 ) -> Result<(PathBuf, Option<Flock<fs::File>>), Error> {
-    use std::os::unix::fs::DirBuilderExt as _;
     for number in 0.. {
         let dir = match number {
             0 => dir.to_owned(),
             _ => dir.with_extension(number.to_string()),
         };
-        let content = dir.join("content");
+        let content = dir.join(CONTENT);
         cache::make(&dir).map_err(Error::file(&dir))?;
-        match fs::DirBuilder::new().mode(mode).create(&content) {
+        match fs::create_dir(&content).and_then(|()| set_attributes(&content, mode, owner)) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::file(content)(error));
             }
@@ -273,7 +306,7 @@ fn cache_dir(
             Sharing::Private => FlockArg::LockExclusiveNonblock,
         };
         match Flock::lock(file, wait) {
-            Ok(lock) => return Ok((content, Some(lock))),
+            Ok(lock) => return Ok((dir, Some(lock))),
             Err((_, nix::Error::EWOULDBLOCK)) => {}
             Err((_, errno)) => return Err(Error::file(path)(errno.into())),
         }
@@ -285,16 +318,24 @@ fn is_empty(dir: &Path) -> Result<bool, Error> {
     Ok(fs::read_dir(dir).map_err(Error::file(dir))?.next().is_none())
 }
 
-fn write_file(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
+fn write_file(path: &Path, content: &[u8], mode: u32, owner: (u32, u32)) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
-    file.set_permissions(fs::Permissions::from_mode(mode))
+    set_attributes(path, mode, owner)
+}
+
+/// Sets owner and mode, whatever the umask. With one id, everything is root's inside.
+fn set_attributes(path: &Path, mode: u32, (uid, gid): (u32, u32)) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if can_mount() {
+        std::os::unix::fs::lchown(path, Some(uid), Some(gid))?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// Part of a tree as changes to an empty one.
-fn extract(tree: &Tree, found: &Found) -> Result<(Tree, BTreeSet<Names>), Error> {
+fn extract(tree: &Tree, found: &Found, name: &str) -> Result<(Tree, BTreeSet<Names>), Error> {
     let rules = Rules {
         owner: None,
         chmod: None,
@@ -303,29 +344,34 @@ fn extract(tree: &Tree, found: &Found) -> Result<(Tree, BTreeSet<Names>), Error>
     };
     let mut part = Tree::new();
     let mut changed = BTreeSet::new();
-    Copying::new(&mut part, &mut changed, &rules).copy(tree, found, b"/mount")?;
+    Copying::new(&mut part, &mut changed, &rules).copy(tree, found, name.as_bytes())?;
     Ok((part, changed))
 }
 
 fn fingerprint(tree: &Tree, found: &Found) -> Result<Digest, Error> {
-    let (part, changed) = extract(tree, found)?;
+    let (part, changed) = extract(tree, found, "mount")?;
     let planned = planned(&part, &changed, None)?;
     let entries = planned.iter().map(Planned::fingerprint).collect::<Result<Vec<_>, _>>()?;
     let json = serde_json::to_vec(&entries).map_err(|error| Error::Other(error.to_string()))?;
     Ok(Digest::of(&json))
 }
 
-/// Writes part of a tree below a directory of the host, by way of a layer: what is
-/// unpacked cannot leave the directory. Tells where it is.
-fn copy_out(tree: &Tree, found: &Found, dir: &Path, scratch: &Scratch) -> Result<PathBuf, Error> {
-    let (part, changed) = extract(tree, found)?;
+/// Writes part of a tree to a name in a directory of the host, by way of a layer: what is
+/// unpacked cannot leave the directory.
+fn copy_out(
+    tree: &Tree,
+    found: &Found,
+    (dir, name): (&Path, &str),
+    scratch: &Scratch,
+) -> Result<(), Error> {
+    let (part, changed) = extract(tree, found, name)?;
     let planned = planned(&part, &changed, None)?;
     let path = scratch.path();
     let mut file = tempfile::tempfile_in(path).map_err(Error::file(path))?;
     write_layer(&planned, &mut file)?;
     std::io::Seek::rewind(&mut file).map_err(Error::file(path))?;
     let options = apply::Options {
-        ownership: match common::privilege::can_mount() {
+        ownership: match can_mount() {
             true => apply::Ownership::Keep,
             false => apply::Ownership::Drop,
         },
@@ -333,5 +379,5 @@ fn copy_out(tree: &Tree, found: &Found, dir: &Path, scratch: &Scratch) -> Result
     };
     let root = Root::open(dir).map_err(Error::file(dir))?;
     apply::apply(&root, file, &options)?;
-    Ok(dir.join("mount"))
+    Ok(())
 }

@@ -43,6 +43,10 @@ impl Run<'_> {
             "mounts": mounts.facts(),
             "epoch": self.executor.clock.epoch.map(|epoch| epoch.seconds),
         }));
+        let record = match &work.hostname {
+            Some(hostname) => record.with("hostname", hostname.as_str()),
+            None => record,
+        };
         self.cached(at, &record, || self.execute(progress, at, work, &mounts))
     }
 
@@ -76,6 +80,8 @@ impl Run<'_> {
         let mut command = sandbox::Command::new(Root::Overlay(overlay), program)
             .args(arguments)
             .cwd(directory)
+            // A step may have removed it.
+            .make_cwd()
             .user(&work.user)
             .network(network)
             .stdin(Stream::Null)
@@ -86,6 +92,9 @@ impl Run<'_> {
         }
         for (name, value) in &*work.environment {
             command = command.env(name, value);
+        }
+        if let Some(hostname) = &work.hostname {
+            command = command.hostname(hostname);
         }
         let (command, locks) = mounts.add_to(command, &scratch)?;
         let exit = command.run();

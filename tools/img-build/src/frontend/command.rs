@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::containerfile::config::argv;
-use common::containerfile::{CommandLine, Heredoc, MountKind, Run, RunNetwork, history};
+use common::containerfile::{CommandLine, Heredoc, MountKind, Run, RunNetwork, history, path};
 
 use super::settings::{Settings, Surroundings};
 use crate::cli::Network;
@@ -31,9 +31,13 @@ impl Settings {
             return Err(Error::Other("no command".into()));
         }
         let mut mounts = Vec::new();
-        for mount in run.mounts(surroundings.expander, &*self.variables)? {
-            if mount.uid.is_some_and(|uid| uid != 0) || mount.gid.is_some_and(|gid| gid != 0) {
-                return Err(Error::Unsupported("--mount with a uid or gid other than 0".into()));
+        for mut mount in run.mounts(surroundings.expander, &*self.variables)? {
+            // A secret that is a variable is mounted nowhere.
+            if !mount.target.is_empty() {
+                mount.target = path::join(&self.image.config.working_dir, &mount.target);
+            }
+            if mount.target == "/" {
+                return Err(Error::Other("--mount: the target cannot be /".into()));
             }
             let source = match &mount.kind {
                 MountKind::Bind { from: None, .. } => Some(Source::Context),
@@ -69,6 +73,7 @@ impl Settings {
             directory: config.working_dir.clone(),
             user: config.user.clone(),
             network,
+            hostname: surroundings.scope.hostname().map(str::to_owned),
             mounts,
         };
         Ok((Some(created_by), Work::Run(Box::new(work))))

@@ -5,7 +5,7 @@
 //! first step runs.
 
 mod command;
-mod scope;
+pub(crate) mod scope;
 mod settings;
 mod stages;
 
@@ -52,6 +52,9 @@ pub(crate) fn graph(
 ) -> Result<Graph, Error> {
     let Request { file, label, .. } = *request;
     let at = |line: u32, keyword: &str| Error::at(label, line, keyword);
+    if platform.os == "windows" {
+        return Err(Error::Unsupported(format!("platform {platform}: building for Windows")));
+    }
     let expander = Expander::new(file.directives.escape);
     let names = Stages::of(file);
     let target = stages::target(file, &names, request.target)?;
@@ -92,7 +95,7 @@ pub(crate) fn graph(
         images,
         config,
         base,
-        proxies: scope.proxies().map(|(name, value)| (name.into(), value.into())).collect(),
+        proxies: scope.proxies(),
         steps,
         unused_arguments: scope.unused().into_iter().map(str::to_owned).collect(),
     })

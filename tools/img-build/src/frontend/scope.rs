@@ -13,18 +13,13 @@ use crate::error::Error;
 
 /// Set without ARG for the commands of RUN, and kept out of history and cache:
 /// where a proxy is says nothing about the image.
-const PROXIES: [&str; 10] = [
-    "HTTP_PROXY",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "FTP_PROXY",
-    "ftp_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-];
+const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+
+/// Sets the time of all that is made.
+pub(crate) const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// Sets the host name that commands see.
+const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 
 /// The ARGs of a build.
 #[derive(Debug, Default)]
@@ -37,10 +32,7 @@ pub(super) struct Scope {
 impl Scope {
     /// The arguments of `--build-arg`.
     pub(super) fn new(given: &[String], platform: &Platform) -> Self {
-        let given = given.iter().filter_map(|text| match text.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => Some((text.clone(), std::env::var(text).ok()?)),
-        });
+        let given = parse(given);
         let build = Platform::host();
         let mut globals = BTreeMap::new();
         for (prefix, platform) in [("TARGET", platform), ("BUILD", &build)] {
@@ -55,7 +47,7 @@ impl Scope {
                 globals.insert(format!("{prefix}{name}"), value);
             }
         }
-        Self { given: given.collect(), globals, used: BTreeSet::new() }
+        Self { given, globals, used: BTreeSet::new() }
     }
 
     /// The values that FROM lines see.
@@ -112,15 +104,43 @@ impl Scope {
         }
     }
 
-    /// The proxies that were given.
-    pub(super) fn proxies(&self) -> impl Iterator<Item = (&str, &str)> {
-        let given = self.given.iter().filter(|(name, _)| PROXIES.contains(&name.as_str()));
-        given.map(|(name, value)| (name.as_str(), value.as_str()))
+    /// The proxies that were given, in both spellings.
+    pub(super) fn proxies(&self) -> Vec<(String, String)> {
+        let mut proxies = BTreeMap::new();
+        let given = |name: &str| self.given.get(name);
+        for name in PROXIES {
+            let lower = name.to_ascii_lowercase();
+            if let Some(value) = given(name).or_else(|| given(&lower)) {
+                proxies.insert(lower, value.clone());
+                proxies.insert(name.to_owned(), value.clone());
+            }
+        }
+        proxies.into_iter().collect()
+    }
+
+    /// The host name that was given for commands.
+    pub(super) fn hostname(&self) -> Option<&str> {
+        self.given.get(HOSTNAME).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// What was given and no ARG asked for.
     pub(super) fn unused(&self) -> Vec<&str> {
-        let is_unused = |name: &&str| !self.used.contains(*name) && !PROXIES.contains(name);
+        let means_something = |name: &str| {
+            [EPOCH, HOSTNAME].contains(&name)
+                || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
+        };
+        let is_unused = |name: &&str| !self.used.contains(*name) && !means_something(name);
         self.given.keys().map(String::as_str).filter(is_unused).collect()
     }
+}
+
+/// The arguments of `--build-arg`, those without a value from the environment. The last of a
+/// name counts; SOURCE_DATE_EPOCH is given by the environment, too.
+pub(crate) fn parse(given: &[String]) -> BTreeMap<String, String> {
+    let environment = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+    let given = given.iter().filter_map(|text| match text.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => environment(text),
+    });
+    environment(EPOCH).into_iter().chain(given).collect()
 }

@@ -67,7 +67,11 @@ impl Surroundings<'_, '_> {
                 let missing = || Error::Other(format!("stage {stage} is not built"));
                 self.places.get(&stage).copied().map(Source::Stage).ok_or_else(missing)
             }
-            None => Ok(Source::Image(self.images.place(from, None)?)),
+            None if from == "scratch" => Ok(Source::Scratch),
+            None => match self.images.place(from, None) {
+                Ok(place) => Ok(Source::Image(place)),
+                Err(error) => Err(self.names.suggest(from, self.index)(error)),
+            },
         }
     }
 }
@@ -96,6 +100,11 @@ impl Settings {
     pub(super) fn of_stage(mut self) -> Self {
         self.changes = Changes::default();
         self.image.config.on_build.clear();
+        // As in BuildKit, ARG wins over ENV only in the stage that declares it.
+        let environment = config::variables(&self.image.config.env);
+        if environment.iter().any(|(name, value)| self.variables.get(name) != Some(value)) {
+            Arc::make_mut(&mut self.variables).extend(environment);
+        }
         self
     }
 

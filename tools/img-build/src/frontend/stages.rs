@@ -8,7 +8,7 @@ use common::containerfile::{
 
 use super::Images;
 use super::scope::Scope;
-use crate::error::Error;
+use crate::error::{Error, Suggestion};
 
 /// What FROM names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,18 @@ impl Stages {
         stages.get(..earlier)?.last().copied()
     }
 
+    /// An error about an image, with the stage before the one at `index` that was probably
+    /// meant.
+    pub(super) fn suggest(&self, name: &str, index: usize) -> impl FnOnce(Error) -> Error + use<> {
+        let earlier = self.0.iter().filter(|(_, at)| at.first().is_some_and(|at| *at < index));
+        let nearest = containerfile::nearest(name, earlier.map(|(name, _)| name.as_str()));
+        let nearest = nearest.map(str::to_owned);
+        move |error| match nearest {
+            Some(nearest) => Error::Suggested(Suggestion { nearest, source: Box::new(error) }),
+            None => error,
+        }
+    }
+
     /// The stage that `--from` names in the one at `index`; `None` if it names an image.
     ///
     /// # Errors
@@ -67,6 +79,10 @@ impl Stages {
         match self.find(from, index).or_else(|| from.parse().ok()) {
             Some(found) if found < index => Ok(Some(found)),
             Some(_) => Err(Error::Other(format!("'{from}' is not an earlier stage"))),
+            // One that comes later is not looked for among the images.
+            None if self.find(from, usize::MAX).is_some() => {
+                Err(Error::Other(format!("'{from}' is not an earlier stage")))
+            }
             None => Ok(None),
         }
     }
@@ -153,7 +169,11 @@ pub(super) fn needed<'a>(
         if let From::Stage(base) = base {
             ahead.insert(*base);
         }
-        let triggers = triggers(base, file, images).and_then(|triggers| {
+        let triggers = triggers(base, file, images).map_err(|error| match base {
+            From::Image { name, .. } => stages.suggest(name, index)(error),
+            _ => error,
+        });
+        let triggers = triggers.and_then(|triggers| {
             let triggers = triggers.iter().map(|trigger| trigger_of(trigger, stage.line));
             triggers.collect::<Result<Vec<_>, _>>()
         });

@@ -89,12 +89,25 @@ impl Found {
 /// # Errors
 /// A malformed pattern, a loop of links, or a wildcard that matches a link to nothing.
 pub(crate) fn find(source: &Tree, path: &str, parents: bool) -> Result<Vec<Found>, Error> {
-    // `a/./b` keeps only `b` of the path.
+    // `a/./b` keeps only `b` of the path, from each directory that `a` stands for.
     let (pivot, path) = match path.split_once("/./") {
         Some((pivot, rest)) if parents => (pivot, rest),
-        _ => ("", path),
+        _ => return find_below(source, Names::new(), path, parents),
     };
-    let pivot: Names = clean(pivot.as_bytes());
+    if !has_wildcards(pivot.as_bytes()) {
+        return find_below(source, clean(pivot.as_bytes()), path, parents);
+    }
+    let mut found = Vec::new();
+    for pivot in find_below(source, Names::new(), pivot, false)? {
+        if source.get(&pivot.names).is_some_and(Node::is_directory) {
+            found.extend(find_below(source, pivot.unfollowed, path, parents)?);
+        }
+    }
+    Ok(found)
+}
+
+/// As [`find`], from the directory `pivot`.
+fn find_below(source: &Tree, pivot: Names, path: &str, parents: bool) -> Result<Vec<Found>, Error> {
     let names = clean(path.as_bytes());
     let plain = names.iter().take_while(|name| !has_wildcards(name)).count();
     let (fixed, pattern) = names.split_at(plain);
@@ -203,7 +216,18 @@ impl<'a> Copying<'a> {
     ) -> Result<(), Error> {
         let Some(node) = source.get(&found.names) else { return Ok(()) };
         let mut names = self.destination(destination)?;
-        if found.kept_from < found.unfollowed.len() {
+        let mut kept: Names = found.unfollowed.get(found.kept_from..).unwrap_or_default().to_vec();
+        let mut matched = Matched::default();
+        if !kept.is_empty() {
+            // The patterns of --exclude begin where the path that is kept does.
+            let mut excluded = false;
+            for len in 1..=kept.len() {
+                let path = join(kept.get(..len).unwrap_or_default());
+                (excluded, matched) = self.rules.excludes.excludes(&path, &matched);
+            }
+            if excluded && !self.may_include(node, &mut kept, &matched)? {
+                return self.make(&names);
+            }
             self.copy_parents(source, found, &mut names)?;
             if node.is_directory() {
                 names.push(found.base.clone());
@@ -222,15 +246,18 @@ impl<'a> Copying<'a> {
         if !is_directory {
             self.make(&names)?;
             // It is a copy of that directory, but for the mode: as in BuildKit, what
-            // receives the contents of a directory is an ordinary one.
+            // receives the contents of a directory is an ordinary one, --chmod or not.
             let mut attributes = self.rules.implied();
             attributes.mtime = Attributes::of(node).mtime;
-            if let Some(chmod) = &self.rules.chmod {
-                attributes.mode = chmod.apply(attributes.mode, true);
-            }
             self.target.describe(&names, attributes);
         }
-        self.merge(node, &names, &mut Names::new(), &Matched::default())
+        self.merge(node, &names, &mut kept, &matched)
+    }
+
+    /// Makes the destination of a copy with `--parents`, a directory whatever is copied.
+    pub(crate) fn make_destination(&mut self, destination: &[u8]) -> Result<(), Error> {
+        let names = self.destination(destination)?;
+        self.make(&names)
     }
 
     /// Where the destination is: what has to be a directory is made one.
@@ -291,31 +318,24 @@ impl<'a> Copying<'a> {
                 if !excluded {
                     self.place(child, &at)?;
                 }
-            } else if !excluded {
+            } else if !excluded || self.may_include(child, below, &matched)? {
                 self.place(child, &at)?;
                 self.merge(child, &at, below, &matched)?;
-            } else if self.rules.excludes.may_include_again() {
-                self.merge_excluded(child, &at, below, &matched)?;
             }
             below.pop();
         }
         Ok(())
     }
 
-    /// Looks into an excluded directory for what is wanted after all; it is made only
-    /// if there is any.
-    fn merge_excluded(
-        &mut self,
+    /// Whether anything in an excluded directory is wanted after all: it is made only then.
+    fn may_include(
+        &self,
         node: Node<'_>,
-        names: &Names,
         below: &mut Names,
         matched: &Matched,
-    ) -> Result<(), Error> {
-        if !self.any_included(node, below, matched)? {
-            return Ok(());
-        }
-        self.place(node, names)?;
-        self.merge(node, names, below, matched)
+    ) -> Result<bool, Error> {
+        let may = node.is_directory() && self.rules.excludes.may_include_again();
+        Ok(may && self.any_included(node, below, matched)?)
     }
 
     fn any_included(

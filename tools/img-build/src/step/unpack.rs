@@ -58,6 +58,7 @@ impl Copying<'_> {
         destination: &[u8],
     ) -> Result<(), Error> {
         let top = self.target.resolve(destination, Last::Followed)?;
+        let is_new = self.target.get(&top).is_none();
         self.make(&top)?;
         for member in members {
             let path = &member.entry.path;
@@ -66,9 +67,15 @@ impl Copying<'_> {
             if names.iter().any(|name| name.starts_with(PREFIX)) {
                 return Err(Error::ReservedName(path.clone()));
             }
-            let Some(last) = names.pop() else { continue };
-            let below = [top.clone(), names].concat();
-            let mut at = self.target.resolve(&join(&below), Last::Followed)?;
+            let Some(last) = names.pop() else {
+                // The directory itself, which is described if it is not there yet.
+                if is_new {
+                    let item = self.rules.changed(Item::of_member(member, &archive));
+                    self.target.describe(&top, item.attributes);
+                }
+                continue;
+            };
+            let mut at = self.target.resolve_below(&top, &join(&names), Last::Followed)?;
             self.make(&at)?;
             at.push(last);
             match &member.entry.kind {
@@ -81,27 +88,42 @@ impl Copying<'_> {
 
     fn replace(&mut self, item: Item, at: &Names) -> Result<(), Error> {
         let is_directory = self.target.get(at).map(Node::is_directory);
-        if item.is_directory() && is_directory == Some(false) {
-            // A directory of the archive takes the place of a link or a file.
-            let item = self.rules.changed(item);
-            self.target.put(at, item);
-            self.changed.insert(at.clone());
-            return Ok(());
+        if is_directory == Some(item.is_directory()) || is_directory.is_none() {
+            return self.place_item(item, at, None);
         }
-        self.place_item(item, at, None)
+        self.remove(at);
+        let item = self.rules.changed(item);
+        self.target.put(at, item);
+        self.changed.insert(at.clone());
+        Ok(())
+    }
+
+    /// Removes what is in the way of a member of another type, and all that is in it.
+    fn remove(&mut self, at: &Names) {
+        let Some((name, parent)) = at.split_last() else { return };
+        let Some(parent) = self.target.get(parent).map(NodeRef::id) else { return };
+        self.target.remove_from(parent, name);
+        let below: Vec<Names> = self
+            .changed
+            .range(at.clone()..)
+            .take_while(|names| names.starts_with(at))
+            .cloned()
+            .collect();
+        for names in &below {
+            self.changed.remove(names);
+        }
     }
 
     /// Another name for the file that an earlier member made.
     fn link(&mut self, top: &Names, target: &[u8], at: &Names) -> Result<(), Error> {
         split(target).map_err(|source| Error::InvalidPath { path: target.to_vec(), source })?;
-        let below = [top.clone(), components(target).collect()].concat();
-        let names = self.target.resolve(&join(&below), Last::NotFollowed)?;
+        let names = self.target.resolve_below(top, target, Last::NotFollowed)?;
         let node = self.target.get(&names).filter(|node| !node.is_directory());
         let Some(inode) = node.and_then(NodeRef::inode_id) else {
             return Err(Error::LinkToNothing(join(at)));
         };
         if self.target.get(at).is_some_and(Node::is_directory) {
-            return Err(Error::FileOverDirectory(join(at)));
+            self.remove(at);
         }
         self.target.put_name(at, inode);
         self.changed.extend([names, at.clone()]);

@@ -153,6 +153,16 @@ impl Tree {
         self.0.resolve(path, last)
     }
 
+    /// As [`Tree::resolve`], with the directory at `top` as the root.
+    pub(crate) fn resolve_below(
+        &self,
+        top: &[Vec<u8>],
+        path: &[u8],
+        last: Last,
+    ) -> Result<Names, ResolveError> {
+        self.0.resolve_below(top, path, last)
+    }
+
     /// Applies the members of a layer.
     ///
     /// # Errors

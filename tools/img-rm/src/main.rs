@@ -1,5 +1,5 @@
 //! See `img-rm`(1).
 
 fn main() -> std::process::ExitCode {
-    common::cli::main(img_rm::command, img_rm::run)
+    common::cli::main_or(common::sandbox::main_of_child, img_rm::command, img_rm::run)
 }

@@ -3,6 +3,8 @@ complete -c img-du -l sort -d 'The order of directories' -r -f -a "size\t'The la
 name\t'By name'
 files\t'The one with the most files first'"
 complete -c img-du -l top -d 'Show the N largest of what is wasted, or all for 0' -r
+complete -c img-du -l html -d 'Write a page to FILE: the tree as rectangles coloured by layer, the history, the waste' -r
+complete -c img-du -l svg -d 'Write the rectangles alone to FILE' -r
 complete -c img-du -l max-waste -d 'Return 1 if an image wastes more than LIMIT: bytes, or with \'%\' a share of all it holds' -r
 complete -c img-du -l min-efficiency -d 'Return 1 if an image\'s efficiency, as dive counts it, is below PERCENT' -r
 complete -c img-du -l platform -d 'The platform to take from an image for several' -r

@@ -41,6 +41,14 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) json: bool,
 
+    /// Write a page to FILE: the tree as rectangles coloured by layer, the history, the waste
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "null"])]
+    pub(crate) html: Option<OsString>,
+
+    /// Write the rectangles alone to FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "null", "html"])]
+    pub(crate) svg: Option<OsString>,
+
     /// Return 1 if an image wastes more than LIMIT: bytes, or with '%' a share of all it holds
     #[arg(long, value_name = "LIMIT", value_parser = limit)]
     pub(crate) max_waste: Option<Limit>,

@@ -1,15 +1,18 @@
 //! `img-du`: show what takes up room in images, and what is wasted.
 //!
-//! A `report` gathers what the headers of an image's layers tell; `text` and `detail`
-//! show it.
+//! A `report` gathers what the headers of an image's layers tell; `text`, `detail` and
+//! `html` show it.
 
 mod advice;
 mod cli;
 mod detail;
 mod directories;
+mod html;
 mod report;
 mod sharing;
+mod svg;
 mod text;
+mod treemap;
 mod waste;
 
 use std::ffi::OsString;
@@ -40,7 +43,10 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     stream::at_most_one_standard(cli.images.iter().map(OsString::as_os_str))?;
-    let mut output = Output::standard(Payload::Text)?;
+    let picture = cli.html.as_ref().or(cli.svg.as_ref());
+    if picture.is_some() && cli.images.len() > 1 {
+        return Err(Failure::usage("a page or a picture is of one image"));
+    }
     let mut opener = Opener::new(&cli.location, cli.platform.clone());
     let mut status = Status::DONE;
     let mut reports = Vec::new();
@@ -53,12 +59,33 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             }
         }
     }
-    write(&cli, &reports, &mut output).map_err(stream::Error::StandardOutput)?;
-    output.commit()?;
+    match (picture, reports.as_slice()) {
+        (Some(file), [report]) => draw(&cli, report, file)?,
+        (Some(_), _) => {}
+        (None, reports) => {
+            let mut output = Output::standard(Payload::Text)?;
+            write(&cli, reports, &mut output).map_err(stream::Error::StandardOutput)?;
+            output.commit()?;
+        }
+    }
     if status == Status::DONE && !reports.iter().all(|report| report.is_within(&cli)) {
         status = Status::NEGATIVE;
     }
     Ok(status)
+}
+
+/// Writes the page, or the picture alone, to a file that appears whole or not at all.
+fn draw(cli: &Cli, report: &Report, file: &OsString) -> Result<(), Failure> {
+    let text = match cli.html {
+        Some(_) => html::page(report, &report.tiles),
+        None => svg::document(&report.tiles),
+    };
+    let mut output = Output::open(Some(file), Payload::Text)?;
+    output
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::about(common::name::show_path(file), error))?;
+    output.commit()?;
+    Ok(())
 }
 
 fn write(cli: &Cli, reports: &[Report], output: &mut Output) -> std::io::Result<()> {

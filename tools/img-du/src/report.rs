@@ -7,6 +7,8 @@ use common::inside::{Inside, LayerSums, Reading, Trust};
 use crate::advice::{self, Advice};
 use crate::cli::{Cli, Limit};
 use crate::directories::{self, Directory};
+use crate::svg;
+use crate::treemap::{self, Tile};
 use crate::waste::{Waste, percent};
 
 /// An image and what there is to say of it.
@@ -21,6 +23,8 @@ pub(crate) struct Report {
     /// What each layer wrote and nothing shows any more, in bytes.
     pub(crate) wasted_of_layers: Vec<u64>,
     pub(crate) advice: Vec<Advice>,
+    /// If a picture was asked for.
+    pub(crate) tiles: Vec<Tile>,
 }
 
 impl Report {
@@ -48,9 +52,11 @@ impl Report {
         }
         let directories = directories::of(&inside, cli.depth, cli.sort);
         let advice = advice::of(&inside, &waste);
+        let is_drawn = cli.html.is_some() || cli.svg.is_some();
+        let tiles = if is_drawn { treemap::tiles(&inside, svg::WHOLE) } else { Vec::new() };
         // Trees are large, and there may be many images.
         let Inside { image, layers, .. } = inside;
-        Ok(Self { reference, image, layers, directories, waste, wasted_of_layers, advice })
+        Ok(Self { reference, image, layers, directories, waste, wasted_of_layers, advice, tiles })
     }
 
     /// What the files of all layers hold, in bytes.

@@ -61,7 +61,7 @@ pub(crate) struct Stage {
 }
 
 /// A tree that a stage begins from, or that a step copies or mounts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     Scratch,
     Context,

@@ -96,3 +96,73 @@ fn a_stage_that_is_mounted_where_a_variable_says_is_built() {
     let text = "FROM scratch AS s\nCOPY <<E /f\nF\nE\nFROM bb\nARG T=/t\nRUN --mount=from=s,target=$T busybox cat /t/f >/out\n";
     assert_eq!(bench.build(text).last(), ["f 0644 0:0 out \"F\\n\""]);
 }
+
+/// The inode of a file of the context.
+fn inode(bench: &Bench, name: &str) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(bench.path("ctx").join(name)).unwrap().ino().to_string()
+}
+
+#[test]
+fn the_context_is_mounted_and_not_copied() {
+    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    bench.write("d/f", "F");
+    let see = "RUN --mount=target=/m,source=d busybox stat -c %i /m/f >/out\n";
+    assert_eq!(out(&bench, see, &[]), inode(&bench, "d/f"));
+    let see = "RUN --mount=target=/m,source=d/f busybox stat -c %i /m >/out\n";
+    assert_eq!(out(&bench, see, &[]), inode(&bench, "d/f"));
+    // What is written goes nowhere.
+    let write = "RUN --mount=target=/m,source=d,rw echo G >/m/f; busybox cat /m/f >/out\n";
+    assert_eq!(out(&bench, write, &[]), "G");
+    let write = "RUN --mount=target=/m,source=d echo G >/m/f && exit 1; busybox cat /m/f >/out\n";
+    assert_eq!(out(&bench, write, &[]), "F");
+    assert_eq!(std::fs::read_to_string(bench.path("ctx/d/f")).unwrap(), "F");
+}
+
+#[test]
+fn ignored_files_are_not_to_be_seen_in_a_mount() {
+    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    bench.write("d/f", "F");
+    bench.write("d/hidden", "H");
+    bench.write(".dockerignore", "d/hidden\n");
+    let see =
+        "RUN --mount=target=/m,source=d busybox ls /m >/out; busybox stat -c %i /m/f >>/out\n";
+    let first = out(&bench, see, &["--no-cache"]);
+    let (names, copy) = first.split_once('\n').unwrap();
+    assert_eq!(names, "f");
+    assert_ne!(copy, inode(&bench, "d/f"));
+    // The copy is made once.
+    assert_eq!(out(&bench, see, &["--no-cache"]), first);
+    bench.write("d/f", "G");
+    assert_ne!(out(&bench, see, &["--no-cache"]), first);
+    // Of those that are not used any more, a few stay.
+    for number in 0..8 {
+        bench.write("d/f", &format!("{number}"));
+        out(&bench, see, &["--no-cache"]);
+    }
+    let boots = std::fs::read_dir(bench.path("cache/layerutils/snapshots")).unwrap();
+    let snapshots = boots.map(|boot| std::fs::read_dir(boot.unwrap().path()).unwrap()).flatten();
+    let is_whole = |name: &str| !name.contains('.');
+    let kept =
+        snapshots.filter(|entry| is_whole(entry.as_ref().unwrap().file_name().to_str().unwrap()));
+    assert_eq!(kept.count(), 4);
+}
+
+#[test]
+fn a_result_is_not_kept_if_the_context_changed_meanwhile() {
+    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let file = bench.write("d/f", "F");
+    let text = "FROM bb\nRUN --mount=target=/m,source=d busybox sleep 2; echo x >/out\n";
+    bench.write("Containerfile", text);
+    let built = std::thread::scope(|scope| {
+        let building = scope.spawn(|| bench.run(&["ctx"], b""));
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+        std::fs::write(&file, "G").unwrap();
+        std::fs::write(&file, "F").unwrap();
+        building.join().unwrap()
+    });
+    assert_eq!(built.status, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("the context changed while a step read it"), "{}", built.stderr);
+    assert_eq!(bench.hits(&[]), [false], "the step is executed again");
+    assert_eq!(bench.hits(&[]), [true]);
+}

@@ -12,6 +12,9 @@ use common::root::Root;
 use common::tar::{Kind, Xattrs};
 use common::time::Timestamp;
 
+use nix::unistd::{getegid, geteuid};
+
+use super::stamp::Stamp;
 use super::{Hashed, Matched, Patterns};
 use crate::error::Error;
 use crate::tree::{Attributes, Content, File, HostRoot, Item, Tree};
@@ -23,12 +26,25 @@ struct Reader<'a> {
     tree: Tree,
     /// Files of several names, by device and inode.
     inodes: HashMap<(u64, u64), InodeId>,
+    stamp: Stamp,
+    /// The directory itself shows what the tree does.
+    is_exact: bool,
+}
+
+/// A directory that was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) tree: Tree,
+    /// The directory itself, if mounting it would show the tree as it is: nothing is
+    /// ignored, all files are ours, which makes them root's inside, and there is nothing
+    /// but files, directories and links.
+    pub(super) exact: Option<(Arc<HostRoot>, Stamp)>,
 }
 
 /// Reads names and attributes, no contents. Owners are root's: who checked the
 /// context out is no part of the image. Extended attributes are left behind too,
 /// as they are by every builder that sends its context elsewhere.
-pub(super) fn read(dir: &Path, patterns: &Patterns, hashed: &mut Hashed) -> Result<Tree, Error> {
+pub(super) fn read(dir: &Path, patterns: &Patterns, hashed: &mut Hashed) -> Result<Read, Error> {
     let root = Root::open(dir).map_err(Error::file(dir))?;
     let mut reader = Reader {
         root: Arc::new(HostRoot(root)),
@@ -36,11 +52,15 @@ pub(super) fn read(dir: &Path, patterns: &Patterns, hashed: &mut Hashed) -> Resu
         hashed,
         tree: Tree::new(),
         inodes: HashMap::new(),
+        stamp: Stamp::default(),
+        is_exact: true,
     };
     let metadata = fs::metadata(dir).map_err(Error::file(dir))?;
     reader.tree.describe(&[], attributes(&metadata));
+    reader.see(b"", &metadata);
     reader.fill(NodeId::ROOT, dir, b"", &Matched::default())?;
-    Ok(reader.tree)
+    let Reader { root, tree, stamp, is_exact, .. } = reader;
+    Ok(Read { tree, exact: is_exact.then_some((root, stamp)) })
 }
 
 impl Reader<'_> {
@@ -53,11 +73,13 @@ impl Reader<'_> {
                 _ => [path, &name].join(&b'/'),
             };
             let (excluded, matched) = self.patterns.excludes(&path, parent);
+            self.is_exact &= !excluded;
             if excluded && !self.patterns.may_include_again() {
                 continue;
             }
             let host = entry.path();
             let metadata = fs::symlink_metadata(&host).map_err(Error::file(&host))?;
+            self.see(&path, &metadata);
             if excluded && !metadata.is_dir() {
                 continue;
             }
@@ -73,6 +95,15 @@ impl Reader<'_> {
             self.put(at, &name, &metadata, &host, &path)?;
         }
         Ok(())
+    }
+
+    /// Notes whether the directory can still stand for the tree.
+    fn see(&mut self, path: &[u8], metadata: &fs::Metadata) {
+        self.stamp.add(path, metadata);
+        let kind = metadata.file_type();
+        let is_plain = kind.is_file() || kind.is_dir() || kind.is_symlink();
+        let is_ours = metadata.uid() == geteuid().as_raw() && metadata.gid() == getegid().as_raw();
+        self.is_exact &= is_plain && is_ours;
     }
 
     /// Puts what is no directory into the tree.

@@ -3,6 +3,7 @@
 mod directory;
 mod hashed;
 mod ignore;
+mod stamp;
 
 use std::fs;
 use std::io;
@@ -19,8 +20,10 @@ use common::root::Root;
 pub(crate) use hashed::Hashed;
 pub(crate) use ignore::{Matched, PatternError, Patterns};
 
+use stamp::Stamp;
+
 use crate::error::Error;
-use crate::tree::{Last, Names, Tree, check_depth, file_of, join};
+use crate::tree::{HostRoot, Last, Names, Tree, check_depth, file_of, join};
 
 /// Ignore files larger than this are no ignore files.
 const MAX_IGNORE_LEN_BYTES: u64 = 4 << 20;
@@ -51,11 +54,13 @@ pub(crate) struct Context {
 struct State {
     source: Source,
     tree: Option<Arc<Tree>>,
+    /// See [`directory::Read`].
+    exact: Option<(Arc<HostRoot>, Stamp)>,
 }
 
 impl Context {
     pub(crate) fn new(source: Source, ignore: Option<PathBuf>) -> Self {
-        Self { ignore, state: Mutex::new(State { source, tree: None }) }
+        Self { ignore, state: Mutex::new(State { source, tree: None, exact: None }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,13 +72,16 @@ impl Context {
     /// # Errors
     /// A directory that cannot be read, an ignore file that is malformed.
     pub(crate) fn tree(&self) -> Result<Arc<Tree>, Error> {
-        let State { source, tree } = &mut *self.state();
+        let State { source, tree, exact } = &mut *self.state();
         if let Some(tree) = tree {
             return Ok(Arc::clone(tree));
         }
         let read = match source {
             Source::Directory(dir, hashed) => {
-                directory::read(dir, &ignore_file(self.ignore.as_deref(), dir)?, hashed)?
+                let patterns = ignore_file(self.ignore.as_deref(), dir)?;
+                let read = directory::read(dir, &patterns, hashed)?;
+                *exact = read.exact;
+                read.tree
             }
             Source::Archive(tree) => {
                 let patterns = archived_ignore_file(tree)?;
@@ -83,6 +91,22 @@ impl Context {
             Source::Nothing => Tree::new(),
         };
         Ok(Arc::clone(tree.insert(Arc::new(read))))
+    }
+
+    /// The directory, if mounting it shows just what [`Context::tree`] has.
+    pub(crate) fn exact(&self) -> Option<Arc<HostRoot>> {
+        self.state().exact.as_ref().map(|(root, _)| Arc::clone(root))
+    }
+
+    /// Whether the directory changed since it was read.
+    pub(crate) fn has_changed(&self) -> bool {
+        let state = self.state();
+        match (&state.source, &state.exact) {
+            (Source::Directory(dir, _), Some((_, stamp))) => {
+                Stamp::of(dir).map_or(true, |now| now != *stamp)
+            }
+            _ => false,
+        }
     }
 
     /// Keeps what was learnt of its files for the next build.

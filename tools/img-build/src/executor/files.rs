@@ -10,7 +10,7 @@ use common::message;
 use common::time::Timestamp;
 
 use super::progress::Progress;
-use super::{At, Run};
+use super::{At, Made, Run};
 use crate::cache::{Outcome, Record};
 use crate::context::Patterns;
 use crate::error::Error;
@@ -121,11 +121,12 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    fn write(&self, planned: &[Planned<'_>]) -> Result<Outcome, Error> {
+    fn write(&self, planned: &[Planned<'_>]) -> Result<Made, Error> {
         let mut writer = self.executor.place.store.writer()?;
         write_layer(planned, &mut writer)?;
         let (digest, len_bytes) = writer.commit_layer()?;
-        Ok(Outcome::of_layer(self.executor.clock.now.to_string(), digest, len_bytes))
+        let created = self.executor.clock.now.to_string();
+        Ok(Made { outcome: Outcome::of_layer(created, digest, len_bytes), is_lasting: true })
     }
 }
 

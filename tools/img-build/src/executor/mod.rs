@@ -9,6 +9,7 @@ pub(crate) mod mounts;
 pub(crate) mod progress;
 mod run;
 mod schedule;
+mod snapshot;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +24,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Source, Step, Work};
 use crate::place::Place;
 use crate::reporter::Reporter;
-use crate::tree::Tree;
+use crate::tree::{Names, Tree};
 use mounts::Secret;
 use progress::Progress;
 use schedule::{Done, Schedule, Task};
@@ -60,6 +61,15 @@ struct Run<'a> {
     /// The stages that are done.
     schedule: Schedule,
     flights: Flights,
+    /// The digests of what was mounted, by tree and place in it.
+    fingerprints: Mutex<HashMap<(Source, Names), Digest>>,
+}
+
+/// What came of a step that was executed.
+struct Made {
+    outcome: Outcome,
+    /// It may be found again: nothing that it read has changed meanwhile.
+    is_lasting: bool,
 }
 
 /// A step, and the name under which its record is remembered.
@@ -85,6 +95,7 @@ impl Executor<'_> {
             images: graph.images.iter().map(|_| Mutex::default()).collect(),
             schedule: Schedule::new(graph),
             flights: Flights::default(),
+            fingerprints: Mutex::default(),
         };
         schedule::run(&run.schedule, |task| run.advance(task))
     }
@@ -189,7 +200,7 @@ impl Run<'_> {
         &self,
         at: &At<'_>,
         record: &Record,
-        execute: impl FnOnce() -> Result<Outcome, Error>,
+        execute: impl FnOnce() -> Result<Made, Error>,
     ) -> Result<Outcome, Error> {
         let Executor { cache, reporter, place, .. } = self.executor;
         let key = record.key()?;
@@ -204,7 +215,10 @@ impl Run<'_> {
             }
             None => {
                 reporter.about(at.step.number, &self.miss(at, record));
-                let outcome = execute()?;
+                let Made { outcome, is_lasting } = execute()?;
+                if !is_lasting {
+                    return Ok(outcome);
+                }
                 cache.keep(&key, &outcome)?;
                 outcome
             }

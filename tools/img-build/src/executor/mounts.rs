@@ -16,15 +16,17 @@ use common::privilege::can_mount;
 use common::root::Root;
 use common::sandbox::{self, Access, Programs, Source, Tmpfs};
 use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
-use super::Run;
+use super::snapshot::Snapshot;
+use super::{Run, lock};
 use crate::context::Patterns;
 use crate::error::Error;
 use crate::graph::{MountWork, Source as Origin};
 use crate::scratch::Scratch;
 use crate::step::transfer::{Copying, Found, Rules, find};
-use crate::tree::{Names, Planned, Tree, planned, write_layer};
+use crate::tree::{HostRoot, Names, Planned, Tree, join, planned, write_layer};
 
 /// The largest file that is taken for a secret, as in BuildKit.
 const MAX_SECRET_LEN_BYTES: u64 = 500 * 1024;
@@ -38,6 +40,13 @@ pub(crate) struct Mounts {
     facts: Vec<Value>,
 }
 
+/// What must stay while a command runs.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    locks: Vec<Flock<fs::File>>,
+    snapshots: Vec<Snapshot>,
+}
+
 #[derive(Debug)]
 struct Planning {
     target: PathBuf,
@@ -47,6 +56,10 @@ struct Planning {
 
 #[derive(Debug)]
 enum What {
+    /// Part of the context's own directory.
+    Live(Arc<HostRoot>, Names),
+    /// Part of a tree of this digest, which nobody changes.
+    Snapshot(Arc<Tree>, Found, Digest),
     /// A copy of part of a tree: the command may change it, and nobody sees.
     Copy(Arc<Tree>, Found),
     /// A directory that stays, and what it begins with.
@@ -105,14 +118,15 @@ impl Run<'_> {
         let what = match &mount.kind {
             MountKind::Bind { source, .. } => {
                 let (tree, found) = self.mounted(work, source)?;
-                let facts = fingerprint(&tree, &found)?;
-                planned.facts.push(json!([
-                    "bind",
-                    mount.target,
-                    access == Access::ReadOnly,
-                    facts
-                ]));
-                What::Copy(tree, found)
+                let origin = work.source.unwrap_or(Origin::Context);
+                let digest = self.fingerprint(origin, &tree, &found)?;
+                let is_read_only = access == Access::ReadOnly;
+                planned.facts.push(json!(["bind", mount.target, is_read_only, digest]));
+                match (access, origin, self.executor.context.exact()) {
+                    (Access::ReadWrite, ..) => What::Copy(tree, found),
+                    (_, Origin::Context, Some(root)) => What::Live(root, found.names),
+                    _ => What::Snapshot(tree, found, digest),
+                }
             }
             MountKind::Cache { id, sharing, from, source } => {
                 let seed = match from {
@@ -166,6 +180,17 @@ impl Run<'_> {
         };
         planned.all.push(Planning { target, access, what });
         Ok(())
+    }
+
+    /// The digest of part of a tree, computed once for all steps.
+    fn fingerprint(&self, origin: Origin, tree: &Tree, found: &Found) -> Result<Digest, Error> {
+        let key = (origin, found.names.clone());
+        if let Some(digest) = lock(&self.fingerprints).get(&key) {
+            return Ok(digest.clone());
+        }
+        let digest = fingerprint(tree, found)?;
+        lock(&self.fingerprints).insert(key, digest.clone());
+        Ok(digest)
     }
 
     fn mounted(&self, work: &MountWork, source: &str) -> Result<(Arc<Tree>, Found), Error> {
@@ -231,8 +256,9 @@ impl Mounts {
         &self,
         mut command: sandbox::Command,
         scratch: &Scratch,
-    ) -> Result<(sandbox::Command, Vec<Flock<fs::File>>), Error> {
-        let mut locks = Vec::new();
+        cache: Option<&Path>,
+    ) -> Result<(sandbox::Command, Held), Error> {
+        let mut held = Held::default();
         for (number, mount) in self.all.iter().enumerate() {
             let source = match &mount.what {
                 What::Tmpfs(size_bytes) => Source::Tmpfs(Tmpfs {
@@ -241,6 +267,21 @@ impl Mounts {
                     owner: (0, 0),
                     programs: Programs::Run,
                 }),
+                What::Live(root, names) => {
+                    let opened = root.0.open_path(&join(names), OFlags::PATH | OFlags::NOFOLLOW);
+                    let failed = |errno: rustix::io::Errno| Error::file("context")(errno.into());
+                    Source::Fd(opened.map_err(failed)?)
+                }
+                What::Snapshot(tree, found, digest) => {
+                    let digest = Digest::of(format!("{digest} {}", can_mount()).as_bytes());
+                    let make = |dir: &Path| copy_out(tree, found, (dir, "mount"), scratch);
+                    // Without a cache it is there for this step alone.
+                    let cache = cache.unwrap_or_else(|| scratch.path());
+                    let snapshot = Snapshot::open(cache, &digest, make)?;
+                    let path = snapshot.dir.join("mount");
+                    held.snapshots.push(snapshot);
+                    Source::Path(path)
+                }
                 What::Copy(tree, found) => {
                     let dir = scratch.dir(&format!("mount-{number}"))?;
                     copy_out(tree, found, (&dir, "mount"), scratch)?;
@@ -253,7 +294,7 @@ impl Mounts {
                 }
                 What::Cache { dir, sharing, mode, owner, seed } => {
                     let (dir, lock) = cache_dir(dir, *sharing, *mode, *owner)?;
-                    locks.extend(lock);
+                    held.locks.extend(lock);
                     let content = dir.join(CONTENT);
                     if let Some((tree, found)) = seed {
                         if is_empty(&content)? {
@@ -270,7 +311,12 @@ impl Mounts {
             use std::os::unix::ffi::OsStrExt as _;
             command = command.env(name, std::ffi::OsStr::from_bytes(value));
         }
-        Ok((command, locks))
+        Ok((command, held))
+    }
+
+    /// Whether the command sees the context as it is, and not as it was when it was read.
+    pub(super) fn are_live(&self) -> bool {
+        self.all.iter().any(|mount| matches!(mount.what, What::Live(..)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::layer::{diff, overlay};
+use common::message;
 use common::mount::{Durability, Form, Overlay, Upper};
 use common::privilege::can_mount;
 use common::sandbox::{self, Exit, Network as SandboxNetwork, Root, Stream};
@@ -12,7 +13,7 @@ use common::unpacked;
 
 use super::mounts::Mounts;
 use super::progress::Progress;
-use super::{At, Run};
+use super::{At, Made, Run};
 use crate::cache::{Outcome, Record};
 use crate::cli::Network;
 use crate::error::Error;
@@ -56,7 +57,7 @@ impl Run<'_> {
         at: &At<'_>,
         work: &RunWork,
         mounts: &Mounts,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Made, Error> {
         let scratch = Scratch::new(self.executor.place.cache.as_deref())?;
         let mut lowers = self.unpack(progress)?;
         if lowers.is_empty() {
@@ -96,9 +97,10 @@ impl Run<'_> {
         if let Some(hostname) = &work.hostname {
             command = command.hostname(hostname);
         }
-        let (command, locks) = mounts.add_to(command, &scratch)?;
+        let cache = self.executor.place.cache.as_deref();
+        let (command, held) = mounts.add_to(command, &scratch, cache)?;
         let exit = command.run();
-        drop(locks);
+        drop(held);
         // Whoever interrupts a build means the build.
         signal::die_if_passed_on();
         shown.finish(exit.as_ref().is_ok_and(|exit| exit.success()) || self.schedule.has_failed());
@@ -107,7 +109,11 @@ impl Run<'_> {
             Exit::Code(code) => return Err(Error::Exited(code)),
             Exit::Signal(number) => return Err(Error::Killed(number)),
         }
-        self.changes(progress, &upper, &lowers)
+        let is_lasting = !(mounts.are_live() && self.executor.context.has_changed());
+        if !is_lasting {
+            message::warning("the context changed while a step read it: its result is not kept");
+        }
+        Ok(Made { outcome: self.changes(progress, &upper, &lowers)?, is_lasting })
     }
 
     /// Makes a layer of what the command changed.

@@ -77,9 +77,40 @@ pub fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of base64 as in RFC 4648, section 4, with the padding optional: bsdtar leaves it out.
+#[must_use]
+pub fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);
+    let (digits, padding) = text.split_at(end);
+    if padding.len() > 2 || digits.len() % 4 == 1 {
+        return None;
+    }
+    let mut decoded = Vec::with_capacity(digits.len() / 4 * 3 + 2);
+    for group in digits.chunks(4) {
+        let mut bits = 0_u32;
+        for &digit in group {
+            bits = bits << 6 | sextet(digit)?;
+        }
+        let bytes = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        decoded.extend(bytes.iter().skip(1).take(group.len() * 6 / 8));
+    }
+    Some(decoded)
+}
+
+fn sextet(digit: u8) -> Option<u32> {
+    Some(u32::from(match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{base64, insert_name, line, pretty};
+    use super::{base64, from_base64, insert_name, line, pretty};
     use serde_json::{Map, json};
 
     #[test]
@@ -118,5 +149,17 @@ mod tests {
         insert_name(&mut object, "path", b"\xff");
         assert_eq!(object["path"], "\u{fffd}");
         assert_eq!(object["path_base64"], "/w==");
+    }
+
+    #[test]
+    fn base64_is_read_with_and_without_padding() {
+        for (text, bytes) in
+            [("", &b""[..]), ("Zg==", b"f"), ("Zg", b"f"), ("Zm8", b"fo"), ("Zm9vYg==", b"foob")]
+        {
+            assert_eq!(from_base64(text.as_bytes()).as_deref(), Some(bytes), "{text}");
+        }
+        for bad in ["Z", "Zg===", "Z=g=", "Zm9v\n", "Zm9vZ"] {
+            assert_eq!(from_base64(bad.as_bytes()), None, "{bad}");
+        }
     }
 }

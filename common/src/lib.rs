@@ -16,6 +16,7 @@
 //! | [`signal`], [`cleanup`] | what is undone however a tool ends |
 //! | [`privilege`] | what this process may do |
 //! | [`stream`] | `-`, files, atomic outputs, terminals refused |
+//! | [`parallel`] | a list of jobs done by several threads |
 //! | [`progress`] | bars on a terminal |
 //! | [`time`] | timestamps, `SOURCE_DATE_EPOCH`, now |
 //! | [`human`] | sizes, ages and columns as docker words them |
@@ -63,6 +64,7 @@ pub mod mount;
 pub mod name;
 pub mod oci;
 pub mod options;
+pub mod parallel;
 pub mod privilege;
 pub mod progress;
 pub mod root;

@@ -1,4 +1,4 @@
-complete -c img-copy -l platform -d 'The platform to take from an image for several' -r
+complete -c img-copy -l platform -d 'The platforms to take from an image for several' -r
 complete -c img-copy -l compress -d 'Have every layer in this format' -r -f -a "gzip\t'gzip'
 zstd\t'zstd'
 none\t'Plain tar, so that a layer\'s digest is its DiffID'"
@@ -26,7 +26,7 @@ complete -c img-copy -l max-size -d 'Refuse a layer that grows to more than SIZE
 complete -c img-copy -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
-complete -c img-copy -s a -l all -d 'Copy the images for all platforms, and what belongs to them'
+complete -c img-copy -s a -l all -d 'Take all platforms, and what belongs to them, into the store too'
 complete -c img-copy -l no-verify-layers -d 'Do not check that layers are what the image\'s config says: that is done before their first use'
 complete -c img-copy -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-copy -s v -l verbose -d 'Say what is being done'

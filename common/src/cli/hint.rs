@@ -15,6 +15,22 @@ use crate::{mount, sandbox, tar};
 /// The long options of the tool.
 static OPTIONS: OnceLock<Vec<String>> = OnceLock::new();
 
+/// Where a crate above this one looks for the hint for an error of its own.
+type Source = fn(&(dyn Error + 'static)) -> Option<String>;
+
+static MORE: OnceLock<Source> = OnceLock::new();
+
+/// Has `source` asked for hints too. The first one stays.
+pub fn add_hints(source: Source) {
+    let _ = MORE.set(source);
+}
+
+/// Whether the tool has an option of this name, which a hint may then give.
+#[must_use]
+pub fn has_option(name: &str) -> bool {
+    has(name)
+}
+
 /// Notes the options that hints may name.
 pub(super) fn set_options(command: &Command) {
     let options = command.get_arguments().filter_map(|option| option.get_long());
@@ -23,7 +39,8 @@ pub(super) fn set_options(command: &Command) {
 
 /// The hint for `error` or for what caused it.
 pub(super) fn of(error: &(dyn Error + 'static)) -> Option<String> {
-    causes(error).find_map(|error| of_option(error).or_else(|| of_kind(error)))
+    let more = || MORE.get().and_then(|more| causes(error).find_map(more));
+    causes(error).find_map(|error| of_option(error).or_else(|| of_kind(error))).or_else(more)
 }
 
 /// The status of a tool that ends with `error`.

@@ -19,6 +19,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 pub use crate::status::Status;
 use crate::{cleanup, message, signal, stream};
 pub use failure::Failure;
+pub use hint::{add_hints, has_option};
 pub use options::{ColorChoice, OutputOptions};
 
 /// Runs a tool from its arguments to its exit status.

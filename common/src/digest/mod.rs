@@ -66,6 +66,21 @@ impl Digest {
         split(text).is_some()
     }
 
+    /// Whether `text` is a digest as the specification writes one, of an algorithm that it
+    /// does not register: content that cannot be checked.
+    #[must_use]
+    pub fn is_foreign(text: &str) -> bool {
+        let Some((name, encoded)) = text.split_once(':') else { return false };
+        let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_name =
+            name.split(['+', '.', '_', '-']).all(|part| !part.is_empty() && part.bytes().all(word));
+        let is_encoded = |byte: u8| byte.is_ascii_alphanumeric() || b"=_-".contains(&byte);
+        is_name
+            && !matches!(name, "sha256" | "sha512")
+            && !encoded.is_empty()
+            && encoded.bytes().all(is_encoded)
+    }
+
     /// The hash function.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{Error, Source};
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Document, ImageConfig, Manifest, Platform};
-use crate::store::{Entry, Name};
+use crate::store::{Entry, Name, whole_name};
 
 /// An index of an index is met; more is somebody playing.
 const MAX_DEPTH: usize = 4;
@@ -17,24 +17,30 @@ const MAX_MANIFESTS: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Candidate<'i> {
     pub(super) digest: Cow<'i, str>,
-    /// As the specification has it.
-    pub(super) name: Option<&'i str>,
-    /// As containerd has it.
-    pub(super) full_name: Option<&'i str>,
+    /// The whole name, as docker and BuildKit write it, or else the specification's.
+    pub(super) name: Option<Cow<'i, str>>,
+    /// The specification's.
+    pub(super) ref_name: Option<&'i str>,
 }
 
 impl<'i> From<&'i Descriptor> for Candidate<'i> {
     fn from(image: &'i Descriptor) -> Self {
-        let full_name = image.annotations.get(CONTAINERD_NAME).map(String::as_str);
-        Self { digest: image.digest.to_string().into(), name: image.ref_name(), full_name }
+        let digest = image.digest.to_string().into();
+        Self { digest, name: name_of(image).map(Cow::Owned), ref_name: image.ref_name() }
     }
 }
 
 impl<'i> From<Entry<'i>> for Candidate<'i> {
     fn from(entry: Entry<'i>) -> Self {
-        let Entry { digest, name, full_name, .. } = entry;
-        Self { digest: digest.into(), name, full_name }
+        let Entry { digest, name, ref_name, .. } = entry;
+        Self { digest: digest.into(), name: name.map(Cow::Borrowed), ref_name }
     }
+}
+
+/// The name that an index gives an image: the whole one, or else the specification's.
+pub(super) fn name_of(image: &Descriptor) -> Option<String> {
+    let whole = image.annotations.get(CONTAINERD_NAME).and_then(|name| whole_name(name));
+    whole.or_else(|| image.ref_name().map(str::to_owned))
 }
 
 /// The place of the image called `name` in an index, or of its only one.
@@ -50,17 +56,18 @@ pub(super) fn by_name(images: &[Candidate<'_>], name: Option<&str>) -> Result<us
             }
         };
     };
+    if let Some(at) = name.strip_prefix('@').and_then(|at| at.parse::<usize>().ok()) {
+        if at < images.len() {
+            return Ok(at);
+        }
+    }
     let completed = name.parse::<Name>().ok();
     let familiar = completed.as_ref().map(Name::to_string);
-    let canonical = completed.as_ref().map(Name::canonical);
-    let named = |wanted: &str| images.iter().position(|image| image.name == Some(wanted));
+    let named =
+        |wanted: &str| images.iter().position(|image| image.name.as_deref() == Some(wanted));
     named(name)
         .or_else(|| named(familiar.as_deref()?))
-        .or_else(|| {
-            images.iter().position(|image| {
-                image.full_name.is_some_and(|full| Some(full) == canonical.as_deref())
-            })
-        })
+        .or_else(|| images.iter().position(|image| image.ref_name == Some(name)))
         .or_else(|| images.iter().position(|image| image.digest == name))
         .ok_or_else(|| {
             Error::Choice(format!(
@@ -78,8 +85,8 @@ pub(super) const CONTAINERD_NAME: &str = crate::store::CONTAINERD_NAME;
 const MAX_NAMES: usize = 20;
 
 fn names(images: &[Candidate<'_>]) -> String {
-    let name = |image: &Candidate<'_>| match image.full_name.or(image.name) {
-        Some(name) => name.to_owned(),
+    let name = |image: &Candidate<'_>| match &image.name {
+        Some(name) => name.to_string(),
         None => image.digest.to_string(),
     };
     let mut names: Vec<String> = images.iter().take(MAX_NAMES).map(name).collect();
@@ -135,8 +142,12 @@ fn collect(
     if depth == MAX_DEPTH {
         return Err(Error::TooDeep(image.digest.clone()));
     }
+    // A store has of an index what was pulled. Of one that nothing is there of, it is told
+    // what is missing.
+    let is_there = |below: &Descriptor| source.has(below);
+    let is_partial = index.manifests.iter().any(|below| !below.is_attestation() && is_there(below));
     for below in index.manifests {
-        if below.is_attestation() {
+        if below.is_attestation() || (is_partial && !is_there(&below)) {
             continue;
         }
         match below.kind() {
@@ -156,10 +167,15 @@ fn collect(
 fn pick(source: &Source, offered: Vec<Descriptor>, wanted: &Platform) -> Result<Descriptor, Error> {
     let mut best: Option<(u32, Descriptor)> = None;
     let mut platforms = Vec::new();
+    let several = offered.len() > 1;
     for image in offered {
         let platform = match &image.platform {
             Some(platform) => platform.clone(),
-            None => platform_of(source, &image)?,
+            None => match platform_of(source, &image) {
+                // Something else among the images of an index.
+                Err(Error::NotAnImage { .. }) if several => continue,
+                platform => platform?,
+            },
         };
         let rank = wanted.accepts(&platform);
         platforms.push(platform.normalised().to_string());
@@ -178,6 +194,10 @@ fn pick(source: &Source, offered: Vec<Descriptor>, wanted: &Platform) -> Result<
 
 fn platform_of(source: &Source, image: &Descriptor) -> Result<Platform, Error> {
     let (manifest, _) = manifest(source, image)?;
+    if manifest.config.kind() != Kind::Config {
+        let media_type = manifest.config.media_type.clone();
+        return Err(Error::NotAnImage { digest: image.digest.clone(), media_type });
+    }
     let config = source.document(&manifest.config)?;
     let error = |source| Error::Document { name: manifest.config.digest.to_string(), source };
     Ok(ImageConfig::parse(&config).map_err(error)?.platform())

@@ -62,6 +62,8 @@ impl Destination {
             let (dir, name) = reference::split(bytes, rest)?;
             return Ok(Self::Layout { dir, name });
         }
+        // Refuses the transports of others by name.
+        let _ = super::Reference::parse(text)?;
         let archive = [&b"oci-archive:"[..], b"docker-archive:"];
         let Some(rest) = archive.iter().find_map(|prefix| bytes.strip_prefix(*prefix)) else {
             return Err(InvalidDestination::Unknown(bytes.into()));
@@ -99,7 +101,7 @@ impl Destination {
         match self {
             Self::Archive { file, name } => {
                 let names: Vec<Name> = name.iter().chain(names).cloned().collect();
-                write_archive(file, &product.selection(), &names, |blob| product.blob(blob))
+                write_archive(file, &product.selection(names), |blob| product.blob(blob))
             }
             Self::Layout { dir, name } => {
                 let store = Store::create(dir)?;
@@ -121,12 +123,10 @@ impl Destination {
 pub fn write_archive(
     file: &Path,
     selection: &Selection<'_>,
-    names: &[Name],
     open: impl Fn(&Descriptor) -> Result<BlobReader, Error>,
 ) -> Result<(), Error> {
     let mut output = Output::open(Some(file.as_os_str()), Payload::Binary)?;
-    archive::write(selection, names, open, &mut output)
-        .map_err(|error| about_output(file, error))?;
+    archive::write(selection, open, &mut output).map_err(|error| about_output(file, error))?;
     Ok(output.commit()?)
 }
 

@@ -23,17 +23,21 @@ pub use open::{Found, Opener, all, open};
 pub use product::Product;
 pub use reference::{InvalidReference, Reference};
 pub use size::{Sizes, size_of};
-pub use source::Origin;
 use source::Source;
+pub use source::{Origin, Registries};
 
 use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::human::count;
 use crate::oci::{self, Descriptor, ImageConfig, Manifest};
+use crate::parallel;
 use crate::store::{self, BlobReader, Store};
 
 /// The annotation that tells which image a manifest was made from (image-spec annotations.md).
 pub const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// Layers that are copied at once.
+const PARALLEL: usize = 6;
 
 /// Why an image cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +137,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// An image in a registry, for a tool that reaches none.
+    #[error("{0}")]
+    Reference(#[from] InvalidReference),
     /// What an [`Origin`] says.
     #[error(transparent)]
     Origin(Box<dyn std::error::Error + Send + Sync>),
@@ -249,7 +256,8 @@ impl Image {
     /// that cannot be written.
     pub fn copy_to(&self, store: &Store) -> Result<(), Error> {
         self.source.copy(&self.manifest.config, None, MaxSize::default(), store, |_| {})?;
-        self.layers().try_for_each(|layer| self.copy_layer_to(&layer, store))?;
+        let layers: Vec<Layer> = self.layers().collect();
+        parallel::each(&layers, PARALLEL, |layer| self.copy_layer_to(layer, store))?;
         store.put_by(self.descriptor.digest.algorithm(), &self.manifest_bytes)?;
         Ok(())
     }
@@ -284,7 +292,8 @@ impl Error {
                 | store::Error::Name(_)
                 | store::Error::NoLocation,
             )
-            | Self::Stream(_) => self,
+            | Self::Stream(_)
+            | Self::Reference(_) => self,
             other => Self::About { reference: reference.to_string(), source: Box::new(other) },
         }
     }

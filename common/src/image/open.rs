@@ -1,15 +1,17 @@
 //! From a reference to an open image.
 
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::archive::{self, Archive};
-use super::{Error, Image, Origin, Reference, Source, choose};
+use super::{Error, Image, InvalidReference, Origin, Reference, Registries, Source, choose};
 use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::oci::media_type::Kind;
-use crate::oci::{Descriptor, ImageConfig, Platform};
-use crate::store::{BlobReader, Location, Store};
+use crate::oci::{Descriptor, Document, ImageConfig, Platform};
+use crate::store::{BlobReader, CHOSEN_FROM, Entry, Location, Store};
 
 /// Opens images, several of them from one store or archive.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct Opener<'a> {
     location: &'a Location,
     platform: Option<Platform>,
     store: Option<Arc<Store>>,
+    registries: Option<Box<dyn Registries>>,
 }
 
 impl<'a> Opener<'a> {
@@ -24,7 +27,13 @@ impl<'a> Opener<'a> {
     /// in the store at `location`.
     #[must_use]
     pub fn new(location: &'a Location, platform: Option<Platform>) -> Self {
-        Self { location, platform, store: None }
+        Self { location, platform, store: None, registries: None }
+    }
+
+    /// The same, which reaches registries too.
+    #[must_use]
+    pub fn with_registries(self, registries: impl Registries + 'static) -> Self {
+        Self { registries: Some(Box::new(registries)), ..self }
     }
 
     /// Opens an image.
@@ -63,9 +72,32 @@ impl<'a> Opener<'a> {
             Reference::DockerArchive { file, name } => {
                 Found::in_archive(Archive::open(file, archive::Kind::Docker)?, name.as_deref())
             }
+            Reference::Registry(text) => match &self.registries {
+                Some(registries) => registries.find(text),
+                None => Err(InvalidReference::Registry(text.as_bytes().into()).into()),
+            },
             Reference::Standard => {
                 Found::in_archive(Archive::open(Path::new("-"), archive::Kind::Either)?, None)
             }
+        }
+    }
+
+    /// Finds all images of a layout or an archive of which none is named, with what cannot
+    /// be read; otherwise the one image that is.
+    ///
+    /// # Errors
+    /// Nothing there; a layout or archive that is malformed.
+    ///
+    /// # Streams
+    /// Reads standard input for [`Reference::Standard`].
+    pub fn find_all(&mut self, reference: &Reference) -> Result<Vec<Found>, Error> {
+        let all = |path: &Path, kind| Found::all_in_archive(Archive::open(path, kind)?);
+        match reference {
+            Reference::Layout { dir, name: None } => all_in_layout(Arc::new(Store::open(dir)?)),
+            Reference::OciArchive { file, name: None } => all(file, archive::Kind::Oci),
+            Reference::DockerArchive { file, name: None } => all(file, archive::Kind::Docker),
+            Reference::Standard => all(Path::new("-"), archive::Kind::Either),
+            _ => Ok(vec![self.find(reference)?]),
         }
     }
 
@@ -104,7 +136,7 @@ impl Found {
     }
 
     fn new(source: Source, descriptor: Descriptor) -> Self {
-        let names = descriptor.ref_name().map(str::to_owned).into_iter().collect();
+        let names = choose::name_of(&descriptor).into_iter().collect();
         Self { descriptor, names, id: None, source, max_size: MaxSize::default() }
     }
 
@@ -117,8 +149,17 @@ impl Found {
     fn in_archive(mut archive: Archive, name: Option<&str>) -> Result<Self, Error> {
         let chosen = archive.choose(name)?;
         let found = Self::new(Source::Archive(Arc::new(archive)), chosen.image);
-        let names = if found.names.is_empty() { chosen.names } else { found.names };
-        Ok(Self { names, id: chosen.id, ..found })
+        Ok(Self { names: chosen.names, id: chosen.id, ..found })
+    }
+
+    fn all_in_archive(mut archive: Archive) -> Result<Vec<Self>, Error> {
+        let chosen = archive.choose_all()?;
+        let archive = Arc::new(archive);
+        let found = |chosen: archive::Chosen| {
+            let found = Self::new(Source::Archive(Arc::clone(&archive)), chosen.image);
+            Self { names: chosen.names, id: chosen.id, ..found }
+        };
+        Ok(chosen.into_iter().map(found).collect())
     }
 
     /// The image for `platform`, or else for this machine.
@@ -132,6 +173,48 @@ impl Found {
             image.id = id.clone();
         }
         Ok(image)
+    }
+
+    /// The manifest for `platform`, or else for this machine.
+    ///
+    /// # Errors
+    /// None for the platform; documents that are malformed.
+    pub fn choose(&self, platform: Option<&Platform>) -> Result<Descriptor, Error> {
+        choose::by_platform(&self.source, &self.descriptor, platform)
+    }
+
+    /// How many images there are below the index `bytes`, wherever they are.
+    #[must_use]
+    pub fn count_images(bytes: &[u8]) -> usize {
+        match Document::parse(bytes, "") {
+            Ok(Document::Index(index)) => {
+                index.manifests.iter().filter(|below| !below.is_attestation()).count()
+            }
+            _ => 1,
+        }
+    }
+
+    /// Whether a manifest or index below this one is there: a store has of an index what was
+    /// pulled. What is not on this machine is taken to be there.
+    #[must_use]
+    pub fn has(&self, below: &Descriptor) -> bool {
+        self.source.has(below)
+    }
+
+    /// The index that `image` was chosen from, now or when it came here, if it is there: its
+    /// descriptor and bytes.
+    ///
+    /// # Errors
+    /// An index that is damaged.
+    pub fn index_of(&self, image: &Digest) -> Result<Option<(Descriptor, Vec<u8>)>, Error> {
+        let index = if self.descriptor.digest == *image {
+            let kept = self.descriptor.annotations.get(CHOSEN_FROM);
+            kept.and_then(|digest| self.source.find(&digest.parse().ok()?))
+        } else {
+            Some(self.descriptor.clone())
+        };
+        let read = |index: Descriptor| Ok((index.clone(), self.source.document(&index)?));
+        index.map(read).transpose()
     }
 
     /// Reads a manifest, index or config: checked, bounded in length.
@@ -174,7 +257,7 @@ impl Found {
 /// Documents that are missing or malformed.
 pub fn all(store: &Arc<Store>, image: &Descriptor) -> Result<Vec<Image>, Error> {
     let source = Source::Store(Arc::clone(store));
-    let names = || image.ref_name().map(str::to_owned).into_iter().collect();
+    let names = || choose::name_of(image).into_iter().collect();
     let images = choose::all(&source, image)?;
     // An index may name platforms that were never fetched.
     let there =
@@ -182,10 +265,38 @@ pub fn all(store: &Arc<Store>, image: &Descriptor) -> Result<Vec<Image>, Error> 
     images.iter().filter(there).map(|below| manifest(source.clone(), below, names())).collect()
 }
 
+/// Every image of a layout, with all its names. What has a digest that cannot be checked is
+/// none of ours.
+fn all_in_layout(store: Arc<Store>) -> Result<Vec<Found>, Error> {
+    let entries = store.entries()?;
+    let mut at: HashMap<&str, usize> = HashMap::new();
+    let mut all: Vec<Found> = Vec::new();
+    for entry in entries.iter().filter(|entry| !Digest::is_foreign(entry.digest)) {
+        match at.get(entry.digest).and_then(|&at| all.get_mut(at)) {
+            Some(found) => found.names.extend(entry.name.map(str::to_owned)),
+            None => {
+                at.insert(entry.digest, all.len());
+                all.push(Found::new(Source::Store(Arc::clone(&store)), entry.descriptor()?));
+            }
+        }
+    }
+    match all.is_empty() {
+        true => Err(Error::Choice("holds no image".into())),
+        false => Ok(all),
+    }
+}
+
 /// The image called `name` in a layout, or its only one.
 fn in_layout(store: &Store, name: Option<&str>) -> Result<Descriptor, Error> {
-    let entries = store.entries()?;
-    let candidates: Vec<choose::Candidate<'_>> = entries.iter().map(Into::into).collect();
+    let all = store.entries()?;
+    let entries: Vec<Entry<'_>> =
+        all.iter().filter(|entry| !Digest::is_foreign(entry.digest)).collect();
+    if entries.is_empty() && all.iter().len() > 0 {
+        let text = "holds no image with a sha256 or sha512 digest";
+        return Err(Error::Choice(text.into()));
+    }
+    let candidates: Vec<choose::Candidate<'_>> =
+        entries.iter().map(|entry| (*entry).into()).collect();
     let at = choose::by_name(&candidates, name)?;
     match entries.get(at) {
         Some(entry) => Ok(entry.descriptor()?),
@@ -231,7 +342,9 @@ pub(super) fn manifest(
         return Err(Error::LayerCount { digest: digest(), layers, diff_ids });
     }
     let mut descriptor = chosen.clone();
-    descriptor.annotations.remove(crate::oci::REF_NAME);
+    for of_the_place in [crate::oci::REF_NAME, choose::CONTAINERD_NAME, CHOSEN_FROM] {
+        descriptor.annotations.remove(of_the_place);
+    }
     if descriptor.media_type.is_empty() {
         let stated = manifest.media_type.clone();
         descriptor.media_type = stated.unwrap_or_else(|| crate::oci::media_type::MANIFEST.into());

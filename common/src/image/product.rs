@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::archive::Selection;
+use super::archive::{Selected, Selection};
 use super::{Error, Image, Source, choose, open};
 use crate::digest::Digest;
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Platform};
-use crate::store::{self, BlobReader, Store};
+use crate::store::{self, BlobReader, Name, Store};
 
 /// Images to be written to a [`super::Destination`].
 #[derive(Debug)]
@@ -65,9 +65,9 @@ impl Product {
         Self { root, index, images, owners }
     }
 
-    /// What goes into an archive. Docker's list, which knows no platforms, has this
+    /// What goes into an archive under these names. Docker's list, which knows no platforms, has this
     /// machine's image of several.
-    pub(super) fn selection(&self) -> Selection<'_> {
+    pub(super) fn selection(&self, names: Vec<Name>) -> Selection<'_> {
         let mut root = self.root.clone();
         let images = self.images.iter();
         let manifests = images.clone().map(|image| (&image.descriptor, &*image.manifest_bytes));
@@ -82,11 +82,11 @@ impl Product {
             }
             Some(_) => images.clone().filter(|image| rank(image).is_some()).min_by_key(rank),
         };
+        let listed = listed.map(|image| &image.manifest);
         Selection {
-            root,
+            images: vec![Selected { root, names, listed }],
             documents: manifests.chain(index).collect(),
             blobs: images.flat_map(Image::blobs).collect(),
-            listed: listed.map(|image| &image.manifest),
         }
     }
 

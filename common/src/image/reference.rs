@@ -33,6 +33,8 @@ pub enum Reference {
         /// The image's name in it, or `@N` for the one at position N.
         name: Option<String>,
     },
+    /// `docker://[HOST/]NAME[:TAG|@DIGEST]`: in a registry, as it was typed.
+    Registry(OsString),
     /// `-`: an archive of either kind on standard input.
     Standard,
 }
@@ -49,16 +51,40 @@ pub enum InvalidReference {
     /// A path, most likely to an archive.
     #[error("{}: not an image name, but a path", crate::name::show(.0))]
     Path(Vec<u8>),
-    /// In a registry, which most tools do not reach.
-    #[error("{}: in a registry, which only img-copy reads and writes", crate::name::show(.0))]
+    /// In a place of a kind that we do not know.
+    #[error("{}: transport '{other}' is not supported", crate::name::show(.text))]
+    Transport {
+        /// As it was typed.
+        text: Vec<u8>,
+        /// The transport, with its colon.
+        other: &'static str,
+    },
+    /// In a registry, for a tool that reaches none or cannot write there.
+    #[error("{}: in a registry, where this tool cannot go", crate::name::show(.0))]
     Registry(Vec<u8>),
 }
+
+/// Transports of containers-transports(5) that we do not have.
+const OTHERS: [&str; 5] = ["dir:", "docker-daemon:", "containers-storage:", "ostree:", "sif:"];
 
 impl InvalidReference {
     /// What to type instead.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Transport { other, .. } => {
+                let save = match *other {
+                    "docker-daemon:" => "; 'docker save NAME | img-copy - NAME' reads docker's own",
+                    "containers-storage:" => {
+                        "; 'podman save NAME | img-copy - NAME' reads podman's own"
+                    }
+                    _ => "",
+                };
+                Some(format!(
+                    "there are docker://, oci:, oci-archive:, docker-archive: and -, and names \
+                     in the store{save}"
+                ))
+            }
             Self::Path(_) => {
                 Some("write oci-archive:FILE, docker-archive:FILE or oci:DIR".to_owned())
             }
@@ -74,14 +100,14 @@ impl Reference {
     /// Parses what a user typed.
     ///
     /// # Errors
-    /// A text that names no image, or a registry.
+    /// A text that names no image.
     pub fn parse(text: &OsStr) -> Result<Self, InvalidReference> {
         let bytes = text.as_bytes();
         if crate::stream::is_standard(text) {
             return Ok(Self::Standard);
         }
         if bytes.starts_with(b"docker://") {
-            return Err(InvalidReference::Registry(bytes.into()));
+            return Ok(Self::Registry(text.into()));
         }
         let transport = |prefix: &[u8]| bytes.strip_prefix(prefix);
         if let Some(rest) = transport(b"oci:") {
@@ -95,6 +121,9 @@ impl Reference {
         if let Some(rest) = transport(b"docker-archive:") {
             let (file, name) = split(bytes, rest)?;
             return Ok(Self::DockerArchive { file, name });
+        }
+        if let Some(other) = OTHERS.into_iter().find(|other| bytes.starts_with(other.as_bytes())) {
+            return Err(InvalidReference::Transport { text: bytes.into(), other });
         }
         if bytes.starts_with(b"/") || bytes.starts_with(b"./") || bytes.starts_with(b"../") {
             return Err(InvalidReference::Path(bytes.into()));
@@ -133,6 +162,7 @@ impl fmt::Display for Reference {
             Self::OciArchive { file, name } => at("oci-archive", file, name),
             Self::DockerArchive { file, name } => at("docker-archive", file, name),
             Self::Store(name) => write!(f, "{}", crate::name::show(name)),
+            Self::Registry(text) => write!(f, "{}", crate::name::show_path(text)),
             Self::Standard => f.write_str("standard input"),
         }
     }
@@ -186,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_refused() {
-        assert!(matches!(parse("docker://app"), Err(InvalidReference::Registry(_))));
+        assert!(matches!(parse("docker://app"), Ok(Reference::Registry(_))));
         assert!(matches!(parse("./x.tar"), Err(InvalidReference::Path(_))));
         for text in ["", "oci:", "oci::x", "oci:d:", "a\nb", "oci:d:a\x1b"] {
             assert!(parse(text).is_err(), "{text:?}");

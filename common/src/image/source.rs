@@ -1,16 +1,17 @@
 //! Where an image's blobs come from.
 
+use std::ffi::OsStr;
 use std::fmt::Debug;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::Error;
 use super::archive::Archive;
+use super::{Error, Found};
 use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::layer::verify;
 use crate::oci::Descriptor;
-use crate::store::{BlobReader, Store, read_checked};
+use crate::store::{self, BlobReader, Store, read_checked};
 
 /// Where blobs come from that lie neither in a layout nor in an archive: a registry,
 /// or another image that is changed on its way.
@@ -20,6 +21,15 @@ pub trait Origin: Debug + Send + Sync {
     /// # Errors
     /// A blob that is not there.
     fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error>;
+}
+
+/// What reaches registries, for an [`super::Opener`] that is to.
+pub trait Registries: Debug {
+    /// Finds the image that `text`, which begins with `docker://`, names.
+    ///
+    /// # Errors
+    /// A malformed name; a registry that does not have it, or does not answer.
+    fn find(&self, text: &OsStr) -> Result<Found, Error>;
 }
 
 /// A layout on disk, an archive, or elsewhere.
@@ -32,10 +42,15 @@ pub(super) enum Source {
 
 impl Source {
     pub(super) fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
+        let embedded = || Some(BlobReader::in_memory(Arc::from(blob.embedded()?), blob));
         match self {
             Self::Store(store) => Ok(store.blob(blob)?),
-            Self::Archive(archive) => archive.blob(blob),
-            Self::Origin(origin) => origin.blob(blob),
+            Self::Archive(archive) => match archive.blob(blob) {
+                Err(error @ Error::Store(store::Error::NoBlob(_))) => embedded().ok_or(error),
+                opened => opened,
+            },
+            // Spares a request.
+            Self::Origin(origin) => embedded().map_or_else(|| origin.blob(blob), Ok),
         }
     }
 
@@ -83,6 +98,17 @@ impl Source {
     /// A document, checked, bounded in length.
     pub(super) fn document(&self, blob: &Descriptor) -> Result<Vec<u8>, Error> {
         Ok(read_checked(self.blob(blob)?, blob)?)
+    }
+
+    /// Whether a manifest or index that another one points to is there; what is not on this
+    /// machine is taken to be.
+    pub(super) fn has(&self, image: &Descriptor) -> bool {
+        match self {
+            Self::Store(_) | Self::Archive(_) => {
+                self.find(&image.digest).is_some() || image.embedded().is_some()
+            }
+            Self::Origin(_) => true,
+        }
     }
 
     /// The blob of this digest, whatever it holds.

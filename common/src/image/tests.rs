@@ -78,9 +78,8 @@ fn an_archive_written_is_read_as_either_kind_with_the_same_digests() {
         let again = fs::read(&file).unwrap();
         let mut written = Vec::new();
         let product = super::Product::from(image.clone());
-        let selection = product.selection();
-        let names = std::slice::from_ref(&name);
-        super::archive::write(&selection, names, |blob| image.blob(blob), &mut written).unwrap();
+        let selection = product.selection(vec![name.clone()]);
+        super::archive::write(&selection, |blob| image.blob(blob), &mut written).unwrap();
         assert!(again == written, "the same bytes");
     }
     for reference in ["oci-archive:", "docker-archive:"] {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{Extra, is_default, null_as_default};
 use super::{Platform, media_type};
 use crate::digest::Digest;
+use crate::json;
 
 /// Free-form notes on a document (image-spec annotations.md).
 pub type Annotations = BTreeMap<String, String>;
@@ -59,6 +60,14 @@ impl Descriptor {
     #[must_use]
     pub fn kind(&self) -> media_type::Kind {
         media_type::kind(&self.media_type)
+    }
+
+    /// The content that is embedded in the descriptor, if it is of the length that the
+    /// descriptor says; the digest is for the caller to check.
+    #[must_use]
+    pub fn embedded(&self) -> Option<Vec<u8>> {
+        let bytes = json::from_base64(self.extra.get("data")?.as_str()?.as_bytes())?;
+        (bytes.len() as u64 == self.len_bytes).then_some(bytes)
     }
 
     /// The name that a layout's index gives the image.

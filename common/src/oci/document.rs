@@ -7,12 +7,15 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use serde_json::Value;
 
 use super::json::{Extra, is_default, null_as_default};
 use super::media_type::{self, Kind};
 use super::{Annotations, Descriptor, Error, from_json, to_json};
+use crate::digest::Digest;
 
 /// One image: a config and its layers (image-spec manifest.md).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,8 +83,9 @@ pub struct Index {
     /// What it is if no image.
     #[serde(rename = "artifactType", default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// In no order that means anything.
-    #[serde(default, deserialize_with = "null_as_default")]
+    /// In no order that means anything; without those that have a digest of an algorithm
+    /// that we do not know.
+    #[serde(default, deserialize_with = "known")]
     pub manifests: Vec<Descriptor>,
     /// The manifest that this index is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +96,17 @@ pub struct Index {
     /// Fields that we do not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// Reads descriptors, but for those whose content cannot be checked.
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptor>, D::Error> {
+    let all: Vec<serde_json::Map<String, Value>> = null_as_default(deserializer)?;
+    let is_known = |descriptor: &serde_json::Map<String, Value>| {
+        let digest = descriptor.get("digest").and_then(Value::as_str);
+        !digest.is_some_and(Digest::is_foreign)
+    };
+    let known = all.into_iter().filter(is_known);
+    known.map(|one| Descriptor::deserialize(Value::Object(one)).map_err(D::Error::custom)).collect()
 }
 
 impl Index {
@@ -107,6 +122,16 @@ impl Index {
             annotations: Annotations::new(),
             extra: Extra::new(),
         }
+    }
+
+    /// Parses the `index.json` of a layout, which some write as docker's list.
+    ///
+    /// # Errors
+    /// As [`Document::parse`]; anything but an index.
+    pub fn of_layout(bytes: &[u8]) -> Result<Self, Error> {
+        let probe: Probe = from_json(bytes, "index")?;
+        probe.layout_kind()?;
+        from_json(bytes, "index")
     }
 
     /// The bytes of this index, the same everywhere.
@@ -169,6 +194,17 @@ impl Probe {
     /// Whether the document has this known field.
     pub(crate) fn has(&self, name: &str) -> bool {
         KNOWN.iter().zip(self.has).any(|(known, has)| *known == name && has)
+    }
+
+    /// Checks that the document is the `index.json` of a layout, which some write as docker's
+    /// list.
+    ///
+    /// # Errors
+    /// As [`Probe::kind`].
+    pub(crate) fn layout_kind(&self) -> Result<Kind, Error> {
+        let is_docker = self.media_type.as_deref() == Some(media_type::DOCKER_INDEX);
+        // Either media type leaves nothing but an index.
+        self.kind(if is_docker { media_type::DOCKER_INDEX } else { media_type::INDEX })
     }
 
     /// What the document is, a manifest or an index: see [`Document::parse`].

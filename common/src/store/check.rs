@@ -65,6 +65,10 @@ impl Store {
                 let source = Error::SameName(label.to_owned());
                 (check.found)(Finding::Image { image: label.to_owned(), source });
             }
+            if Digest::is_foreign(entry.digest) {
+                // Nobody says that it has to be there.
+                continue;
+            }
             match entry.descriptor() {
                 Ok(image) => check.image(label, image, &mut seen),
                 Err(source) => (check.found)(Finding::Image { image: label.to_owned(), source }),

@@ -11,10 +11,14 @@ use std::ops::Range;
 use serde::de::Error as _;
 
 use super::walk::{self, Array};
-use crate::oci::{self, Descriptor, REF_NAME, media_type};
+use crate::oci::{self, Descriptor, REF_NAME};
 
 /// Where containerd and BuildKit put the whole name, beside the tag in [`REF_NAME`].
 pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// Where we put the digest of the index that an image was chosen from, in the store's own
+/// index alone.
+pub(crate) const CHOSEN_FROM: &str = "io.github.layerutils.index";
 
 /// The longest index of a layout that is read or written, enough for 250,000 names of
 /// ordinary length. Documents that are blobs have a narrower bound.
@@ -38,10 +42,13 @@ pub struct Entries {
 pub struct Entry<'i> {
     /// The digest of the image's manifest or index.
     pub digest: &'i str,
-    /// The name that the entry gives it.
+    /// The name that the entry gives it: the whole one that docker and BuildKit write, or
+    /// else the specification's.
     pub name: Option<&'i str>,
-    /// The whole name, which containerd and BuildKit write beside it.
-    pub full_name: Option<&'i str>,
+    /// The specification's, of which docker and BuildKit write the tag alone.
+    pub ref_name: Option<&'i str>,
+    /// The digest of the index that the image was chosen from, whose bytes the store keeps.
+    pub index: Option<&'i str>,
     json: &'i str,
 }
 
@@ -50,8 +57,10 @@ pub struct Entry<'i> {
 pub(super) struct Place {
     pub(super) json: Range<usize>,
     pub(super) digest: Word,
+    /// The whole name, if there is one.
     pub(super) name: Option<Word>,
-    pub(super) full_name: Option<Word>,
+    pub(super) ref_name: Option<Word>,
+    pub(super) index: Option<Word>,
 }
 
 /// A string of the text.
@@ -71,8 +80,7 @@ impl Entries {
         let text = String::from_utf8(bytes)
             .map_err(|error| invalid(serde_json::Error::custom(error.utf8_error())))?;
         let (probe, array, kept) = walk::document(&text).map_err(invalid)?;
-        // The expected media type leaves nothing but an index.
-        probe.kind(media_type::INDEX)?;
+        probe.layout_kind()?;
         Ok(Self { array, kept, added: Vec::new(), is_changed: false, text })
     }
 
@@ -217,8 +225,9 @@ fn entry<'i>(text: &'i str, place: &'i Place) -> Entry<'i> {
     };
     Entry {
         digest: word(&place.digest),
-        name: place.name.as_ref().map(word),
-        full_name: place.full_name.as_ref().map(word),
+        name: place.name.as_ref().or(place.ref_name.as_ref()).map(word),
+        ref_name: place.ref_name.as_ref().map(word),
+        index: place.index.as_ref().map(word),
         json: text.get(place.json.clone()).unwrap_or_default(),
     }
 }
@@ -227,8 +236,8 @@ fn entry<'i>(text: &'i str, place: &'i Place) -> Entry<'i> {
 fn json(image: &Descriptor, name: Option<&str>) -> Result<String, oci::Error> {
     let mut image = image.clone();
     image.annotations.remove(REF_NAME);
+    image.annotations.remove(CONTAINERD_NAME);
     if let Some(name) = name {
-        image.annotations.remove(CONTAINERD_NAME);
         image.annotations.insert(REF_NAME.into(), name.into());
     }
     serde_json::to_string(&image).map_err(invalid)

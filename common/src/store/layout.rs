@@ -163,7 +163,12 @@ impl Store {
     /// # Errors
     /// A blob that is missing, or has another length than the descriptor says.
     pub fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error> {
-        Ok(BlobReader::new(Arc::new(self.blob_file(blob)?), 0, blob))
+        match (self.blob_file(blob), blob.embedded()) {
+            (Err(Error::NoBlob(_)), Some(bytes)) => {
+                Ok(BlobReader::in_memory(Arc::from(bytes), blob))
+            }
+            (file, _) => Ok(BlobReader::new(Arc::new(file?), 0, blob)),
+        }
     }
 
     /// The file of a blob, of the length that the descriptor says. Whoever reads it has to

@@ -39,11 +39,12 @@ use std::path::{Path, PathBuf};
 
 pub use blob::{BlobReader, BlobWriter};
 pub use check::Finding;
-pub(crate) use index::CONTAINERD_NAME;
+pub(crate) use index::{CHOSEN_FROM, CONTAINERD_NAME};
 pub use index::{Entries, Entry, MAX_INDEX_LEN_BYTES};
 pub use layout::Store;
 pub(crate) use layout::read_checked;
 pub use location::Location;
+pub(crate) use name::whole_name;
 pub use name::{InvalidName, Name};
 pub use reach::{Pruned, Pruning};
 pub use removal::Removed;

@@ -97,6 +97,11 @@ impl FromStr for Name {
     }
 }
 
+/// The name that docker and BuildKit write in full, in familiar form; `None` if it is none.
+pub(crate) fn whole_name(text: &str) -> Option<String> {
+    text.parse::<Name>().map(|name| name.to_string()).ok()
+}
+
 /// Leaves out what docker puts in.
 fn familiar(host: Option<&str>, path: &str) -> String {
     match host {

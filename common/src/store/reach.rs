@@ -64,10 +64,17 @@ impl Store {
             let mut going = Vec::new();
             for entry in entries.iter() {
                 if stays(entry) {
-                    reach.keep(entry.descriptor()?)?;
+                    // What cannot be checked is not among our blobs, and reaches none.
+                    if !Digest::is_foreign(entry.digest) {
+                        reach.keep(entry.descriptor()?)?;
+                    }
+                    // What names pinned to it are resolved by.
+                    if let Some(Ok(index)) = entry.index.map(str::parse) {
+                        reach.left.remove::<Digest>(&index);
+                    }
                 } else {
                     going.push(entry);
-                    if entry.name.is_none() {
+                    if entry.name.is_none() && !Digest::is_foreign(entry.digest) {
                         pruned.images.push(entry.descriptor()?.digest);
                     }
                 }

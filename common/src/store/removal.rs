@@ -6,9 +6,12 @@ use std::ops::Bound;
 
 use super::names::completed;
 use super::write::Change;
-use super::{Entries, Entry, Error, Pruning, Store};
+use super::{Entries, Entry, Error, Name, Pruning, Store};
 use crate::digest::Digest;
 use crate::oci::Document;
+
+/// The digits of a whole digest.
+const WHOLE_LEN: usize = 64;
 
 /// What was taken out of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,11 @@ impl<'e> Removal<'e> {
 
     /// The entries of the one image that the beginning of a digest means.
     fn find(&mut self, text: &str) -> Result<Vec<usize>, Error> {
+        // A word that could be a name must not remove what begins so.
+        let is_digest = text.contains(':') || text.len() == WHOLE_LEN;
+        if !is_digest && text.parse::<Name>().is_ok() {
+            return Err(self.store.no_image(text));
+        }
         let prefix = self.store.digest_prefix(text)?;
         let by_digest = self.by_digest.take().unwrap_or_else(|| by_digest(self.entries));
         let images = |hexes: &mut dyn Iterator<Item = &&str>| -> Vec<Vec<usize>> {

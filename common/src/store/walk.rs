@@ -12,6 +12,7 @@ use serde::de::{Error as _, IgnoredAny};
 use serde_json::Error;
 
 use super::index::{Place, Word};
+use super::name::whole_name;
 use crate::digest::{Digest, InvalidDigest};
 use crate::oci::Probe;
 
@@ -51,6 +52,8 @@ struct Notes<'t> {
     name: Option<Text<'t>>,
     #[serde(rename = "io.containerd.image.name", borrow, default)]
     full_name: Option<Text<'t>>,
+    #[serde(rename = "io.github.layerutils.index", borrow, default)]
+    index: Option<Text<'t>>,
 }
 
 /// A walk through a JSON text, one value after the other.
@@ -131,18 +134,21 @@ impl<'t> Walk<'t> {
         }
         let fields: Fields<'_> = self.value()?;
         let digest = fields.digest.0;
-        if !Digest::is_valid(&digest) {
+        // One of an algorithm that we do not know is in nobody's way.
+        if !Digest::is_valid(&digest) && !Digest::is_foreign(&digest) {
             return Err(Error::custom(InvalidDigest(digest.into_owned())));
         }
-        let (name, full_name) = match fields.annotations {
-            Some(notes) => (notes.name, notes.full_name),
-            None => (None, None),
+        let (name, full_name, index) = match fields.annotations {
+            Some(notes) => (notes.name, notes.full_name, notes.index),
+            None => (None, None, None),
         };
+        let whole = full_name.and_then(|name| whole_name(&name.0));
         Ok(Place {
             json: start..self.at,
             digest: self.word(digest),
-            name: name.map(|name| self.word(name.0)),
-            full_name: full_name.map(|name| self.word(name.0)),
+            name: whole.map(|name| Word::Apart(name.into())),
+            ref_name: name.map(|name| self.word(name.0)),
+            index: index.map(|digest| self.word(digest.0)),
         })
     }
 

@@ -15,7 +15,7 @@ use super::dir::{Dir, Links};
 use super::index::{Entries, MAX_INDEX_LEN_BYTES};
 use super::layout::{BLOBS, INDEX_FILE, missing};
 use super::{Error, Store, lock};
-use crate::digest::Algorithm;
+use crate::digest::{Algorithm, Digest};
 use crate::oci::{Descriptor, Index};
 
 /// Only ever written under the index lock, so one name does for all.
@@ -44,13 +44,15 @@ impl Store {
         self.read_entries(Links::Follow)
     }
 
-    /// The images of the index, with or without names.
+    /// The images of the index, with or without names; not those whose content cannot be
+    /// checked.
     ///
     /// # Errors
     /// As [`Store::entries`]; an entry that is no descriptor.
     pub fn images(&self) -> Result<Vec<Descriptor>, Error> {
         let entries = self.entries()?;
-        entries.iter().map(|entry| entry.descriptor()).collect()
+        let known = entries.iter().filter(|entry| !Digest::is_foreign(entry.digest));
+        known.map(|entry| entry.descriptor()).collect()
     }
 
     pub(super) fn read_entries(&self, links: Links) -> Result<Entries, Error> {

@@ -2,6 +2,7 @@
 //! them, and `LIBARCHIVE.xattr.` as bsdtar does beside them.
 
 use super::{Problem, Xattrs};
+use crate::json::from_base64;
 
 /// The record keyword for an attribute. GNU tar's escapes are used only where
 /// the name could not be read back without them, so that readers which know no
@@ -48,7 +49,7 @@ pub(super) fn merge_libarchive(
 ) -> Result<(), Problem> {
     let malformed = Problem::Malformed("LIBARCHIVE.xattr record");
     let decoded = percent_decode(name).ok_or_else(|| malformed.clone())?;
-    let value = base64(value).ok_or(malformed)?;
+    let value = from_base64(value).ok_or(malformed)?;
     let value = xattrs.remove(&decode_gnu(name)).unwrap_or(value);
     xattrs.entry(decoded).or_insert(value);
     Ok(())
@@ -70,59 +71,17 @@ fn percent_decode(mut text: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// Base64 of RFC 4648, section 4, with the padding optional: bsdtar leaves it out.
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let end = text.iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);
-    let (digits, padding) = text.split_at(end);
-    if padding.len() > 2 || digits.len() % 4 == 1 {
-        return None;
-    }
-    let mut decoded = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for group in digits.chunks(4) {
-        let mut bits = 0_u32;
-        for &digit in group {
-            bits = bits << 6 | sextet(digit)?;
-        }
-        let bytes = (bits << (6 * (4 - group.len()))).to_be_bytes();
-        decoded.extend(bytes.iter().skip(1).take(group.len() * 6 / 8));
-    }
-    Some(decoded)
-}
-
-fn sextet(digit: u8) -> Option<u32> {
-    Some(u32::from(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{base64, decode_gnu, encode_gnu};
+    use super::{decode_gnu, encode_gnu};
 
     #[test]
     fn names_are_escaped_only_where_they_must_be() {
         assert_eq!(encode_gnu(b"user.50%"), b"SCHILY.xattr.user.50%");
         assert_eq!(encode_gnu(b"user.a=b"), b"SCHILY.xattr.user.a%3Db");
         assert_eq!(encode_gnu(b"user.%25%3D"), b"SCHILY.xattr.user.%2525%253D");
-    }
-
-    #[test]
-    fn base64_matches_known_values() {
-        for (text, bytes) in
-            [("", &b""[..]), ("Zg==", b"f"), ("Zg", b"f"), ("Zm8", b"fo"), ("Zm9vYg==", b"foob")]
-        {
-            assert_eq!(base64(text.as_bytes()).as_deref(), Some(bytes), "{text}");
-        }
-        for bad in ["Z", "Zg===", "Z=g=", "Zm9v\n", "Zm9vZ"] {
-            assert_eq!(base64(bad.as_bytes()), None, "{bad}");
-        }
     }
 
     proptest! {

@@ -9,6 +9,8 @@ use common::image::{Image, Layer, Opener, Reference};
 use common::name::show_path;
 use common::oci::{ImageConfig, Platform};
 
+use registry::Client;
+
 use crate::cli::Cli;
 use crate::rebase::{self, Own};
 
@@ -36,7 +38,7 @@ pub(crate) struct Placed {
 impl Start {
     /// Opens what the arguments name.
     pub(crate) fn new(cli: &Cli) -> Result<Self, Failure> {
-        let mut images = Images { opener: Opener::new(&cli.location, cli.platform.clone()) };
+        let mut images = Images { opener: opener(cli, cli.platform.clone()) };
         let parent = images.open(&cli.parent)?;
         match &cli.onto {
             None => Ok(Self::from_parent(cli, parent)),
@@ -61,7 +63,7 @@ impl Start {
 
     fn rebased(cli: &Cli, parent: Arc<Image>, onto: &OsStr) -> Result<Self, Failure> {
         let platform = parent.config.platform();
-        let mut images = Images { opener: Opener::new(&cli.location, Some(platform.clone())) };
+        let mut images = Images { opener: opener(cli, Some(platform.clone())) };
         let old = match &cli.base {
             Some(base) => images.open(base)?,
             None => Some(Arc::new(recorded_base(&parent, &cli.parent)?)),
@@ -94,6 +96,11 @@ fn recorded_base(parent: &Image, name: &OsStr) -> Result<Image, Failure> {
         let text = format!("{name}: does not say what it was made from, or that is not there");
         Failure::new(text).hint("name the base that it was made from with --base")
     })
+}
+
+/// Opens images wherever they are.
+fn opener(cli: &Cli, platform: Option<Platform>) -> Opener<'_> {
+    Opener::new(&cli.location, platform).with_registries(Client::default())
 }
 
 struct Images<'c> {

@@ -10,29 +10,29 @@ use common::oci::{ManifestFormat, Platform};
 use common::options::SizeLimit;
 use common::store::Location;
 
-use crate::registry::Credentials;
+use registry::Credentials;
 
-/// Copy an image from one place to another
+/// Copy images from one place to another
 #[derive(Debug, Parser)]
-#[command(name = "img-copy", version, override_usage = "img-copy [OPTION]... SRC DST")]
+#[command(name = "img-copy", version, override_usage = "img-copy [OPTION]... SRC... DST")]
 pub(crate) struct Cli {
     /// What to copy: a name or digest in the store, docker://HOST/NAME[:TAG|@DIGEST],
     /// oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
-    #[arg(value_name = "SRC")]
-    pub(crate) source: OsString,
+    #[arg(value_name = "SRC", required = true, num_args = 1..)]
+    pub(crate) sources: Vec<OsString>,
 
-    /// Where to: a name in the store, docker://HOST/NAME[:TAG], oci:DIR,
-    /// oci-archive:FILE, docker-archive:FILE, or '-'
+    /// Where to: a name in the store, 'store:' to keep the names, docker://HOST/NAME[:TAG],
+    /// oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
     #[arg(value_name = "DST")]
     pub(crate) destination: OsString,
 
-    /// Copy the images for all platforms, and what belongs to them
-    #[arg(short, long, conflicts_with = "platform")]
+    /// Take all platforms, and what belongs to them, into the store too
+    #[arg(short, long, conflicts_with = "platforms")]
     pub(crate) all: bool,
 
-    /// The platform to take from an image for several
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub(crate) platform: Option<Platform>,
+    /// The platforms to take from an image for several
+    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT],...", value_delimiter = ',')]
+    pub(crate) platforms: Vec<Platform>,
 
     /// Have every layer in this format
     #[arg(long, value_name = "FORMAT")]

@@ -11,7 +11,7 @@ use common::oci::{self, Descriptor, Index, Manifest, ManifestFormat};
 use crate::tree::{Content, Node};
 
 /// How BuildKit's attestations name the image that they are about.
-const ATTESTED: &str = "vnd.docker.reference.digest";
+pub(crate) const ATTESTED: &str = "vnd.docker.reference.digest";
 
 /// What is wanted of the copy.
 #[derive(Debug, Clone, Copy)]

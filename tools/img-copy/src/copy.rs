@@ -2,18 +2,17 @@
 //! copy that fails has named nothing.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use common::digest::{DiffId, Digest};
 use common::image::Found;
 use common::oci::Descriptor;
 use common::oci::media_type::Kind;
+use common::parallel;
 use common::progress::Progress;
 
 use crate::convert::{Recode, Recoded, Wishes};
-use crate::target::{Problem, Target};
+use crate::target::{Naming, Problem, Target};
 use crate::tree::{Content, Node};
 
 /// Blobs on their way at once.
@@ -63,13 +62,14 @@ pub(crate) fn copy(
     root: &Node,
     wishes: &Wishes,
     layers: Layers,
+    naming: &Naming,
     target: &dyn Target,
 ) -> Result<Digest, Problem> {
     let jobs = jobs(root, wishes, layers);
     let total = jobs.iter().map(|job| job.blob.len_bytes).fold(0, u64::saturating_add);
     let progress = Progress::bytes("copying", Some(total));
     let recoded = Mutex::new(Recoded::new());
-    in_parallel(&jobs, |Job { blob, recode, diff_id }| {
+    parallel::each(&jobs, PARALLEL, |Job { blob, recode, diff_id }| {
         let Some(recode) = recode else {
             return target.copy(from, blob, *diff_id, &progress);
         };
@@ -79,9 +79,9 @@ pub(crate) fn copy(
         Ok(())
     })?;
     let converted = wishes.convert(root, &lock(&recoded))?;
-    target.finish(from, root, &converted, &progress)?;
-    let last = converted.documents.last();
-    Ok(last.map_or_else(|| root.descriptor.digest.clone(), |(copy, _)| copy.digest.clone()))
+    let last = converted.documents.last().map(|(copy, _)| copy.digest.clone());
+    target.finish(from, root, converted, naming)?;
+    Ok(last.unwrap_or_else(|| root.descriptor.digest.clone()))
 }
 
 /// Every blob that the images need, each once, the longest first: what takes longest
@@ -110,31 +110,6 @@ fn jobs<'t>(root: &'t Node, wishes: &Wishes, layers: Layers) -> Vec<Job<'t>> {
 /// Whether it is of a type that says what its DiffID means.
 fn is_layer(blob: &Descriptor) -> bool {
     matches!(blob.kind(), Kind::Layer | Kind::ForeignLayer)
-}
-
-/// Runs `work` on every job. After a failure, of which the first one counts, no further
-/// job is begun.
-fn in_parallel<T: Sync>(
-    jobs: &[T],
-    work: impl Fn(&T) -> Result<(), Problem> + Sync,
-) -> Result<(), Problem> {
-    let next = AtomicUsize::new(0);
-    let failed = Mutex::new(None);
-    let worker = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(problem) = work(job) {
-                next.store(jobs.len(), Ordering::Relaxed);
-                lock(&failed).get_or_insert(problem);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..jobs.len().min(PARALLEL) {
-            scope.spawn(worker);
-        }
-        worker();
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

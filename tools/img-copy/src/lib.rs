@@ -1,4 +1,4 @@
-//! `img-copy`: copy an image from one place to another.
+//! `img-copy`: copy images from one place to another.
 
 mod cli;
 mod compressed;
@@ -6,26 +6,31 @@ mod convert;
 mod copy;
 mod place;
 mod recode;
-mod registry;
 mod target;
 mod tree;
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::compression::Format;
+use common::digest::Digest;
 use common::errors::cause;
-use common::image::{Destination, Found};
+use common::human;
+use common::image::{self, Destination, Found, Opener};
 use common::layer::verify;
+use common::message;
 use common::store::{Name, Store};
 use common::stream::{self, Output, Payload};
+use registry::{Access, Options, RegistryReference, Repository};
 
 use crate::convert::Wishes;
 use crate::copy::Layers;
 use crate::place::{Place, Source};
-use crate::registry::{Access, Options, RegistryReference, Repository};
-use crate::target::{Archive, Layout, Problem, Registry, Target};
+use crate::target::{Archive, Layout, Naming, Problem, Registry, Target};
 use crate::tree::Node;
 
 /// The arguments, for parsing and for completions.
@@ -40,59 +45,204 @@ pub fn command() -> clap::Command {
 /// Whatever keeps it from doing all that was asked.
 ///
 /// # Streams
-/// Reads an archive from standard input for `-`; writes the manifest's digest, or for
+/// Reads an archive from standard input for `-`; writes the manifests' digests, or for
 /// `-` the archive, to standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = cli::Cli::from_arg_matches(matches)?;
-    let source = Source::parse(&cli.source)?;
+    stream::at_most_one_standard(cli.sources.iter().map(OsString::as_os_str))?;
+    let sources: Vec<Source> =
+        cli.sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
     let place = Place::parse(&cli.destination)?;
-    let (pulling, pushing) = place::options(&cli.registries, &source, &place)?;
-    let wishes = wishes(&cli, &place)?;
+    if sources.len() > 1 && !place.keeps_names() {
+        let text = "several images cannot have one name";
+        let hint = "name a destination that keeps their names: store:, oci:DIR, or an archive";
+        return Err(Failure::new(text).hint(hint));
+    }
+    let (pulling, pushing) = place::options(&cli.registries, &sources, &place)?;
+    let wishes = wishes(&cli, &sources, &place)?;
     if let Place::Elsewhere(destination) = &place {
         destination.check()?;
     }
 
-    let (found, repository) = source.find(&cli.location, &pulling)?;
-    let found = found.with_max_size(cli.limit.max_size());
-    let root = match cli.all {
-        true => Node::all(&found),
-        false => found.image(cli.platform.as_ref()).map(Node::of),
-    };
-    let root = root.map_err(|error| source.failure(error))?;
-    let failure = |problem| about(problem, &source, &place);
-    copy::check(&root, &wishes).map_err(failure)?;
-    // Whoever compresses a layer anew has to know what it is.
-    let may_trust = copy::is_exact(&root, &wishes);
-
-    let others = |to: &RegistryReference| others(to, &found, repository.as_deref());
-    let target = target(&cli, &place, &found, others, &pushing)?;
-    let between_registries = repository.is_some() && matches!(place, Place::Registry(_));
-    let layers = match cli.no_verify_layers || between_registries {
-        true => Layers::Trusted,
-        false => Layers::Verified,
-    };
-    let copied = copy::copy(&found, &root, &wishes, layers, target.as_ref());
-    let digest = copied.map_err(|problem| {
-        let is_layer = cause::<verify::Error>(&problem).is_some();
-        let failure = failure(problem);
-        match is_layer && may_trust && failure.hint_text().is_none() {
-            true => failure.hint("--no-verify-layers copies the image as it is"),
-            false => failure,
+    let mut opener = Opener::new(&cli.location, None);
+    let mut copies = Vec::new();
+    for source in &sources {
+        let (found, repository) = source.find(&mut opener, place.keeps_names(), &pulling)?;
+        for found in found {
+            let found = found.with_max_size(cli.limit.max_size());
+            let copy = Copy::plan(&cli, source, found, repository.clone(), &place)?;
+            copy::check(&copy.root, &wishes).map_err(|problem| copy.failure(problem, &place))?;
+            copies.push(copy);
         }
+    }
+    one_name_each(&copies)?;
+
+    let target = target(&cli, &place, &copies, &pushing)?;
+    let mut digests = Vec::new();
+    for copy in &copies {
+        digests.push(copy.run(&cli, &wishes, &place, target.as_ref())?);
+    }
+    let closed = target.close();
+    closed.map_err(|problem| match (copies.as_slice(), problem) {
+        ([copy], problem) => copy.failed(problem, &wishes, &place),
+        (_, problem) => problem.into(),
     })?;
     if !place.is_standard() {
         let mut output = Output::standard(Payload::Text)?;
-        writeln!(output, "{digest}").map_err(stream::Error::StandardOutput)?;
+        for digest in digests {
+            writeln!(output, "{digest}").map_err(stream::Error::StandardOutput)?;
+        }
         output.commit()?;
     }
     Ok(Status::DONE)
 }
 
-fn wishes(cli: &cli::Cli, place: &Place) -> Result<Wishes, Failure> {
+/// One image to be copied.
+struct Copy<'c> {
+    source: &'c Source,
+    found: Found,
+    repository: Option<Arc<Repository>>,
+    root: Node,
+    naming: Naming,
+}
+
+impl<'c> Copy<'c> {
+    /// Chooses what is copied of what was found: all of it, but for a pull into the store,
+    /// where it is this machine's platform.
+    fn plan(
+        cli: &cli::Cli,
+        source: &'c Source,
+        found: Found,
+        repository: Option<Arc<Repository>>,
+        place: &Place,
+    ) -> Result<Self, Failure> {
+        let is_pull = repository.is_some() && matches!(place, Place::Store(_));
+        let root = match cli.platforms.as_slice() {
+            [] if is_pull && !cli.all => match found.image(None) {
+                Err(image::Error::NotAnImage { .. }) => Node::all(&found),
+                image => image.map(Node::of),
+            },
+            [] if cli.all => Node::all(&found),
+            [] => Node::there(&found),
+            platforms => Node::for_platforms(&found, platforms),
+        };
+        let root = root.map_err(|error| {
+            let is_choice = matches!(error, image::Error::Platform { .. });
+            let failure = source.failure(error);
+            match is_choice && cli.platforms.is_empty() {
+                true => failure.hint("choose one with --platform, or take all with --all"),
+                false => failure,
+            }
+        })?;
+        let names = match place {
+            Place::Store(Some(name)) => vec![name.to_string()],
+            Place::Elsewhere(Destination::Layout { name: Some(name), .. }) => vec![name.clone()],
+            Place::Elsewhere(Destination::Archive { name: Some(name), .. }) => {
+                vec![name.to_string()]
+            }
+            // As the image has them where it comes from.
+            Place::Elsewhere(Destination::Layout { .. }) => found.names.clone(),
+            Place::Store(None) | Place::Elsewhere(_) => names(&found),
+            Place::Registry(_) => Vec::new(),
+        };
+        let mut naming = Naming { names, index: None };
+        let is_one = root.is_manifest();
+        let index = if is_one { found.index_of(&root.descriptor.digest) } else { Ok(None) };
+        if let Some((index, bytes)) = index.map_err(|error| source.failure(error))? {
+            let count = Found::count_images(&bytes);
+            let platform = root.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+            if count > 1 && cli.platforms.is_empty() {
+                let all = if is_pull { "; --all takes all" } else { "" };
+                let of = format!("{source}: {platform}, one platform of {count}{all}");
+                match place {
+                    Place::Store(_) if is_pull => message::note(of),
+                    Place::Registry(_) => message::note(of),
+                    _ => {}
+                }
+            }
+            if matches!(place, Place::Store(_)) {
+                naming.index = Some((index.digest, bytes));
+            }
+        } else if root.is_partial && cli.platforms.is_empty() {
+            let count = root.manifests().len();
+            let manifests = human::count(count as u64, "manifest", "manifests");
+            message::note(format!("{source}: {manifests} of its index, which is not all there"));
+        }
+        Ok(Self { source, found, repository, root, naming })
+    }
+
+    /// Copies it; the digest of the copy.
+    fn run(
+        &self,
+        cli: &cli::Cli,
+        wishes: &Wishes,
+        place: &Place,
+        target: &dyn Target,
+    ) -> Result<Digest, Failure> {
+        let between_registries = self.repository.is_some() && matches!(place, Place::Registry(_));
+        let layers = match cli.no_verify_layers || between_registries {
+            true => Layers::Trusted,
+            false => Layers::Verified,
+        };
+        let copied = copy::copy(&self.found, &self.root, wishes, layers, &self.naming, target);
+        copied.map_err(|problem| self.failed(problem, wishes, place))
+    }
+
+    /// A failure on the way, with what the user can do about it.
+    fn failed(&self, problem: Problem, wishes: &Wishes, place: &Place) -> Failure {
+        let is_layer = cause::<verify::Error>(&problem).is_some();
+        let failure = self.failure(problem, place);
+        // Whoever compresses a layer anew has to know what it is.
+        let may_trust = copy::is_exact(&self.root, wishes);
+        match is_layer && may_trust && failure.hint_text().is_none() {
+            true => failure.hint("--no-verify-layers copies the image as it is"),
+            false => failure,
+        }
+    }
+
+    fn failure(&self, problem: Problem, place: &Place) -> Failure {
+        match (problem, place) {
+            (Problem::Source(error), _) => self.source.failure(error),
+            (Problem::Registry(error), Place::Registry(reference)) => {
+                place::about(reference, error)
+            }
+            (Problem::OtherDigest(digest), Place::Registry(reference)) => {
+                Failure::about(reference, Problem::OtherDigest(digest))
+                    .hint("name a tag instead, or copy without --compress and --format")
+            }
+            (Problem::Convert(error), _) => {
+                let failure = Failure::about(self.source, error);
+                match self.root.is_manifest() || failure.hint_text().is_some() {
+                    true => failure,
+                    false => failure.hint("--platform copies one image alone"),
+                }
+            }
+            (other, _) => other.into(),
+        }
+    }
+}
+
+/// Refuses images that would take each other's names.
+fn one_name_each(copies: &[Copy<'_>]) -> Result<(), Failure> {
+    let mut images: HashMap<&str, &Digest> = HashMap::new();
+    for copy in copies {
+        let digest = &copy.root.descriptor.digest;
+        for name in &copy.naming.names {
+            if images.insert(name, digest).is_some_and(|other| other != digest) {
+                let name = common::name::show(name.as_bytes());
+                return Err(Failure::new(format!("{name}: two images have this name")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wishes(cli: &cli::Cli, sources: &[Source], place: &Place) -> Result<Wishes, Failure> {
     let compress = cli.compress.map(Format::from);
-    // Registries expect it, and many readers of theirs know nothing else.
+    // Registries expect it, and many readers of theirs know nothing else; what is in one
+    // already stays as it is.
     let plain = match place {
-        Place::Registry(_) => Format::Gzip,
+        Place::Registry(_) if matches!(sources, [Source::Local(_)]) => Format::Gzip,
         _ => Format::None,
     };
     if let Some(level) = cli.level {
@@ -113,28 +263,20 @@ fn wishes(cli: &cli::Cli, place: &Place) -> Result<Wishes, Failure> {
 fn target(
     cli: &cli::Cli,
     place: &Place,
-    found: &Found,
-    others: impl Fn(&RegistryReference) -> Vec<String>,
+    copies: &[Copy<'_>],
     options: &Options,
 ) -> Result<Box<dyn Target>, Failure> {
     let level = cli.level;
     Ok(match place {
-        Place::Store(name) => {
-            Box::new(Layout { store: cli.location.create()?, names: vec![name.to_string()], level })
+        Place::Store(_) => Box::new(Layout { store: cli.location.create()?, level }),
+        Place::Elsewhere(Destination::Layout { dir, .. }) => {
+            Box::new(Layout { store: Store::create(dir)?, level })
         }
-        Place::Elsewhere(Destination::Layout { dir, name }) => {
-            let names = match name {
-                Some(name) => vec![name.clone()],
-                None => names(found).iter().map(Name::to_string).collect(),
-            };
-            Box::new(Layout { store: Store::create(dir)?, names, level })
-        }
-        Place::Elsewhere(Destination::Archive { file, name }) => {
-            let names = name.clone().map_or_else(|| names(found), |name| vec![name]);
-            Box::new(Archive::new(file.clone(), names, level))
+        Place::Elsewhere(Destination::Archive { file, .. }) => {
+            Box::new(Archive::new(file.clone(), level))
         }
         Place::Registry(reference) => {
-            let others = others(reference);
+            let others = copies.iter().flat_map(|copy| others(reference, copy)).collect::<Vec<_>>();
             let repository = Repository::connect(reference, Access::Push, &others, options);
             let repository = repository.map_err(|error| place::about(reference, error))?;
             Box::new(Registry { repository, reference: reference.clone(), others, level })
@@ -142,31 +284,19 @@ fn target(
     })
 }
 
-/// An archive or layout that was given no name keeps those that the image has where
-/// it comes from, as `docker save` keeps them.
-fn names(found: &Found) -> Vec<Name> {
-    found.names.iter().filter_map(|name| name.parse().ok()).collect()
+/// An archive or the store, given no name, keeps those that the image has where it comes
+/// from, as `docker save` keeps them.
+fn names(found: &Found) -> Vec<String> {
+    let names = found.names.iter().filter_map(|name| name.parse().ok());
+    names.map(|name: Name| name.to_string()).collect()
 }
 
 /// Repositories of the registry of `to` that have the image already, or had it: where it
 /// comes from, and what its names say.
-fn others(to: &RegistryReference, found: &Found, from: Option<&Repository>) -> Vec<String> {
-    let named = found.names.iter().filter_map(|name| to.repository_of(name));
-    let mut others: Vec<String> =
-        from.and_then(|from| to.repository_beside(from)).into_iter().chain(named).collect();
+fn others(to: &RegistryReference, copy: &Copy<'_>) -> Vec<String> {
+    let named = copy.found.names.iter().filter_map(|name| to.repository_of(name));
+    let from = copy.repository.as_deref().and_then(|from| to.repository_beside(from));
+    let mut others: Vec<String> = from.into_iter().chain(named).collect();
     others.dedup();
     others
-}
-
-fn about(problem: Problem, source: &Source, place: &Place) -> Failure {
-    match (problem, place) {
-        (Problem::Source(error), _) => source.failure(error),
-        (Problem::Registry(error), Place::Registry(reference)) => place::about(reference, error),
-        (Problem::OtherDigest(digest), Place::Registry(reference)) => {
-            Failure::about(reference, Problem::OtherDigest(digest))
-                .hint("name a tag instead, or copy without --compress and --format")
-        }
-        (Problem::Convert(error), _) => Failure::about(source, error),
-        (other, _) => other.into(),
-    }
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::cli::Failure;
-use common::errors::cause;
 use common::image::{Destination, Found, Opener, Reference};
-use common::store::{Location, Name};
+use common::store::Name;
 
 use crate::cli::Registries;
-use crate::registry::{self, Access, Credentials, Options, Pace, RegistryReference, Repository};
+use registry::{Client, Credentials, Options, Pace, RegistryReference, Repository};
 
 /// Where an image comes from.
 #[derive(Debug)]
@@ -24,8 +23,8 @@ pub(crate) enum Source {
 /// Where it goes.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// Under a name, into the store.
-    Store(Name),
+    /// Into the store, under a name or under those that the images have.
+    Store(Option<Name>),
     /// A layout or an archive.
     Elsewhere(Destination),
     Registry(RegistryReference),
@@ -39,26 +38,26 @@ impl Source {
         })
     }
 
-    /// Finds what is meant; with it the repository it is in, if it is in one.
+    /// Finds what is meant, all images of a layout or archive if `many` of them may be; with
+    /// it the repository it is in, if it is in one.
     pub(crate) fn find(
         &self,
-        location: &Location,
+        opener: &mut Opener<'_>,
+        many: bool,
         options: &Options,
-    ) -> Result<(Found, Option<Arc<Repository>>), Failure> {
+    ) -> Result<(Vec<Found>, Option<Arc<Repository>>), Failure> {
         match self {
             Self::Local(reference) => {
-                let found = Opener::new(location, None).find(reference);
+                let found = match many {
+                    true => opener.find_all(reference),
+                    false => opener.find(reference).map(|found| vec![found]),
+                };
                 Ok((found.map_err(|error| error.about(reference))?, None))
             }
             Self::Registry(reference) => {
-                let found = || {
-                    let repository =
-                        Arc::new(Repository::connect(reference, Access::Pull, &[], options)?);
-                    Ok((repository.find(&reference.target)?, Some(repository)))
-                };
-                let (mut found, repository) = found().map_err(|error| about(reference, error))?;
-                found.names = reference.name.iter().map(Name::to_string).collect();
-                Ok((found, repository))
+                let found = Client::new(options.clone()).find(reference);
+                let (found, repository) = found.map_err(|error| about(reference, error))?;
+                Ok((vec![found], Some(repository)))
             }
         }
     }
@@ -67,22 +66,9 @@ impl Source {
     pub(crate) fn failure(&self, error: common::image::Error) -> Failure {
         match self {
             Self::Local(reference) => error.about(reference).into(),
-            Self::Registry(reference) => match error {
-                // An output's failure, not the image's.
-                common::image::Error::Stream(error) => error.into(),
-                error => {
-                    let found = match &error {
-                        common::image::Error::Origin(inner) => inner.downcast_ref(),
-                        other => cause::<registry::Error>(other),
-                    };
-                    let hint = found.and_then(registry::Error::hint);
-                    let failure = Failure::about(reference, error);
-                    match hint {
-                        Some(hint) => failure.hint(hint),
-                        None => failure,
-                    }
-                }
-            },
+            // An output's failure, not the image's.
+            Self::Registry(_) if matches!(error, common::image::Error::Stream(_)) => error.into(),
+            Self::Registry(reference) => Failure::about(reference, error),
         }
     }
 }
@@ -101,10 +87,23 @@ impl Place {
         if let Some(reference) = RegistryReference::parse(operand) {
             return Ok(Self::Registry(reference?));
         }
+        if operand == "store:" {
+            return Ok(Self::Store(None));
+        }
         Ok(match Reference::parse(operand)? {
-            Reference::Store(name) => Self::Store(name.parse()?),
+            Reference::Store(name) => Self::Store(Some(name.parse()?)),
             _ => Self::Elsewhere(Destination::parse(operand)?),
         })
+    }
+
+    /// Whether images keep their names there, so that it takes several.
+    pub(crate) fn keeps_names(&self) -> bool {
+        match self {
+            Self::Store(name) => name.is_none(),
+            Self::Elsewhere(Destination::Archive { name, .. }) => name.is_none(),
+            Self::Elsewhere(Destination::Layout { name, .. }) => name.is_none(),
+            Self::Registry(_) => false,
+        }
     }
 
     /// Whether the image itself goes to standard output, so that nothing else may.
@@ -113,14 +112,9 @@ impl Place {
     }
 }
 
-/// An error of a registry, with what to do about it.
+/// An error of a registry.
 pub(crate) fn about(reference: &RegistryReference, error: registry::Error) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::about(reference, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::about(reference, error)
 }
 
 /// How to reach the registry at each end.
@@ -129,10 +123,10 @@ pub(crate) fn about(reference: &RegistryReference, error: registry::Error) -> Fa
 /// Options for a registry where there is none, or that could mean either of two.
 pub(crate) fn options(
     given: &Registries,
-    source: &Source,
+    sources: &[Source],
     place: &Place,
 ) -> Result<(Options, Options), Failure> {
-    let from = matches!(source, Source::Registry(_));
+    let from = sources.iter().any(|source| matches!(source, Source::Registry(_)));
     let to = matches!(place, Place::Registry(_));
     let one = |name, given| for_one(name, given, from && to, from || to);
     one("creds", given.creds.is_some())?;

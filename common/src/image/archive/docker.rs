@@ -10,26 +10,37 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Archive, Chosen, Place, Section};
+use super::{Archive, Place, Section};
 use crate::compression::Format;
 use crate::digest::{Digest, Hashing};
 use crate::image::Error;
 use crate::oci::{self, Descriptor, ImageConfig, Manifest, media_type};
-use crate::store::Name;
 
 /// One image in `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Listed {
-    #[serde(rename = "Config")]
+    #[serde(rename = "Config", alias = "config")]
     config: String,
-    #[serde(rename = "RepoTags", default)]
+    #[serde(rename = "RepoTags", alias = "repoTags", default)]
     repo_tags: Option<Vec<String>>,
-    #[serde(rename = "Layers", default)]
+    #[serde(rename = "Layers", alias = "layers", default)]
     layers: Option<Vec<String>>,
 }
 
 impl Listed {
-    fn names(&self) -> &[String] {
+    pub(super) fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// The digest that the config's name says it has: `HEX.json` or `blobs/sha256/HEX`.
+    pub(super) fn config_digest(&self) -> Option<Digest> {
+        let name = self.config.rsplit('/').next()?;
+        let hex = name.strip_suffix(".json").unwrap_or(name);
+        let algorithm = if self.config.contains("sha512") { "sha512" } else { "sha256" };
+        format!("{algorithm}:{hex}").parse().ok()
+    }
+
+    pub(super) fn names(&self) -> &[String] {
         self.repo_tags.as_deref().unwrap_or_default()
     }
 
@@ -43,43 +54,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Listed>, Error> {
         .map_err(|source| Error::Document { name: "manifest.json".into(), source })
 }
 
-/// The image called `name`, the one at position `@N`, or the only one.
-pub(super) fn choose<'l>(listed: &'l [Listed], name: Option<&str>) -> Result<&'l Listed, Error> {
-    let all = || {
-        let names: Vec<&str> = listed.iter().flat_map(Listed::names).map(String::as_str).collect();
-        if names.is_empty() {
-            "it names none".into()
-        } else {
-            format!("there is {}", names.join(", "))
-        }
-    };
-    let Some(name) = name else {
-        return match listed {
-            [image] => Ok(image),
-            [] => Err(Error::Choice("holds no image".into())),
-            several => Err(Error::Choice(format!(
-                "holds {} images, and none was named: {}",
-                several.len(),
-                all()
-            ))),
-        };
-    };
-    let found = match name.strip_prefix('@').map(str::parse::<usize>) {
-        Some(position) => position.ok().and_then(|position| listed.get(position)),
-        None => {
-            let wanted = name.parse::<Name>().ok();
-            let same = |tag: &String| {
-                tag == name || (wanted.is_some() && tag.parse::<Name>().ok() == wanted)
-            };
-            listed.iter().find(|image| image.names().iter().any(same))
-        }
-    };
-    found.ok_or_else(|| Error::Choice(format!("no image '{name}' there: {}", all())))
-}
-
 impl Archive {
-    /// Makes the manifest that `listed` has not.
-    pub(super) fn make_manifest(&mut self, listed: &Listed) -> Result<Chosen, Error> {
+    /// Makes the manifest that `listed` has not; with it docker's image ID.
+    pub(super) fn make_manifest(&mut self, listed: &Listed) -> Result<(Descriptor, Digest), Error> {
         let section = self.member(&listed.config)?;
         let bytes = self.member_document(listed.config.as_bytes(), section)?;
         let error = |source| Error::Document { name: listed.config.clone(), source };
@@ -101,7 +78,7 @@ impl Archive {
         let image =
             Descriptor::new(media_type::MANIFEST, Digest::of(&manifest), manifest.len() as u64);
         self.placed.insert(image.digest.clone(), Place::Memory(Arc::from(manifest)));
-        Ok(Chosen { image, id: Some(id), names: listed.names().to_vec() })
+        Ok((image, id))
     }
 
     fn member(&self, name: &str) -> Result<Section, Error> {
@@ -132,29 +109,5 @@ impl Archive {
         let mut hashing = Hashing::new(section.reader(&file));
         io::copy(&mut hashing, &mut io::sink())?;
         Ok(hashing.finish().1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{choose, parse};
-
-    #[test]
-    fn images_are_found_by_name_position_or_alone() {
-        let text = br#"[{"Config":"a.json","RepoTags":["app:latest","x.y/b:1"],"Layers":null},
-                        {"Config":"b.json","RepoTags":null,"Layers":[]}]"#;
-        let listed = parse(text).unwrap();
-        let config = |name| choose(&listed, name).map(|image| image.config.clone()).ok();
-        for name in ["app", "app:latest", "docker.io/library/app", "x.y/b:1", "@0"] {
-            assert_eq!(config(Some(name)).unwrap(), "a.json", "{name}");
-        }
-        assert_eq!(config(Some("@1")).unwrap(), "b.json");
-        assert_eq!(
-            (config(None), config(Some("@2")), config(Some("@x")), config(Some("b:1"))),
-            (None, None, None, None)
-        );
-        assert!(choose(&listed[..1], None).is_ok());
-        assert!(choose(&[], None).is_err());
-        assert!(parse(b"{}").is_err());
     }
 }

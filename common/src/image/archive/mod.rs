@@ -8,6 +8,7 @@
 
 mod bytes;
 mod docker;
+mod items;
 mod members;
 mod write;
 
@@ -16,14 +17,14 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use write::{Selection, write};
+pub use write::{Selected, Selection, write};
 
 use self::bytes::Bytes;
 use self::docker::Listed;
 use self::members::{Members, Section};
-use super::{Error, choose};
+use super::Error;
 use crate::digest::Digest;
-use crate::oci::{Descriptor, Document, Index, MAX_DOCUMENT_LEN_BYTES, media_type};
+use crate::oci::{Descriptor, MAX_DOCUMENT_LEN_BYTES};
 use crate::store::{self, BlobReader};
 use crate::stream::{Input, Payload};
 
@@ -43,15 +44,21 @@ pub enum Kind {
 pub(super) struct Archive {
     bytes: Bytes,
     members: Members,
-    contents: Contents,
+    items: Vec<Item>,
     /// Blobs that are not under the name that a layout gives them.
     placed: HashMap<Digest, Place>,
 }
 
-#[derive(Debug)]
-enum Contents {
-    Layout(Box<Index>),
-    Docker(Vec<Listed>),
+/// An image of the archive, as the one list or the other has it, or both.
+#[derive(Debug, Clone)]
+struct Item {
+    /// Its manifest or index, in the layout.
+    image: Option<Descriptor>,
+    /// What docker's list says of it.
+    listed: Option<Listed>,
+    /// The specification's names of it.
+    ref_names: Vec<String>,
+    names: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,63 +83,34 @@ impl Archive {
     pub(super) fn open(path: &Path, kind: Kind) -> Result<Self, Error> {
         let input = Input::open(path.as_os_str(), Payload::Binary)?;
         let (bytes, members) = Bytes::of(input)?;
-        let mut archive =
-            Self { bytes, members, contents: Contents::Docker(Vec::new()), placed: HashMap::new() };
-        archive.contents = archive.find_contents(kind)?;
+        let mut archive = Self { bytes, members, items: Vec::new(), placed: HashMap::new() };
+        archive.items = archive.find_items(kind)?;
         Ok(archive)
-    }
-
-    fn find_contents(&self, kind: Kind) -> Result<Contents, Error> {
-        let layout = self.members.get(b"oci-layout");
-        if let (Some(index), true) =
-            (self.members.get(b"index.json"), layout.is_some() || kind == Kind::Oci)
-        {
-            if let Some(layout) = layout {
-                let text = self.member_document(b"oci-layout", layout)?;
-                crate::oci::check_layout(&text)
-                    .map_err(|source| Error::Document { name: "oci-layout".into(), source })?;
-            }
-            let bytes = self.member_document(b"index.json", index)?;
-            let error = |source| Error::Document { name: "index.json".into(), source };
-            return match Document::parse(&bytes, media_type::INDEX).map_err(error)? {
-                Document::Index(index) => Ok(Contents::Layout(index)),
-                Document::Manifest(_) => Err(Error::NotAnArchive("index.json is no index".into())),
-            };
-        }
-        if let (Some(list), true) = (self.members.get(b"manifest.json"), kind != Kind::Oci) {
-            let bytes = self.member_document(b"manifest.json", list)?;
-            return Ok(Contents::Docker(docker::parse(&bytes)?));
-        }
-        Err(Error::NotAnArchive(match kind {
-            _ if self.members.get(b"repositories").is_some() => {
-                "saved by docker older than 1.10".into()
-            }
-            Kind::Oci => "no index.json in it".into(),
-            Kind::Docker => "no manifest.json in it".into(),
-            Kind::Either => "neither index.json nor manifest.json in it".into(),
-        }))
     }
 
     /// The image called `name`, or the only one.
     pub(super) fn choose(&mut self, name: Option<&str>) -> Result<Chosen, Error> {
-        match &self.contents {
-            Contents::Layout(index) => {
-                let candidates: Vec<_> = index.manifests.iter().map(Into::into).collect();
-                let at = choose::by_name(&candidates, name)?;
-                let Some(image) = index.manifests.get(at).cloned() else {
-                    return Err(Error::Choice("holds no image".into()));
-                };
-                let called = image
-                    .annotations
-                    .get(choose::CONTAINERD_NAME)
-                    .or(image.annotations.get(crate::oci::REF_NAME));
-                let names = called.cloned().into_iter().collect();
-                Ok(Chosen { image, id: None, names })
+        let at = items::choose(&self.items, name)?;
+        self.chosen(at)
+    }
+
+    /// All images.
+    pub(super) fn choose_all(&mut self) -> Result<Vec<Chosen>, Error> {
+        if self.items.is_empty() {
+            return Err(Error::Choice("holds no image".into()));
+        }
+        (0..self.items.len()).map(|at| self.chosen(at)).collect()
+    }
+
+    fn chosen(&mut self, at: usize) -> Result<Chosen, Error> {
+        let item = self.items.get(at).cloned();
+        match item {
+            Some(Item { image: Some(image), names, .. }) => Ok(Chosen { image, id: None, names }),
+            Some(Item { listed: Some(listed), names, .. }) => {
+                let (image, id) = self.make_manifest(&listed)?;
+                Ok(Chosen { image, id: Some(id), names })
             }
-            Contents::Docker(listed) => {
-                let listed = docker::choose(listed, name)?.clone();
-                self.make_manifest(&listed)
-            }
+            _ => Err(Error::Choice("holds no image".into())),
         }
     }
 

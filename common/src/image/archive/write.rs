@@ -5,12 +5,12 @@
 //! members come first, so that a reader of the stream knows early what is in it. The
 //! same image gives the same bytes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
 
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::image::{Error, choose};
 use crate::oci::media_type::Kind as Content;
 use crate::oci::{Annotations, Descriptor, Index, Manifest, REF_NAME};
@@ -28,38 +28,56 @@ struct Listed {
 }
 
 /// What goes into an archive.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Selection<'a> {
-    /// What the names stand for: a manifest or an index.
-    pub root: Descriptor,
-    /// Every manifest and index with its bytes, that of `root` among them.
+    /// What there is by name.
+    pub images: Vec<Selected<'a>>,
+    /// Every manifest and index with its bytes, those that have names among them.
     pub documents: Vec<(&'a Descriptor, &'a [u8])>,
     /// Every other blob.
     pub blobs: Vec<&'a Descriptor>,
+}
+
+/// An image that goes into an archive.
+#[derive(Debug)]
+pub struct Selected<'a> {
+    /// What the names stand for: a manifest or an index.
+    pub root: Descriptor,
+    /// Its names, if it has any.
+    pub names: Vec<Name>,
     /// The image for docker's list, which knows no platforms.
     pub listed: Option<&'a Manifest>,
 }
 
-/// Writes `selection` under `names` as an archive, with the blobs that `open` opens.
+/// Writes `selection` as an archive, with the blobs that `open` opens.
 ///
 /// # Errors
 /// A blob that is missing or damaged; an output that fails.
 pub fn write(
     selection: &Selection<'_>,
-    names: &[Name],
     open: impl Fn(&Descriptor) -> Result<BlobReader, Error>,
     out: impl Write,
 ) -> Result<(), Error> {
     let mut archive = Archive { writer: tar::Writer::new(out), written: HashSet::new() };
-    let index = index(&selection.root, names).to_bytes();
+    let images = selection.images.iter();
+    let index = Index::new(images.clone().flat_map(entries).collect()).to_bytes();
     let index = index.map_err(|source| Error::Document { name: "index.json".into(), source })?;
     archive.document("oci-layout", crate::oci::LAYOUT)?;
     archive.document("index.json", &index)?;
-    if let Some(image) = selection.listed {
-        archive.document("manifest.json", &list(image, names)?)?;
+    let listed: Vec<Listed> = images.filter_map(listed).collect();
+    if !listed.is_empty() {
+        let list = crate::oci::to_json(&listed, "list of images");
+        let list =
+            list.map_err(|source| Error::Document { name: "manifest.json".into(), source })?;
+        archive.document("manifest.json", &list)?;
     }
     archive.folder("blobs")?;
-    archive.folder("blobs/sha256")?;
+    let documents = selection.documents.iter().map(|(document, _)| &document.digest);
+    let blobs = documents.chain(selection.blobs.iter().map(|blob| &blob.digest));
+    let algorithms: BTreeSet<Algorithm> = blobs.map(Digest::algorithm).collect();
+    for algorithm in algorithms {
+        archive.folder(&format!("blobs/{}", algorithm.name()))?;
+    }
     for (descriptor, bytes) in &selection.documents {
         archive.blob(descriptor, || Ok(*bytes))?;
     }
@@ -73,9 +91,9 @@ pub fn write(
     Ok(())
 }
 
-/// The images of the layout: one entry a name, or one without.
-fn index(root: &Descriptor, names: &[Name]) -> Index {
-    let mut nameless = root.clone();
+/// The entries of an image in the layout: one a name, or one without.
+fn entries(image: &Selected<'_>) -> Vec<Descriptor> {
+    let mut nameless = image.root.clone();
     nameless.annotations = Annotations::new();
     let named = |name: &Name| {
         let mut descriptor = nameless.clone();
@@ -83,21 +101,18 @@ fn index(root: &Descriptor, names: &[Name]) -> Index {
         descriptor.annotations.insert(REF_NAME.into(), name.to_string());
         descriptor
     };
-    let mut images: Vec<Descriptor> = names.iter().map(named).collect();
-    if images.is_empty() {
-        images.push(nameless);
-    }
-    Index::new(images)
+    let entries: Vec<Descriptor> = image.names.iter().map(named).collect();
+    if entries.is_empty() { vec![nameless] } else { entries }
 }
 
-fn list(image: &Manifest, names: &[Name]) -> Result<Vec<u8>, Error> {
-    let listed = Listed {
-        config: path(&image.config.digest),
-        repo_tags: names.iter().map(Name::to_string).collect(),
-        layers: image.layers.iter().map(|layer| path(&layer.digest)).collect(),
-    };
-    crate::oci::to_json(&[listed], "list of images")
-        .map_err(|source| Error::Document { name: "manifest.json".into(), source })
+/// The image as docker lists it.
+fn listed(image: &Selected<'_>) -> Option<Listed> {
+    let manifest = image.listed?;
+    Some(Listed {
+        config: path(&manifest.config.digest),
+        repo_tags: image.names.iter().map(Name::to_string).collect(),
+        layers: manifest.layers.iter().map(|layer| path(&layer.digest)).collect(),
+    })
 }
 
 fn path(digest: &Digest) -> String {

@@ -234,11 +234,7 @@ fn what_cannot_be_committed_is_refused_and_changes_nothing() {
             b"",
             "img-commit: the argument '--config-only' cannot be used with ",
         ),
-        (
-            &["docker://x"],
-            &good,
-            "img-commit: docker://x: in a registry, which only img-copy reads and writes\n",
-        ),
+        (&["docker://127.0.0.1:1/x"], &good, "img-commit: docker://127.0.0.1:1/x: 127.0.0.1:1: "),
         (&[], b"", "img-commit: the following required arguments were not provided: <PARENT>"),
     ] {
         let said = refuse(&place, args, input);

@@ -7,31 +7,43 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::digest::{DiffId, Digest};
-use common::image::archive::Selection;
+use common::image::archive::{Selected, Selection};
 use common::image::{self, Found, write_archive};
-use common::oci::{Descriptor, Manifest};
+use common::oci::{Descriptor, Platform};
 use common::progress::Progress;
-use common::store::{BlobReader, Name};
+use common::store::{self, BlobReader, Name};
 
-use super::{Problem, Target, recode_to, temporary};
+use super::{Naming, Problem, Target, recode_to, temporary};
 use crate::convert::{Converted, Recode};
-use crate::tree::{Content, Node};
+use crate::tree::Node;
 
-/// An archive to be, and what the image will be called in it.
+/// An archive to be.
 #[derive(Debug)]
 pub(crate) struct Archive {
     /// `-` for standard output.
     pub(crate) file: PathBuf,
-    pub(crate) names: Vec<Name>,
     pub(crate) level: Option<i32>,
+    images: Mutex<Vec<Waiting>>,
     waiting: Mutex<HashMap<Digest, Arc<File>>>,
     /// What the blobs are to be checked as when their turn comes.
     diff_ids: Mutex<HashMap<Digest, DiffId>>,
 }
 
+/// An image that waits to be written.
+#[derive(Debug)]
+struct Waiting {
+    from: Found,
+    converted: Converted,
+    names: Vec<Name>,
+    platform: Option<Platform>,
+    /// Which of the manifests docker's list has.
+    listed: Option<usize>,
+}
+
 impl Archive {
-    pub(crate) fn new(file: PathBuf, names: Vec<Name>, level: Option<i32>) -> Self {
-        Self { file, names, level, waiting: Mutex::default(), diff_ids: Mutex::default() }
+    pub(crate) fn new(file: PathBuf, level: Option<i32>) -> Self {
+        let (images, waiting) = (Mutex::default(), Mutex::default());
+        Self { file, level, images, waiting, diff_ids: Mutex::default() }
     }
 
     fn waiting(&self, digest: &Digest) -> Option<Arc<File>> {
@@ -77,33 +89,51 @@ impl Target for Archive {
         &self,
         from: &Found,
         root: &Node,
-        converted: &Converted,
-        progress: &Progress,
+        converted: Converted,
+        naming: &Naming,
     ) -> Result<(), Problem> {
-        let Some((last, _)) = converted.documents.last() else { return Ok(()) };
-        let mut top = last.clone();
-        top.platform.clone_from(&root.platform);
-        let documents: Vec<_> = converted
-            .documents
-            .iter()
-            .map(|(document, bytes)| (document, bytes.as_slice()))
-            .collect();
-        let blobs = converted.manifests.iter();
-        let blobs = blobs.flat_map(|image| std::iter::once(&image.config).chain(&image.layers));
-        let listed = listed(from, root, converted);
-        let selection = Selection { root: top, documents, blobs: blobs.collect(), listed };
+        let names = naming.names.iter().filter_map(|name| name.parse().ok()).collect();
+        let listed = listed(from, root);
+        let (from, platform) = (from.clone(), root.platform.clone());
+        lock(&self.images).push(Waiting { from, converted, names, platform, listed });
+        Ok(())
+    }
+
+    fn close(&self) -> Result<(), Problem> {
+        let images = lock(&self.images);
+        let mut selection = Selection::default();
+        let mut owners: HashMap<&Digest, &Found> = HashMap::new();
+        for image in images.iter() {
+            let Some((last, _)) = image.converted.documents.last() else { continue };
+            let mut root = last.clone();
+            root.platform.clone_from(&image.platform);
+            let listed = image.listed.and_then(|at| image.converted.manifests.get(at));
+            selection.images.push(Selected { root, names: image.names.clone(), listed });
+            let documents = image.converted.documents.iter();
+            selection.documents.extend(documents.map(|(one, bytes)| (one, bytes.as_slice())));
+            for manifest in &image.converted.manifests {
+                for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
+                    selection.blobs.push(blob);
+                    owners.entry(&blob.digest).or_insert(&image.from);
+                }
+            }
+        }
+        let total = selection.blobs.iter().map(|blob| blob.len_bytes);
+        let progress = Progress::bytes("writing", Some(total.fold(0, u64::saturating_add)));
         let open = |blob: &Descriptor| match self.waiting(&blob.digest) {
             Some(file) => Ok(BlobReader::new(file, 0, blob)),
             None => {
                 progress.add(blob.len_bytes);
-                let reader = from.blob(blob)?;
+                let owner = owners.get(&blob.digest);
+                let owner = owner.ok_or_else(|| store::Error::NoBlob(blob.digest.clone()))?;
+                let reader = owner.blob(blob)?;
                 Ok(match lock(&self.diff_ids).get(&blob.digest) {
                     Some(diff_id) => reader.verified(diff_id),
                     None => reader,
                 })
             }
         };
-        write_archive(&self.file, &selection, &self.names, open).map_err(Problem::Source)
+        write_archive(&self.file, &selection, open).map_err(Problem::Source)
     }
 }
 
@@ -111,12 +141,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The image for docker's list: the only one, or this machine's.
-fn listed<'c>(from: &Found, root: &Node, converted: &'c Converted) -> Option<&'c Manifest> {
-    if matches!(root.content, Content::Manifest { .. }) {
-        return converted.manifests.first();
+/// The place of the manifest for docker's list: the only one if it is an image, or this
+/// machine's.
+fn listed(from: &Found, root: &Node) -> Option<usize> {
+    if root.is_manifest() {
+        return root.platform.as_ref().map(|_| 0);
     }
-    let chosen = from.image(None).ok()?.descriptor.digest;
-    let at = root.manifests().iter().position(|image| image.descriptor.digest == chosen)?;
-    converted.manifests.get(at)
+    let chosen = from.choose(None).ok()?.digest;
+    root.manifests().iter().position(|image| image.descriptor.digest == chosen)
 }

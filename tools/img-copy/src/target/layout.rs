@@ -6,16 +6,15 @@ use common::oci::Descriptor;
 use common::progress::Progress;
 use common::store::{self, Store};
 
-use super::{Problem, Target, may_be_missing};
+use super::{Naming, Problem, Target, may_be_missing};
 use crate::convert::{Converted, Recode};
 use crate::recode::recode as recode_layer;
 use crate::tree::Node;
 
-/// An open layout, and what the image will be called there.
+/// An open layout.
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) store: Store,
-    pub(crate) names: Vec<String>,
     pub(crate) level: Option<i32>,
 }
 
@@ -51,9 +50,9 @@ impl Target for Layout {
     fn finish(
         &self,
         _from: &Found,
-        _root: &Node,
-        converted: &Converted,
-        _progress: &Progress,
+        root: &Node,
+        converted: Converted,
+        naming: &Naming,
     ) -> Result<(), Problem> {
         for (document, bytes) in &converted.documents {
             let mut writer = self.store.writer_by(document.digest.algorithm())?;
@@ -62,9 +61,16 @@ impl Target for Layout {
                 .map_err(|source| image::Error::Io { what: document.digest.to_string(), source })?;
             writer.commit()?;
         }
-        if let Some((root, _)) = converted.documents.last() {
-            self.store.tag_as(&self.names, root)?;
+        let Some((copy, _)) = converted.documents.last() else { return Ok(()) };
+        let mut named = copy.clone();
+        match &naming.index {
+            // A copy that is another image is not the index's any more.
+            Some((index, bytes)) if copy.digest == root.descriptor.digest => {
+                named = self.store.keep_index(&named, index, bytes)?;
+            }
+            _ => {}
         }
+        self.store.tag_as(&naming.names, &named)?;
         Ok(())
     }
 }

@@ -44,14 +44,27 @@ pub(crate) trait Target: Sync {
         progress: &Progress,
     ) -> Result<(Digest, u64), Problem>;
 
-    /// Takes the documents, and gives the last one its name.
+    /// Takes the documents, and gives the last one its names.
     fn finish(
         &self,
         from: &Found,
         root: &Node,
-        converted: &Converted,
-        progress: &Progress,
+        converted: Converted,
+        naming: &Naming,
     ) -> Result<(), Problem>;
+
+    /// Ends what was begun, once all images are there.
+    fn close(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+}
+
+/// What an image is called where it goes.
+#[derive(Debug, Default)]
+pub(crate) struct Naming {
+    pub(crate) names: Vec<String>,
+    /// The index that it was chosen from, for the store to keep.
+    pub(crate) index: Option<(Digest, Vec<u8>)>,
 }
 
 /// Why an image is not copied, told apart by whose fault it is.
@@ -65,7 +78,7 @@ pub(crate) enum Problem {
     Store(#[from] store::Error),
     /// A registry that does not take it.
     #[error(transparent)]
-    Registry(crate::registry::Error),
+    Registry(::registry::Error),
     /// A manifest that cannot be had as it was wanted.
     #[error(transparent)]
     Convert(#[from] convert::Error),

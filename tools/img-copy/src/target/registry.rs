@@ -13,11 +13,11 @@ use common::progress::Progress;
 use common::store::BlobReader;
 
 use super::growing::Growing;
-use super::{Problem, Target, recode_to, temporary};
+use super::{Naming, Problem, Target, recode_to, temporary};
 use crate::compressed;
 use crate::convert::{Converted, Recode};
-use crate::registry::{Error, Pushed, RegistryReference, Repository, Target as Name};
 use crate::tree::Node;
+use registry::{Error, Pushed, RegistryReference, Repository, Target as Name};
 
 /// A repository to push to.
 #[derive(Debug)]
@@ -128,8 +128,8 @@ impl Target for Registry {
         &self,
         _from: &Found,
         _root: &Node,
-        converted: &Converted,
-        _progress: &Progress,
+        converted: Converted,
+        _naming: &Naming,
     ) -> Result<(), Problem> {
         let Some(((root, bytes), below)) = converted.documents.split_last() else { return Ok(()) };
         if let Name::Digest(digest) = &self.reference.target {

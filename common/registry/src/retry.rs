@@ -68,7 +68,7 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::{PROGRESS_LEN_BYTES, Patience};
-    use crate::registry::Error;
+    use crate::Error;
     use std::time::Duration;
 
     fn busy(retry_after: Option<Duration>) -> Error {

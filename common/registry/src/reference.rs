@@ -16,28 +16,30 @@ const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
 
 /// An image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RegistryReference {
+pub struct RegistryReference {
     /// As names have it: `docker.io`, `localhost:5000`.
     pub(super) host: String,
     /// The repository's path on it.
     pub(super) path: String,
     /// What is meant in the repository.
-    pub(crate) target: Target,
+    pub target: Target,
     /// The name, if not a digest alone is meant.
-    pub(crate) name: Option<Name>,
+    pub name: Option<Name>,
     text: String,
 }
 
 /// A manifest in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub enum Target {
+    /// By its tag.
     Tag(String),
+    /// By its digest.
     Digest(Digest),
 }
 
 /// A text that names nothing in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidRegistryReference {
+pub enum InvalidRegistryReference {
     /// Bytes that no name has.
     #[error("{}: not an image name", common::name::show(.0))]
     NotText(Vec<u8>),
@@ -51,7 +53,11 @@ pub(crate) enum InvalidRegistryReference {
 
 impl RegistryReference {
     /// Parses an operand; `None` if it names another transport.
-    pub(crate) fn parse(operand: &OsStr) -> Option<Result<Self, InvalidRegistryReference>> {
+    ///
+    /// # Errors
+    /// A malformed name or digest.
+    #[must_use]
+    pub fn parse(operand: &OsStr) -> Option<Result<Self, InvalidRegistryReference>> {
         let rest = operand.as_bytes().strip_prefix(TRANSPORT)?;
         Some(match std::str::from_utf8(rest) {
             Ok(rest) => Self::parse_name(rest),
@@ -83,13 +89,15 @@ impl RegistryReference {
     }
 
     /// The repository of an image of this name, if it is another one of the same registry.
-    pub(crate) fn repository_of(&self, name: &str) -> Option<String> {
+    #[must_use]
+    pub fn repository_of(&self, name: &str) -> Option<String> {
         let named = Self::parse_name(name).ok()?;
         (named.host == self.host && named.path != self.path).then_some(named.path)
     }
 
     /// As [`Self::repository_of`], of a repository that is open.
-    pub(crate) fn repository_beside(&self, other: &Repository) -> Option<String> {
+    #[must_use]
+    pub fn repository_beside(&self, other: &Repository) -> Option<String> {
         (other.host == self.host && other.path != self.path).then(|| other.path.clone())
     }
 

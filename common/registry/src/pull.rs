@@ -48,7 +48,7 @@ impl Repository {
     ///
     /// # Errors
     /// Nothing of this name; a document that is none, or not the one.
-    pub(crate) fn find(self: &Arc<Self>, target: &Target) -> Result<Found, Error> {
+    pub fn find(self: &Arc<Self>, target: &Target) -> Result<Found, Error> {
         let (descriptor, _) = self.manifest(target)?;
         Ok(Found::in_origin(Arc::new(Remote(Arc::clone(self))), descriptor))
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::cli;
 use common::digest::Digest;
 use common::human::count;
 use common::store;
@@ -13,49 +14,112 @@ use super::TooSlow;
 
 /// Why a registry did not give or take what it was asked to.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// A connection that is not made, or breaks.
     #[error("{host}")]
-    Io { host: String, source: io::Error },
+    Io {
+        /// The registry.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A conversation that goes wrong.
     #[error("{host}")]
-    Connection { host: String, source: ureq::Error },
+    Connection {
+        /// The registry.
+        host: String,
+        /// What is wrong with it.
+        source: ureq::Error,
+    },
     /// A body that ends too early.
     #[error("{0}: the connection was cut")]
     Cut(String),
     /// An answer that is no success.
     #[error("{what}: {}{detail}", words(*.status))]
-    Status { what: String, status: u16, detail: String, retry_after: Option<Duration> },
+    Status {
+        /// The object of the request.
+        what: String,
+        /// The status of HTTP.
+        status: u16,
+        /// What the registry says, with a separator before it.
+        detail: String,
+        /// How long the registry asks us to wait.
+        retry_after: Option<Duration>,
+    },
     /// Nothing of this name or digest.
     #[error("{what} is not there{detail}")]
-    Missing { what: String, detail: String },
+    Missing {
+        /// The object of the request.
+        what: String,
+        /// What the registry says, with a separator before it.
+        detail: String,
+    },
     /// Credentials are wanted, or others.
     #[error("{host}: {what}{detail}")]
-    Denied { host: String, what: &'static str, detail: String },
+    Denied {
+        /// The registry.
+        host: String,
+        /// What it refuses.
+        what: &'static str,
+        /// What the registry says, with a separator before it.
+        detail: String,
+    },
     /// A token that is not taken any more.
     #[error("{0}: the token has expired")]
     Expired(String),
     /// An answer that no registry gives.
     #[error("{host}: {what}")]
-    Protocol { host: String, what: String },
+    Protocol {
+        /// The registry.
+        host: String,
+        /// What is wrong with the answer.
+        what: String,
+    },
     /// An address that is not to be followed.
     #[error("{host}: {what}: {}", common::name::show(.url))]
-    Refused { host: String, what: &'static str, url: String },
+    Refused {
+        /// The registry.
+        host: String,
+        /// What it does.
+        what: &'static str,
+        /// The address.
+        url: String,
+    },
     /// Bytes that are not what was asked for.
     #[error(transparent)]
     Content(#[from] store::Error),
     /// A blob of ours that cannot be read.
     #[error("blob {digest}")]
-    Source { digest: Digest, source: io::Error },
+    Source {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
     /// A file of credentials or certificates that cannot be read.
     #[error("{}", common::name::show_path(.path))]
-    File { path: PathBuf, source: io::Error },
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// One that is malformed.
     #[error("{}: {what}", common::name::show_path(.path))]
-    Malformed { path: PathBuf, what: String },
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A credential helper that fails.
     #[error("{program}: {what}")]
-    Helper { program: String, what: String },
+    Helper {
+        /// The helper.
+        program: String,
+        /// What is wrong.
+        what: String,
+    },
 }
 
 impl Error {
@@ -106,24 +170,28 @@ impl Error {
     }
 
     /// What the user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let with = |option: &str, hint: &str| cli::has_option(option).then(|| hint.to_owned());
         match self {
-            Self::Denied { .. } => Some(
-                "log in with 'docker login' or 'podman login', or give --creds USER:PASSWORD"
-                    .into(),
-            ),
+            Self::Denied { .. } => {
+                let log_in = "log in with 'docker login' or 'podman login'";
+                let hint = format!("{log_in}, or give --creds USER:PASSWORD");
+                with("creds", &hint).or_else(|| Some(log_in.into()))
+            }
             Self::Status { status: 429 | 503, retry_after: Some(pause), .. } => {
                 let seconds = count(pause.as_secs(), "second", "seconds");
                 Some(format!("try again in {seconds}, as the registry asks"))
             }
-            Self::Status { status: 429, .. } => Some(
+            Self::Status { status: 429, .. } => with(
+                "retry-times",
                 "try again later, with --retry-times, or log in: many registries limit those \
-                 who have not"
-                    .into(),
-            ),
+                 who have not",
+            )
+            .or_else(|| Some("try again later, or log in".into())),
             Self::Status { status: 503, .. } => Some("try again later".into()),
             Self::Io { source, .. } if is_slow(source) => {
-                Some("--speed-limit and --speed-time say how slow it may be".into())
+                with("speed-limit", "--speed-limit and --speed-time say how slow it may be")
             }
             _ => None,
         }

@@ -23,9 +23,12 @@ const TOKEN_USER: &str = "<token>";
 
 /// A user and what proves it. Never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Credentials {
+pub enum Credentials {
+    /// A user and a password.
     Password {
+        /// The user.
         user: String,
+        /// The password.
         password: String,
     },
     /// A refresh token of OAuth 2.
@@ -41,7 +44,7 @@ impl std::fmt::Debug for Credentials {
 /// A text that is no credentials. It is not repeated: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not of the form USER:PASSWORD")]
-pub(crate) struct InvalidCredentials;
+pub struct InvalidCredentials;
 
 impl FromStr for Credentials {
     type Err = InvalidCredentials;
@@ -175,7 +178,8 @@ fn in_file(
         let (user, password) = (entry.username.clone(), entry.password.clone());
         return Ok((!user.is_empty()).then_some(Credentials::Password { user, password }));
     }
-    let decoded = decode_base64(&entry.auth).and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = json::from_base64(entry.auth.trim().as_bytes())
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     let parsed = decoded.and_then(|text| text.trim_end_matches('\0').parse().ok());
     parsed.map(Some).ok_or_else(|| malformed(format!("the entry for {key} is malformed")))
 }
@@ -256,33 +260,10 @@ fn run(program: &str, server: &str) -> io::Result<(bool, Vec<u8>)> {
     Ok((child.wait()?.success(), answer))
 }
 
-/// Base64 (RFC 4648, section 4), with padding or without.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut len): (u32, u32) = (0, 0);
-    for byte in text.trim().trim_end_matches('=').bytes() {
-        let sextet = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(sextet)) & 0xffff;
-        len += 6;
-        if len >= 8 {
-            len -= 8;
-            bytes.push((bits >> len & 0xff) as u8);
-        }
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Credentials, decode_base64, in_file};
-    use crate::registry::RegistryReference;
+    use super::{Credentials, in_file};
+    use crate::RegistryReference;
     use common::json::base64;
     use std::ffi::OsStr;
     use std::path::Path;
@@ -294,14 +275,6 @@ mod tests {
     fn look_up(file: &str, reference: &str) -> Option<Credentials> {
         let reference = RegistryReference::parse(OsStr::new(reference)).unwrap().unwrap();
         in_file(Path::new("auth.json"), file.as_bytes(), &reference).unwrap()
-    }
-
-    #[test]
-    fn base64_is_read_back() {
-        for bytes in [&b""[..], b"f", b"fo", b"foo", b"\xff\0\xfe?"] {
-            assert_eq!(decode_base64(&base64(bytes)).unwrap(), bytes);
-        }
-        assert_eq!(decode_base64("a b"), None);
     }
 
     #[test]

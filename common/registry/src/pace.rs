@@ -13,17 +13,24 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 /// The least that a peer has to send or take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub struct Pace {
     /// Bytes a second; 0 for no floor.
-    pub(crate) limit_bytes: u64,
+    pub limit_bytes: u64,
     /// How long it has to be slower to be given up.
-    pub(crate) time: Duration,
+    pub time: Duration,
+}
+
+/// 1000 bytes a second, averaged over a minute.
+impl Default for Pace {
+    fn default() -> Self {
+        Self { limit_bytes: 1000, time: Duration::from_secs(60) }
+    }
 }
 
 /// A peer that is slower than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("slower than {} bytes a second for {} s", .0.limit_bytes, .0.time.as_secs())]
-pub(crate) struct TooSlow(Pace);
+pub struct TooSlow(Pace);
 
 /// Puts the floor under connections.
 #[derive(Debug)]

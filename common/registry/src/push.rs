@@ -21,10 +21,12 @@ const BINARY: (HeaderName, &str) = (CONTENT_TYPE, "application/octet-stream");
 
 /// How a blob came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pushed {
+pub enum Pushed {
+    /// It was there.
     AlreadyThere,
     /// Taken from another repository of the registry.
     Mounted,
+    /// It was sent.
     Uploaded,
 }
 
@@ -36,7 +38,7 @@ impl Repository {
     ///
     /// # Errors
     /// A registry that does not take it; a blob of ours that cannot be read.
-    pub(crate) fn push_blob(
+    pub fn push_blob(
         &self,
         blob: &Descriptor,
         others: &[String],
@@ -63,7 +65,7 @@ impl Repository {
     ///
     /// # Errors
     /// A registry that does not take it; a `body` that fails.
-    pub(crate) fn stream(&self, body: &mut dyn Read) -> Result<Uri, Error> {
+    pub fn stream(&self, body: &mut dyn Read) -> Result<Uri, Error> {
         let url = self.begin()?;
         let upload = Upload { body, len_bytes: None };
         let (_, answer) = self.call(&Method::PATCH, &url, &[BINARY], Some(upload))?;
@@ -77,13 +79,16 @@ impl Repository {
     ///
     /// # Errors
     /// A registry that got something else.
-    pub(crate) fn end(&self, blob: &Descriptor, at: &Uri) -> Result<(), Error> {
+    pub fn end(&self, blob: &Descriptor, at: &Uri) -> Result<(), Error> {
         let url = self.ending(blob, at)?;
         self.ended(blob, self.call_with_nothing(&Method::PUT, &url, &[BINARY])?)
     }
 
     /// Whether a blob of this digest and length is there.
-    pub(crate) fn has_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// A registry that does not answer that.
+    pub fn has_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
         let url = self.url(&format!("blobs/{}", blob.digest))?;
         let (_, answer) = self.call(&Method::HEAD, &url, &[], None)?;
         match answer.status() {
@@ -270,7 +275,7 @@ impl Repository {
     ///
     /// # Errors
     /// A registry that does not take it, or takes it for another.
-    pub(crate) fn push_manifest(
+    pub fn push_manifest(
         &self,
         target: &Target,
         manifest: &Descriptor,

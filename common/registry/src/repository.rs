@@ -15,34 +15,52 @@ use super::{Credentials, Error, Pace, RegistryReference, credentials, tls};
 /// More than any registry needs.
 const MAX_REDIRECTS: usize = 5;
 
+/// How often something is tried again unless the user says otherwise.
+pub const RETRIES: u32 = 5;
+
 /// How to reach a registry.
 #[derive(Debug, Clone)]
-pub(crate) struct Options {
+pub struct Options {
     /// Instead of what the files say.
-    pub(crate) credentials: Option<Credentials>,
+    pub credentials: Option<Credentials>,
     /// The file of credentials, instead of the usual ones.
-    pub(crate) authfile: Option<PathBuf>,
+    pub authfile: Option<PathBuf>,
     /// Whether to check certificates. Without a word: always, and a registry on this
     /// machine may do without TLS.
-    pub(crate) tls_verify: Option<bool>,
+    pub tls_verify: Option<bool>,
     /// The folder of certificates, instead of the usual ones.
-    pub(crate) cert_dir: Option<PathBuf>,
+    pub cert_dir: Option<PathBuf>,
     /// How often something that failed is tried again.
-    pub(crate) retries: u32,
+    pub retries: u32,
     /// How slow it may be.
-    pub(crate) pace: Pace,
+    pub pace: Pace,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            credentials: None,
+            authfile: None,
+            tls_verify: None,
+            cert_dir: None,
+            retries: RETRIES,
+            pace: Pace::default(),
+        }
+    }
 }
 
 /// What is to be done in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub enum Access {
+    /// Read.
     Pull,
+    /// Write.
     Push,
 }
 
 /// A repository that answers.
 #[derive(Debug)]
-pub(crate) struct Repository {
+pub struct Repository {
     pub(super) http: Http,
     pub(super) path: String,
     /// As names have it, not as it is reached.
@@ -62,12 +80,13 @@ impl Repository {
     ///
     /// # Errors
     /// No registry there; credentials that are missing or not accepted.
-    pub(crate) fn connect(
+    pub fn connect(
         reference: &RegistryReference,
         access: Access,
         others: &[String],
         options: &Options,
     ) -> Result<Self, Error> {
+        common::cli::add_hints(super::client::hint);
         let credentials = match &options.credentials {
             Some(given) => Some(given.clone()),
             None => credentials::find(reference, options.authfile.as_deref())?,

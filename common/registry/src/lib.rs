@@ -7,17 +7,20 @@
 //! resumes nothing, follows redirects and realms wherever they lead, reads manifests
 //! unbounded, and knows no credential files, so that the hard parts would be ours anyway.
 //!
-//! One concern a file: what users type ([`reference`]), connections and what may be
-//! asked of whom ([`http`], [`tls`], [`pace`]), who we are ([`credentials`], [`challenge`],
-//! [`token`]), patience ([`retry`]), and the two directions ([`pull`], [`push`]). What is
-//! to be copied, and in which order, is for [`crate::copy`].
+//! One concern a file: what users type (`reference`), connections and what may be
+//! asked of whom (`http`, `tls`, `pace`), who we are (`credentials`, `challenge`,
+//! `token`), patience (`retry`), and the two directions (`pull`, `push`). Tools that read
+//! images need no more than a [`Client`], and those that run them a [`Puller`]. What is to
+//! be pushed, and in which order, is for `img-copy`.
 
 mod challenge;
+mod client;
 mod credentials;
 mod error;
 mod http;
 mod pace;
 mod pull;
+mod puller;
 mod push;
 mod reference;
 mod repository;
@@ -26,9 +29,11 @@ mod tls;
 mod token;
 mod url;
 
-pub(crate) use credentials::Credentials;
-pub(crate) use error::Error;
-pub(crate) use pace::{Pace, TooSlow};
-pub(crate) use push::Pushed;
-pub(crate) use reference::{RegistryReference, Target};
-pub(crate) use repository::{Access, Options, Repository};
+pub use client::{Client, open};
+pub use credentials::Credentials;
+pub use error::Error;
+pub use pace::{Pace, TooSlow};
+pub use puller::{Pull, PullOption, Puller};
+pub use push::Pushed;
+pub use reference::{RegistryReference, Target};
+pub use repository::{Access, Options, RETRIES, Repository};

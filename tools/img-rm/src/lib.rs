@@ -55,7 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             }
             Ok(Removed::Image(digest)) => removed.push(digest.to_string()),
             Err(error) => {
-                Failure::from(error).report();
+                explained(error).report();
                 status = Status::FAILED;
             }
         }
@@ -79,6 +79,18 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     output.commit()?;
     Ok(status)
+}
+
+/// An image that is not there may be one whose digest begins so.
+fn explained(error: Error) -> Failure {
+    let is_hex = |text: &str| text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hint = match &error {
+        Error::NoImage { name, .. } if is_hex(name) => {
+            format!("to remove by digest, write sha256:{}", name.to_ascii_lowercase())
+        }
+        _ => return error.into(),
+    };
+    Failure::from(error).hint(hint)
 }
 
 /// Removes what killed processes left in the cache, of builds and of copies.

@@ -17,10 +17,15 @@ fn names_go_and_blobs_go_when_no_name_reaches_them() {
     assert_eq!(place.done(&["-n", "app"]), "app:latest\n");
     assert_eq!(place.done(&["app"]), "app:latest\n");
     assert_eq!(place.done(&["--prune"]), "", "the image still has a name");
-    let told = place.done(&["-n", "--prune", app.short()]);
+    // What could be a name is no beginning of a digest here.
+    let (_, said) = place.failed(&["-n", app.short()]);
+    let hint = format!("img-rm: hint: to remove by digest, write sha256:{}\n", app.short());
+    assert!(said.ends_with(&hint), "{said}");
+    let short = format!("sha256:{}", app.short());
+    let told = place.done(&["-n", "--prune", &short]);
     assert_eq!(told.lines().count(), 4, "the name, and manifest, config and layer: {told}");
     assert_eq!(blobs(&place), Some(6));
-    assert_eq!(place.done(&["--prune", app.short()]), told);
+    assert_eq!(place.done(&["--prune", &short]), told);
     assert_eq!(blobs(&place), Some(3), "what the other image needs stays");
     let (removed, said) = place.failed(&["-0", "nope", "base"]);
     assert_eq!(removed, "base:latest\0");
@@ -48,10 +53,11 @@ fn images_are_pruned_by_any_name_that_finds_them() {
     let image = place.put_image(&["x.y/app:1"], "2001-01-01T00:00:00Z", &[1000]);
     let config = place.image("x.y/app:1").manifest.config.digest;
     let hex = image.hex().to_owned();
-    for name in ["x.y/app:1", &image.to_string(), image.short(), &hex, config.short()] {
+    let short = [&image, &config].map(|digest| format!("sha256:{}", digest.short()));
+    for name in ["x.y/app:1", &image.to_string(), &hex, &short[0], &short[1]] {
         assert_eq!(place.done(&["-n", name]), "x.y/app:1\n", "{name}");
     }
-    for name in ["x.y/app", "app", "0123456789", "", "Bad Name"] {
+    for name in ["x.y/app", "app", "0123456789", "sha256:012", "", "Bad Name"] {
         place.failed(&["-n", name]);
     }
 }

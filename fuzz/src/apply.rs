@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use common::compression::MaxSize;
-use common::layer::apply::{Form, Namespace, Options, Ownership, apply_stream};
+use common::layer::apply::{Form, Options, Ownership, apply_stream};
+use common::mount::Namespace;
 use common::root::Root;
 use common::tar::Limits;
 

@@ -16,42 +16,40 @@
 //! on top of each other ([`crate::layer::diff`]); what a mount needs is
 //! [`crate::mount`]'s.
 
+use crate::mount::Namespace;
 use crate::tar::Xattrs;
 
 /// The prefix of a privileged mount's attributes.
-pub const TRUSTED_PREFIX: &[u8] = b"trusted.overlay.";
+pub const TRUSTED_PREFIX: &[u8] = Namespace::Trusted.prefix();
 
 /// The prefix of a `userxattr` mount's attributes.
-pub const USER_PREFIX: &[u8] = b"user.overlay.";
+pub const USER_PREFIX: &[u8] = Namespace::User.prefix();
 
 /// The prefix of fuse-overlayfs's own attributes.
 pub const FUSE_PREFIX: &[u8] = b"user.fuseoverlayfs.";
 
 /// Which attributes are overlay's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Namespace {
+pub enum Prefixes {
     /// `trusted.overlay.*` where an inode has them, else `user.overlay.*`.
     #[default]
     Auto,
-    /// `trusted.overlay.*` only: a mount with privileges made them, and
-    /// `user.overlay.*` are attributes like any other.
-    Trusted,
-    /// `user.overlay.*` only: a mount with `userxattr` made them.
-    User,
+    /// Those of one namespace only; those of the other are attributes like any other.
+    Only(Namespace),
 }
 
-impl Namespace {
+impl Prefixes {
     /// The prefixes to look under, the decisive one first.
-    const fn prefixes(self) -> &'static [&'static [u8]] {
+    const fn all(self) -> &'static [&'static [u8]] {
         match self {
             Self::Auto => &[TRUSTED_PREFIX, USER_PREFIX, FUSE_PREFIX],
-            Self::Trusted => &[TRUSTED_PREFIX, FUSE_PREFIX],
-            Self::User => &[USER_PREFIX, FUSE_PREFIX],
+            Self::Only(Namespace::Trusted) => &[TRUSTED_PREFIX, FUSE_PREFIX],
+            Self::Only(Namespace::User) => &[USER_PREFIX, FUSE_PREFIX],
         }
     }
 
     fn get<'a>(self, xattrs: &'a Xattrs, suffix: &[u8]) -> Option<&'a [u8]> {
-        self.prefixes().iter().find_map(|prefix| {
+        self.all().iter().find_map(|prefix| {
             let name = [prefix, suffix].concat();
             xattrs.get(&name).map(Vec::as_slice)
         })
@@ -63,10 +61,8 @@ impl Namespace {
     pub fn strip(self, xattrs: &mut Xattrs) {
         let mut escaped = Vec::new();
         xattrs.retain(|name, value| {
-            let Some((prefix, own)) = self
-                .prefixes()
-                .iter()
-                .find_map(|prefix| Some((prefix, name.strip_prefix(*prefix)?)))
+            let Some((prefix, own)) =
+                self.all().iter().find_map(|prefix| Some((prefix, name.strip_prefix(*prefix)?)))
             else {
                 return true;
             };
@@ -94,13 +90,13 @@ pub struct DirectoryMarks {
 impl DirectoryMarks {
     /// Reads them from all attributes of a directory.
     #[must_use]
-    pub fn of(xattrs: &Xattrs, namespace: Namespace) -> Self {
-        let opaque = namespace.get(xattrs, b"opaque");
+    pub fn of(xattrs: &Xattrs, prefixes: Prefixes) -> Self {
+        let opaque = prefixes.get(xattrs, b"opaque");
         Self {
             opaque: opaque == Some(b"y"),
             // 6.7 alone had an attribute of its own for this.
-            holds_xwhiteouts: opaque == Some(b"x") || namespace.get(xattrs, b"whiteouts").is_some(),
-            redirect: namespace.get(xattrs, b"redirect").map(<[u8]>::to_vec),
+            holds_xwhiteouts: opaque == Some(b"x") || prefixes.get(xattrs, b"whiteouts").is_some(),
+            redirect: prefixes.get(xattrs, b"redirect").map(<[u8]>::to_vec),
         }
     }
 }
@@ -119,11 +115,11 @@ pub struct FileMarks {
 impl FileMarks {
     /// Reads them from all attributes of a file.
     #[must_use]
-    pub fn of(xattrs: &Xattrs, namespace: Namespace) -> Self {
+    pub fn of(xattrs: &Xattrs, prefixes: Prefixes) -> Self {
         Self {
-            whiteout: namespace.get(xattrs, b"whiteout").is_some(),
-            metacopy: namespace.get(xattrs, b"metacopy").is_some(),
-            redirect: namespace.get(xattrs, b"redirect").map(<[u8]>::to_vec),
+            whiteout: prefixes.get(xattrs, b"whiteout").is_some(),
+            metacopy: prefixes.get(xattrs, b"metacopy").is_some(),
+            redirect: prefixes.get(xattrs, b"redirect").map(<[u8]>::to_vec),
         }
     }
 }
@@ -131,8 +127,8 @@ impl FileMarks {
 /// Whether the inode was copied up from a lower directory, as far as the writer
 /// noted it.
 #[must_use]
-pub fn was_copied_up(xattrs: &Xattrs, namespace: Namespace) -> bool {
-    namespace.get(xattrs, b"origin").is_some()
+pub fn was_copied_up(xattrs: &Xattrs, prefixes: Prefixes) -> bool {
+    prefixes.get(xattrs, b"origin").is_some()
 }
 
 /// How many names an inode has in the merged tree where the mount keeps the links
@@ -141,12 +137,12 @@ pub fn was_copied_up(xattrs: &Xattrs, namespace: Namespace) -> bool {
 #[must_use]
 pub fn merged_links(
     xattrs: &Xattrs,
-    namespace: Namespace,
+    prefixes: Prefixes,
     upper_links: u32,
     lower_links: Option<u32>,
 ) -> Option<u32> {
     // fs/overlayfs/util.c, ovl_set_nlink_common: "U+1", "L-1".
-    let text = std::str::from_utf8(namespace.get(xattrs, b"nlink")?).ok()?;
+    let text = std::str::from_utf8(prefixes.get(xattrs, b"nlink")?).ok()?;
     let mut characters = text.trim_end_matches('\0').chars();
     let links = match characters.next()? {
         'U' => upper_links,
@@ -172,7 +168,8 @@ pub fn telling_xattr(xattrs: &Xattrs) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DirectoryMarks, FileMarks, Namespace};
+    use super::{DirectoryMarks, FileMarks, Prefixes};
+    use crate::mount::Namespace;
     use crate::tar::Xattrs;
 
     fn xattrs(names: &[(&str, &str)]) -> Xattrs {
@@ -191,7 +188,7 @@ mod tests {
             ("user.overlay.opaque", "y"),
             ("user.note", "n"),
         ]);
-        Namespace::Trusted.strip(&mut all);
+        Prefixes::Only(Namespace::Trusted).strip(&mut all);
         let expected = xattrs(&[
             ("trusted.overlay.opaque", "y"),
             ("trusted.overlay.overlay.opaque", "y"),
@@ -204,16 +201,16 @@ mod tests {
     #[test]
     fn the_trusted_mark_decides_over_the_users() {
         let all = xattrs(&[("trusted.overlay.opaque", "x"), ("user.overlay.opaque", "y")]);
-        let marks = DirectoryMarks::of(&all, Namespace::Auto);
+        let marks = DirectoryMarks::of(&all, Prefixes::Auto);
         assert!(marks.holds_xwhiteouts && !marks.opaque);
-        assert!(DirectoryMarks::of(&all, Namespace::User).opaque);
+        assert!(DirectoryMarks::of(&all, Prefixes::Only(Namespace::User)).opaque);
     }
 
     #[test]
     fn merged_links_are_relative_to_either_tree() {
         let links = |text| {
             let all = xattrs(&[("trusted.overlay.nlink", text)]);
-            super::merged_links(&all, Namespace::Auto, 4, Some(9))
+            super::merged_links(&all, Prefixes::Auto, 4, Some(9))
         };
         assert_eq!(links("U-1"), Some(3));
         assert_eq!(links("U+1"), Some(5));
@@ -225,9 +222,9 @@ mod tests {
     #[test]
     fn a_metadata_only_copy_is_told_by_its_attribute() {
         let all = xattrs(&[("user.overlay.metacopy", ""), ("user.overlay.redirect", "/a/b")]);
-        let marks = FileMarks::of(&all, Namespace::Auto);
+        let marks = FileMarks::of(&all, Prefixes::Auto);
         assert!(marks.metacopy && !marks.whiteout);
         assert_eq!(marks.redirect.as_deref(), Some(&b"/a/b"[..]));
-        assert_eq!(FileMarks::of(&all, Namespace::Trusted), FileMarks::default());
+        assert_eq!(FileMarks::of(&all, Prefixes::Only(Namespace::Trusted)), FileMarks::default());
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::mount::MountAttrFlags;
 
-use super::Error;
+use super::error::Error;
 use crate::privilege;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 

@@ -9,7 +9,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen,
 };
 
-use super::Error;
+use super::error::Error;
 
 /// A file system context.
 #[derive(Debug)]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Form, Server};
+use serde::{Deserialize, Serialize};
+
+use super::namespace::Namespace;
 use crate::privilege;
 
 /// A way to show layers as one tree.
@@ -16,6 +18,15 @@ pub enum Driver {
     Fuse,
     /// A plain copy of the layers
     Copy,
+}
+
+/// Who serves an overlay mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Server {
+    /// The kernel's own overlay.
+    Kernel,
+    /// A process of fuse-overlayfs(1).
+    FuseOverlayfs,
 }
 
 /// Who is to see the tree.
@@ -47,12 +58,12 @@ impl Driver {
 
     /// The extended attributes that carry the marks of the layers it shows.
     #[must_use]
-    pub fn form(self) -> Form {
+    pub fn namespace(self) -> Namespace {
         match self {
-            Self::Overlay => Form::Trusted,
-            Self::Userxattr => Form::User,
+            Self::Overlay => Namespace::Trusted,
+            Self::Userxattr => Namespace::User,
             // fuse-overlayfs reads both, as far as it may.
-            Self::Fuse | Self::Copy => Form::native(),
+            Self::Fuse | Self::Copy => Namespace::native(),
         }
     }
 
@@ -71,7 +82,7 @@ impl Driver {
         let can_mount = privilege::can_mount();
         match (self, audience) {
             (Self::Overlay, _) if !can_mount => Some("needs CAP_SYS_ADMIN"),
-            (Self::Overlay, _) if Form::native() == Form::User => {
+            (Self::Overlay, _) if Namespace::native() == Namespace::User => {
                 Some("needs root of the machine, not of a user namespace")
             }
             (Self::Userxattr, Audience::MountPoint) if !can_mount => {

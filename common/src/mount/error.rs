@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::Form;
+use super::namespace::Namespace;
 
 const OPEN_TO_ALL: &str = "FUSE needs read and write permission for /dev/fuse, which udev gives \
                            to all (chmod 666 /dev/fuse)";
@@ -49,11 +49,11 @@ pub enum Error {
     /// An upper directory that takes no marks.
     #[error(
         "the upper directory's file system keeps no {} attributes",
-        match .form { Form::Trusted => "trusted", Form::User => "user" }
+        match .namespace { Namespace::Trusted => "trusted", Namespace::User => "user" }
     )]
     NoMarks {
         /// Which marks those would be.
-        form: Form,
+        namespace: Namespace,
     },
     /// There is no fuse-overlayfs.
     #[error("fuse-overlayfs is not installed")]

@@ -10,14 +10,16 @@ use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat, stat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, mount, open_tree, unmount};
 use rustix::process::{chdir, fchdir};
 
-use super::overlay::Branches;
-use super::{Durability, Error, Form, SOURCE};
+use super::branches::{Branches, name, path_of};
+use super::error::Error;
+use super::namespace::Namespace;
+use super::spec::{Durability, SOURCE};
 
 /// What mount(2) takes from us, its final zero byte included.
 const PAGE: usize = 4096;
@@ -26,13 +28,14 @@ const PAGE: usize = 4096;
 /// mounted on for a moment, as mount(2) can do no less.
 pub(super) fn stack(
     branches: &Branches<'_>,
-    form: Form,
+    namespace: Namespace,
     durability: Durability,
     scratch: BorrowedFd<'_>,
 ) -> Result<OwnedFd, Error> {
     let refused =
         |step: &str, source: io::Error| Error::refused("overlay", step, source, String::new());
-    let options = options(branches, form, durability).map_err(|error| refused("options", error))?;
+    let options =
+        options(branches, namespace, durability).map_err(|error| refused("options", error))?;
     if options.as_bytes_with_nul().len() > PAGE {
         let (count, len) = (branches.lowers.len(), options.as_bytes_with_nul().len());
         return Err(Error::TooMany { count, limit: count * PAGE / len });
@@ -73,23 +76,11 @@ fn mounted_on(point: BorrowedFd<'_>) -> io::Result<(OwnedFd, OsString)> {
     Ok((parent, entry))
 }
 
-/// The path of an open directory, or its name in /proc where something covers that
-/// path.
-pub(super) fn path_of(directory: BorrowedFd<'_>) -> io::Result<PathBuf> {
-    let path = std::fs::read_link(name(directory))?;
-    let own = fstat(directory)?;
-    match stat(&path) {
-        Ok(found) if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) => Ok(path),
-        _ => Ok(name(directory).into()),
-    }
-}
-
-/// The name of an open directory in /proc.
-pub(super) fn name(directory: BorrowedFd<'_>) -> String {
-    format!("/proc/self/fd/{}", directory.as_raw_fd())
-}
-
-fn options(branches: &Branches<'_>, form: Form, durability: Durability) -> io::Result<CString> {
+fn options(
+    branches: &Branches<'_>,
+    namespace: Namespace,
+    durability: Durability,
+) -> io::Result<CString> {
     // The kernel's order is the top one first.
     let lowers = branches.lowers.iter().rev().map(|lower| lower.as_raw_fd().to_string());
     let lowers: Vec<String> = lowers.collect();
@@ -110,9 +101,9 @@ fn options(branches: &Branches<'_>, form: Form, durability: Durability) -> io::R
             options.extend_from_slice(b",volatile");
         }
     }
-    options.extend_from_slice(match form {
-        Form::Trusted => b",redirect_dir=nofollow,metacopy=off",
-        Form::User => b",userxattr",
+    options.extend_from_slice(match namespace {
+        Namespace::Trusted => b",redirect_dir=nofollow,metacopy=off",
+        Namespace::User => b",userxattr",
     });
     options.extend_from_slice(b",index=off");
     Ok(CString::new(options)?)
@@ -125,7 +116,7 @@ mod tests {
 
     use rustix::fs::{Mode, OFlags, openat};
 
-    use super::{Branches, Durability, Error, Form, stack};
+    use super::{Branches, Durability, Error, Namespace, stack};
 
     fn names(directory: impl AsFd) -> Vec<String> {
         let mut names: Vec<String> = rustix::fs::Dir::read_from(
@@ -159,7 +150,7 @@ mod tests {
         let upper = (open("up,per\\x"), open("work"));
         let mount = |lowers: &[BorrowedFd<'_>], upper| {
             let branches = Branches { lowers, upper };
-            stack(&branches, Form::native(), Durability::Synced, scratch.as_fd())
+            stack(&branches, Namespace::native(), Durability::Synced, scratch.as_fd())
         };
         let all = mount(&lowers, Some(&upper)).unwrap();
         assert_eq!(names(&all), ["file0", "file1", "file449"]);

@@ -5,16 +5,22 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::process::{Pid, WaitOptions};
 
+use super::allowed::Allowed;
+use super::branches::{Branches, name, path_of};
 use super::context::{Context, attach, tmpfs};
-use super::legacy::{name, path_of};
+use super::directory::{open_directory, open_or_create};
+use super::driver::Server;
+use super::error::Error;
+use super::namespace::Namespace;
+use super::spec::{Durability, Overlay};
 use super::upper::copy_attributes;
 use super::work::Work;
-use super::{Allowed, Durability, Error, Form, Overlay, Server, fuse, marks};
+use super::{fuse, legacy, marks};
 use crate::descriptors::AllowMany;
 
 /// Lower directories that one overlay takes (`OVL_MAX_STACK`).
@@ -30,7 +36,7 @@ pub(crate) struct Opened {
     lowers: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
     server: Server,
-    form: Form,
+    namespace: Namespace,
     durability: Durability,
     /// The process of fuse-overlayfs that served the last mount.
     serving: Cell<Option<Pid>>,
@@ -45,7 +51,7 @@ impl Overlay {
         let Some(upper) = &self.upper else { return Ok(None) };
         let top = self.lowers.last().ok_or(Error::NoLayers)?;
         let top = open_directory(top, "cannot open the layer")?;
-        let fd = super::upper::open_or_create(&upper.dir, top.as_fd())?;
+        let fd = open_or_create(&upper.dir, top.as_fd())?;
         Work::prepare(upper, &fd).map(Some)
     }
 
@@ -63,21 +69,16 @@ impl Overlay {
                 let fd = open_directory(&upper.dir, "cannot open the upper directory")?;
                 let work = work.open(&fd)?;
                 if self.server == Server::Kernel {
-                    marks::check(&work, self.form)?;
+                    marks::check(&work, self.namespace)?;
                 }
                 Some((fd, work))
             }
             _ => None,
         };
-        let (server, form, durability) = (self.server, self.form, self.durability);
+        let (server, namespace, durability) = (self.server, self.namespace, self.durability);
         let serving = Cell::new(None);
-        Ok(Opened { lowers, upper, server, form, durability, serving, _many: many })
+        Ok(Opened { lowers, upper, server, namespace, durability, serving, _many: many })
     }
-}
-
-pub(super) fn open_directory(path: &Path, what: &'static str) -> Result<OwnedFd, Error> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, path, flags, Mode::empty()).map_err(|errno| Error::directory(path, what, errno))
 }
 
 impl Opened {
@@ -139,11 +140,11 @@ impl Opened {
             }
             tell(&format!("merging the lowest {count} layers into one"));
             let lowest = lowers.get(..count).unwrap_or_default();
-            let lowest = stack(lowest, None, self.form, self.durability, scratch, tell)?;
+            let lowest = stack(lowest, None, self.namespace, self.durability, scratch, tell)?;
             merged = Attached::to(scratch, lowest)?;
             lowers.splice(..count, [merged.0.as_fd()]);
         }
-        stack(&lowers, self.upper.as_ref(), self.form, self.durability, scratch, tell)
+        stack(&lowers, self.upper.as_ref(), self.namespace, self.durability, scratch, tell)
     }
 }
 
@@ -164,20 +165,11 @@ impl Opened {
     }
 }
 
-/// What an overlay is stacked from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Branches<'a> {
-    /// Base first.
-    pub(super) lowers: &'a [BorrowedFd<'a>],
-    /// The upper directory and the work directory.
-    pub(super) upper: Option<&'a (OwnedFd, OwnedFd)>,
-}
-
 /// Asks the kernel, in the forms that its versions know.
 fn stack(
     lowers: &[BorrowedFd<'_>],
     upper: Option<&(OwnedFd, OwnedFd)>,
-    form: Form,
+    namespace: Namespace,
     durability: Durability,
     scratch: BorrowedFd<'_>,
     tell: Tell<'_>,
@@ -193,17 +185,17 @@ fn stack(
     let padded = Branches { lowers: &padded, upper };
     // Descriptors for layers came with Linux 6.13, `lowerdir+` with 6.8. In between the
     // kernel says of a descriptor like ours, which opens nothing, that it is none.
-    match configure(&padded, form, durability, Passing::Descriptor) {
+    match configure(&padded, namespace, durability, Passing::Descriptor) {
         Err(error) if is_unknown_option(&error) || error.errno() == Some(Errno::BADF) => {}
         result => return result,
     }
     tell("the kernel takes no descriptors for layers: passing paths");
-    match configure(&padded, form, durability, Passing::Path) {
+    match configure(&padded, namespace, durability, Passing::Path) {
         Err(error) if is_unknown_option(&error) || error.errno() == Some(Errno::NAMETOOLONG) => {}
         result => return result,
     }
     tell("the kernel takes no list of layers: using mount(2)");
-    super::legacy::stack(&padded, form, durability, scratch)
+    legacy::stack(&padded, namespace, durability, scratch)
 }
 
 /// A mount of ours that is somewhere for as long as this lives: before Linux 6.15 an
@@ -249,11 +241,11 @@ fn is_unknown_option(error: &Error) -> bool {
 
 fn configure(
     branches: &Branches<'_>,
-    form: Form,
+    namespace: Namespace,
     durability: Durability,
     passing: Passing,
 ) -> Result<OwnedFd, Error> {
-    let context = Context::open("overlay", super::SOURCE)?;
+    let context = Context::open("overlay", super::spec::SOURCE)?;
     // The kernel's order is the top one first.
     for lower in branches.lowers.iter().rev() {
         match passing {
@@ -280,14 +272,14 @@ fn configure(
     } else {
         attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
     }
-    match form {
+    match namespace {
         // Layers are not trusted: a redirect or a metacopy in one could show any
         // file of a layer below. With `userxattr` they are off by themselves.
-        Form::Trusted => {
+        Namespace::Trusted => {
             context.string("redirect_dir", "nofollow")?;
             context.string("metacopy", "off")?;
         }
-        Form::User => context.flag("userxattr")?,
+        Namespace::User => context.flag("userxattr")?,
     }
     context.string("index", "off")?;
     // Leave no identity behind in the upper directory. Before Linux 6.6 there is
@@ -301,7 +293,7 @@ mod tests {
     use std::fs::File;
     use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-    use super::{Branches, Durability, Form, Passing, configure};
+    use super::{Branches, Durability, Namespace, Passing, configure};
 
     #[test]
     fn layers_go_in_by_descriptor_and_by_path() {
@@ -315,7 +307,7 @@ mod tests {
         let branches = Branches { lowers: &lowers, upper: None };
         std::fs::write(dirs[1].path().join("top"), "").unwrap();
         for passing in [Passing::Descriptor, Passing::Path] {
-            match configure(&branches, Form::native(), Durability::Synced, passing) {
+            match configure(&branches, Namespace::native(), Durability::Synced, passing) {
                 Ok(mount) => {
                     let found = rustix::fs::statat(&mount, "top", rustix::fs::AtFlags::empty());
                     assert!(found.is_ok(), "{passing:?}");

@@ -1,4 +1,4 @@
-//! Our mounts in the kernel's table (/proc/self/mountinfo), and their end.
+//! Our mounts in the kernel's table (/proc/self/mountinfo).
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,58 +7,22 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{UnmountFlags, unmount};
-
-use super::{Error, SOURCE, fuse, overlay, work};
-use crate::privilege;
+use super::spec::SOURCE;
 
 /// A line of the table.
 #[derive(Debug, PartialEq, Eq)]
-struct Mounted {
-    id: u64,
-    parent: u64,
-    point: PathBuf,
-    ours: Option<Ours>,
+pub(super) struct Mounted {
+    pub(super) id: u64,
+    pub(super) parent: u64,
+    pub(super) point: PathBuf,
+    pub(super) ours: Option<Ours>,
 }
 
 /// What the table says of a union.
 #[derive(Debug, PartialEq, Eq)]
-struct Ours {
-    work: Option<PathBuf>,
-    served_by_fuse: bool,
-}
-
-/// Unmounts the union at `point` and removes the work directory that was made for it.
-///
-/// # Errors
-/// Nothing of ours is mounted there, or something else in it; what the system says.
-pub fn unmount_union(point: &Path) -> Result<(), Error> {
-    let about = "cannot unmount it";
-    let target = overlay::open_directory(point, about)?;
-    let fail = |error: io::Error| Error::directory(point, about, error);
-    let here = mount_id(&target).map_err(fail)?;
-    let real = fs::read_link(format!("/proc/self/fd/{}", target.as_raw_fd())).map_err(fail)?;
-    // It would keep the mount busy.
-    drop(target);
-    let table = read().map_err(fail)?;
-    let not_ours = || Error::NotOurs { path: point.to_owned() };
-    let found = table.iter().find(|mounted| mounted.id == here && mounted.point == real);
-    let ours = found.and_then(|mounted| mounted.ours.as_ref()).ok_or_else(not_ours)?;
-    if let Some(inner) = table.iter().find(|mounted| mounted.parent == here) {
-        return Err(Error::Nested { path: point.to_owned(), inner: inner.point.clone() });
-    }
-    if ours.served_by_fuse && !privilege::can_mount() {
-        fuse::unmount(&real)?;
-    } else {
-        unmount(&real, UnmountFlags::NOFOLLOW).map_err(|errno| fail(errno.into()))?;
-    }
-    let Some(path) = &ours.work else { return Ok(()) };
-    // It may be seen in a second place.
-    if read().map_err(fail)?.iter().any(|other| other.works_in(path)) {
-        return Ok(());
-    }
-    work::remove_at(path)
-        .map_err(|error| Error::directory(path, "cannot remove the work directory", error))
+pub(super) struct Ours {
+    pub(super) work: Option<PathBuf>,
+    pub(super) served_by_fuse: bool,
 }
 
 /// The work directories of all unions in this mount namespace.
@@ -84,18 +48,18 @@ pub(super) fn fuse_source(work: Option<&Path>) -> String {
 }
 
 impl Mounted {
-    fn works_in(&self, path: &Path) -> bool {
+    pub(super) fn works_in(&self, path: &Path) -> bool {
         self.ours.as_ref().is_some_and(|ours| ours.work.as_deref() == Some(path))
     }
 }
 
-fn read() -> io::Result<Vec<Mounted>> {
+pub(super) fn read() -> io::Result<Vec<Mounted>> {
     let table = fs::read("/proc/self/mountinfo")?;
     Ok(table.split(|byte| *byte == b'\n').filter_map(parse).collect())
 }
 
 /// The id of the mount that a directory is on.
-fn mount_id(fd: &OwnedFd) -> io::Result<u64> {
+pub(super) fn mount_id(fd: &OwnedFd) -> io::Result<u64> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))?;
     let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
     id.ok_or_else(|| io::Error::other("/proc does not tell its mount"))

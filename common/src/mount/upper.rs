@@ -1,40 +1,11 @@
-//! The upper directory: opened, or made like the root that it will cover.
+//! What one directory takes over from another.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, Timespec, Timestamps, utimensat};
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, mkdirat, openat};
+use rustix::fs::{Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, openat};
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
-
-use super::Error;
-use super::overlay::open_directory;
-
-/// Opens `path`. Where it is missing it is made, with the owner, mode and time of
-/// `below`: the upper directory's own attributes are what the union shows as `/`.
-pub(super) fn open_or_create(path: &Path, below: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
-    match mkdirat(CWD, path, Mode::RWXU) {
-        Err(rustix::io::Errno::EXIST) => {
-            return open_directory(path, "cannot open the upper directory");
-        }
-        made => {
-            made.map_err(|errno| Error::directory(path, "cannot make the upper directory", errno))?
-        }
-    }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let copied = openat(CWD, path, flags, Mode::empty()).and_then(|fd| {
-        copy_attributes(below, fd.as_fd())?;
-        Ok(fd)
-    });
-    copied
-        .map_err(io::Error::from)
-        .and_then(|fd| {
-            copy_xattrs(below, fd.as_fd())?;
-            Ok(fd)
-        })
-        .map_err(|error| Error::directory(path, "cannot make the upper directory", error))
-}
 
 /// Gives the directory `to` the owner, mode and time of `from`. An owner that
 /// cannot be given stays ours.

@@ -21,7 +21,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Error, Upper, table};
+use super::error::Error;
+use super::spec::Upper;
+use super::table;
 use crate::root;
 
 /// Beginning of the name of a work directory that we made.

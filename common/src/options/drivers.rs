@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::cli::Failure;
-use crate::mount::{Audience, Driver, Form};
+use crate::mount::{Audience, Driver, Namespace};
 use crate::{message, privilege};
 
 impl ValueEnum for Driver {
@@ -57,7 +57,7 @@ impl Drivers {
         }
         let mut wanted = vec![Driver::Overlay];
         // What the machine's root is refused with its own marks is refused with others.
-        if Form::native() == Form::User {
+        if Namespace::native() == Namespace::User {
             wanted.push(Driver::Userxattr);
         }
         wanted.push(Driver::Fuse);

@@ -13,7 +13,7 @@ use super::command::Command;
 use super::error::Trying as _;
 use super::surroundings::{Access, Mount, Root, Settings, Source, Stream, Tmpfs};
 use super::{Error, inside};
-use crate::mount::{Durability, Form, Overlay, Server, Upper};
+use crate::mount::{Durability, Namespace, Overlay, Server, Upper};
 
 /// Bytes that need not be UTF-8, as a string of the characters U+0000 to U+00FF.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub(super) enum RootPlan {
         lowers: Vec<Bytes>,
         upper: Option<(Bytes, Option<Bytes>)>,
         server: Server,
-        form: Form,
+        namespace: Namespace,
         durability: Durability,
     },
     Directory(Bytes),
@@ -86,7 +86,7 @@ impl RootPlan {
                     .upper
                     .map(|upper| (Bytes::new(upper.dir), upper.work.map(Bytes::new))),
                 server: overlay.server,
-                form: overlay.form,
+                namespace: overlay.namespace,
                 durability: overlay.durability,
             },
         }
@@ -95,16 +95,18 @@ impl RootPlan {
     pub(super) fn root(&self) -> Root {
         match self {
             Self::Directory(path) => Root::Directory(path.path()),
-            Self::Overlay { lowers, upper, server, form, durability } => Root::Overlay(Overlay {
-                lowers: lowers.iter().map(Bytes::path).collect(),
-                upper: upper.as_ref().map(|(dir, work)| Upper {
-                    dir: dir.path(),
-                    work: work.as_ref().map(Bytes::path),
-                }),
-                server: *server,
-                form: *form,
-                durability: *durability,
-            }),
+            Self::Overlay { lowers, upper, server, namespace, durability } => {
+                Root::Overlay(Overlay {
+                    lowers: lowers.iter().map(Bytes::path).collect(),
+                    upper: upper.as_ref().map(|(dir, work)| Upper {
+                        dir: dir.path(),
+                        work: work.as_ref().map(Bytes::path),
+                    }),
+                    server: *server,
+                    namespace: *namespace,
+                    durability: *durability,
+                })
+            }
         }
     }
 }

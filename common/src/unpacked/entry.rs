@@ -21,8 +21,9 @@ use super::Error;
 use super::stack::Stack;
 use crate::cleanup;
 use crate::digest::{DiffId, Digest};
-use crate::layer::apply::{self, Expected, Namespace, apply_verified};
+use crate::layer::apply::{self, Expected, apply_verified};
 use crate::message;
+use crate::mount::Namespace;
 use crate::mount::upper::{copy_attributes, copy_xattrs};
 use crate::root::{self, Root};
 

@@ -1,4 +1,4 @@
-//! Layers unpacked into the cache, once, in overlay form.
+//! Layers unpacked into the cache, once, in overlay namespace.
 //!
 //! Keyed by digest. Owns the unpacked layers' folders in [`crate::cache`], their
 //! keys and their locks; what a layer means is
@@ -26,8 +26,8 @@ use crate::cache;
 use crate::compression::MaxSize;
 use crate::digest::{ChainId, DiffId};
 use crate::image::{self, Image};
-use crate::layer::apply::{self, Namespace, Ownership};
-use crate::mount::Form;
+use crate::layer::apply::{self, Ownership};
+use crate::mount::Namespace;
 use crate::name::show_path;
 use crate::{message, privilege};
 
@@ -42,9 +42,9 @@ const LOCKED_AT_ONCE: usize = 64;
 /// The cache of unpacked layers.
 #[derive(Debug)]
 pub struct Cache {
-    /// Where layers of this process's form and ownership are.
+    /// Where layers of this process's namespace and ownership are.
     layers: PathBuf,
-    form: Form,
+    namespace: Namespace,
     ownership: Ownership,
     max_size: MaxSize,
 }
@@ -106,38 +106,38 @@ impl Cache {
     /// # Errors
     /// No place for it, or a place that cannot be used.
     pub fn open() -> Result<Self, Error> {
-        Self::of_form(Form::native())
+        Self::in_namespace(Namespace::native())
     }
 
-    /// As [`Cache::open`], for layers of another form than this process's own.
+    /// As [`Cache::open`], for layers of another namespace than this process's own.
     ///
     /// # Errors
     /// As [`Cache::open`].
-    pub fn of_form(form: Form) -> Result<Self, Error> {
-        Self::at(cache::dir().ok_or(Error::NoPlace)?, form)
+    pub fn in_namespace(namespace: Namespace) -> Result<Self, Error> {
+        Self::at(cache::dir().ok_or(Error::NoPlace)?, namespace)
     }
 
     /// Opens the cache at `dir`.
     ///
     /// # Errors
     /// A place that cannot be used.
-    pub fn at(dir: PathBuf, form: Form) -> Result<Self, Error> {
+    pub fn at(dir: PathBuf, namespace: Namespace) -> Result<Self, Error> {
         // Root that cannot mount runs things in a user namespace with one id.
         let ownership = match privilege::can_mount() && privilege::has_many_ids() {
             true => Ownership::Keep,
             false => Ownership::Drop,
         };
-        let kind = match (form, ownership) {
-            (Form::Trusted, Ownership::Keep) => "trusted",
-            (Form::Trusted, Ownership::Drop) => "trusted-unowned",
-            (Form::User, Ownership::Keep) => "user",
-            (Form::User, Ownership::Drop) => "user-unowned",
+        let kind = match (namespace, ownership) {
+            (Namespace::Trusted, Ownership::Keep) => "trusted",
+            (Namespace::Trusted, Ownership::Drop) => "trusted-unowned",
+            (Namespace::User, Ownership::Keep) => "user",
+            (Namespace::User, Ownership::Drop) => "user-unowned",
         };
         let layers = dir.join("unpacked").join(kind);
         cache::make(&layers).map_err(Error::file(&layers, "cannot make the cache"))?;
         let layers =
             fs::canonicalize(&layers).map_err(Error::file(&layers, "cannot open the cache"))?;
-        Ok(Self { layers, form, ownership, max_size: MaxSize::default() })
+        Ok(Self { layers, namespace, ownership, max_size: MaxSize::default() })
     }
 
     /// The same cache, for layers that may grow to `max_size`.
@@ -218,7 +218,7 @@ impl Cache {
                         max_size: self.max_size,
                         ..apply::Options::default()
                     };
-                    let (below, namespace) = ((stack, index), self.namespace());
+                    let (below, namespace) = ((stack, index), self.namespace);
                     let layer = entry.unpack(stream, diff_id, below, namespace, options)?;
                     promise.layer = Some(layer);
                     Ok(())
@@ -249,13 +249,6 @@ impl Cache {
             let layer = layer.map_err(Error::file(&self.layers, "no such layer"))?;
             Ok((image.layer(layer)?, layer.descriptor.len_bytes))
         })
-    }
-
-    fn namespace(&self) -> Namespace {
-        match self.form {
-            Form::Trusted => Namespace::Trusted,
-            Form::User => Namespace::User,
-        }
     }
 }
 

@@ -10,11 +10,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use clap::{ArgMatches, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::human::count;
-use common::layer::apply::{
-    self, Devices, Form, Lowers, Namespace, NotKept, Options, Ownership, SetId,
-};
+use common::layer::apply::{self, Devices, Form, Lowers, NotKept, Options, Ownership, SetId};
 use common::layer::diff::XattrRules;
 use common::message;
+use common::mount::Namespace;
 use common::name::show;
 use common::root::Root;
 use common::sandbox;
@@ -120,7 +119,7 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
             namespace: match namespace {
                 OverlayNamespace::Trusted => Namespace::Trusted,
                 OverlayNamespace::User => Namespace::User,
-                OverlayNamespace::Auto => Namespace::of_process(),
+                OverlayNamespace::Auto => Namespace::native(),
             },
             // Given base first, wanted uppermost first.
             lowers: Lowers::from(

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use common::cli::OutputOptions;
 use common::layer::diff::{ContentPolicy, Owner, Parents, Precision};
-use common::layer::overlay::Namespace;
+use common::layer::overlay::Prefixes;
+use common::mount::Namespace;
 use common::options::{CompressOptions, OutputFile};
 use common::time::Timestamp;
 
@@ -126,12 +127,12 @@ pub(crate) enum OverlayXattrs {
     User,
 }
 
-impl From<OverlayXattrs> for Namespace {
+impl From<OverlayXattrs> for Prefixes {
     fn from(xattrs: OverlayXattrs) -> Self {
         match xattrs {
             OverlayXattrs::Auto => Self::Auto,
-            OverlayXattrs::Trusted => Self::Trusted,
-            OverlayXattrs::User => Self::User,
+            OverlayXattrs::Trusted => Self::Only(Namespace::Trusted),
+            OverlayXattrs::User => Self::Only(Namespace::User),
         }
     }
 }

@@ -11,8 +11,7 @@ use common::compression::MaxSize;
 use common::human::count;
 use common::image::{self, Image, Reference};
 use common::layer::apply::{Devices, NotKept, Options, SetId};
-use common::layer::overlay;
-use common::mount::{Driver, Durability, Form, Overlay, Upper};
+use common::mount::{Driver, Durability, Namespace, Overlay, Upper};
 use common::name::show_path;
 use common::root::{self, Root};
 use common::unpacked::{self, Cache};
@@ -70,10 +69,10 @@ impl Stack {
     /// # Errors
     /// A layer that cannot be unpacked.
     pub(crate) fn overlay(&self, driver: Driver) -> Result<Overlay, Failure> {
-        let (image, directories) = self.shown(driver.form());
+        let (image, directories) = self.shown(driver.namespace());
         let mut lowers = match image {
             Some((image, count)) => {
-                let cache = Cache::of_form(driver.form())?.with_max_size(self.max_size);
+                let cache = Cache::in_namespace(driver.namespace())?.with_max_size(self.max_size);
                 cache.image(image, Some(*count))?
             }
             None => Vec::new(),
@@ -87,8 +86,8 @@ impl Stack {
 
     /// The layers that are not hidden by one whose root is opaque: no driver knows of
     /// opaque roots, so what such a layer hides is left out.
-    fn shown(&self, form: Form) -> (Option<&(Image, usize)>, &[PathBuf]) {
-        match self.directories.iter().rposition(|dir| has_opaque_root(dir, form)) {
+    fn shown(&self, namespace: Namespace) -> (Option<&(Image, usize)>, &[PathBuf]) {
+        match self.directories.iter().rposition(|dir| has_opaque_root(dir, namespace)) {
             Some(lowest) => (None, self.directories.get(lowest..).unwrap_or_default()),
             None => (self.image.as_ref(), &self.directories),
         }
@@ -122,7 +121,7 @@ impl Stack {
         let guard = cleanup::register(move || empty(&held));
         let root = Root::open(dir).map_err(about)?;
         let mut not_kept = NotKept::default();
-        let (image, directories) = self.shown(Driver::Copy.form());
+        let (image, directories) = self.shown(Driver::Copy.namespace());
         if let Some((image, count)) = image {
             let options = Options { max_size: self.max_size, ..options() };
             not_kept.add(&unpacked::apply_image(&root, image, Some(*count), &options)?);
@@ -137,13 +136,9 @@ impl Stack {
 
 /// Whether a layer hides all that is below it. What cannot be read is the driver's
 /// to refuse.
-fn has_opaque_root(dir: &Path, form: Form) -> bool {
-    let prefix = match form {
-        Form::Trusted => overlay::TRUSTED_PREFIX,
-        Form::User => overlay::USER_PREFIX,
-    };
+fn has_opaque_root(dir: &Path, namespace: Namespace) -> bool {
     let opaque = fs::File::open(dir)
-        .map(|dir| root::attributes::xattr(dir.as_fd(), &[prefix, b"opaque"].concat()));
+        .map(|dir| root::attributes::xattr(dir.as_fd(), &namespace.attribute(b"opaque")));
     matches!(opaque, Ok(Ok(Some(value))) if value == b"y")
 }
 

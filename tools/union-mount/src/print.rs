@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::cli::{Failure, Status};
-use common::mount::{Allowed, Audience, Driver, Durability, Form, Overlay};
+use common::mount::{Allowed, Audience, Driver, Durability, Namespace, Overlay};
 use common::options::Drivers;
 use common::stream::{self, Output, Payload};
 use serde_json::{Value, json};
@@ -45,9 +45,9 @@ fn plan(overlay: &Overlay, driver: Driver, goal: Option<&Goal>, allowed: Allowed
         "lowers": overlay.lowers.iter().map(bytes).collect::<Vec<_>>(),
         "upper": upper.map(|upper| bytes(&upper.dir)),
         "work": upper.and_then(|upper| upper.work.as_ref()).map(bytes),
-        "xattrs": match overlay.form {
-            Form::Trusted => "trusted",
-            Form::User => "user",
+        "xattrs": match overlay.namespace {
+            Namespace::Trusted => "trusted",
+            Namespace::User => "user",
         },
         "volatile": overlay.durability == Durability::Volatile,
         "nosuid": at_point(!allowed.suid),

@@ -66,7 +66,7 @@ use crate::tar;
 pub use below::Lowers;
 pub(crate) use device::check_device;
 pub use error::{Error, Problem};
-pub use options::{Devices, Form, Namespace, Options, Ownership, SetId};
+pub use options::{Devices, Form, Options, Ownership, SetId};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};
 

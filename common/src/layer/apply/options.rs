@@ -3,7 +3,7 @@
 use super::below::Lowers;
 use crate::compression::MaxSize;
 use crate::layer::diff::XattrRules;
-use crate::privilege;
+use crate::mount::Namespace;
 use crate::tar;
 
 /// How a layer is applied.
@@ -114,40 +114,4 @@ pub enum Form {
         /// such a parent becomes a plain directory and hides the link.
         lowers: Lowers,
     },
-}
-
-/// Where overlayfs keeps its extended attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Namespace {
-    /// `trusted.overlay.`: mounts made by root.
-    Trusted,
-    /// `user.overlay.`: mounts with `userxattr`, as in user namespaces.
-    User,
-}
-
-impl Namespace {
-    /// What the names of the attributes begin with.
-    #[must_use]
-    pub const fn prefix(self) -> &'static [u8] {
-        match self {
-            Self::Trusted => b"trusted.overlay.",
-            Self::User => b"user.overlay.",
-        }
-    }
-
-    /// The one that this process can write: that of root, who is not root of a
-    /// user namespace, or that of everybody.
-    #[must_use]
-    pub fn of_process() -> Self {
-        match Ownership::of_process() {
-            Ownership::Keep if privilege::in_initial_user_namespace() => Self::Trusted,
-            _ => Self::User,
-        }
-    }
-
-    /// The whole name of the attribute `name`.
-    #[must_use]
-    pub fn attribute(self, name: &[u8]) -> Vec<u8> {
-        [self.prefix(), name].concat()
-    }
 }

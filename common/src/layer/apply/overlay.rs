@@ -8,7 +8,8 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
-use super::options::{Form, Namespace};
+use super::options::Form;
+use crate::mount::Namespace;
 use crate::root::attributes::{self, Target};
 use crate::root::{self, DirId};
 

@@ -134,8 +134,9 @@ fn an_error_in_the_tree_ends_the_reading_of_a_long_stream() {
 
 #[test]
 fn marked_files_are_whiteouts_where_devices_are_refused() {
+    use super::Form;
     use super::engine::Engine;
-    use super::{Form, Namespace};
+    use crate::mount::Namespace;
     let base = layer(&[
         ("etc/gone", Kind::File, ""),
         ("etc/kept", Kind::File, ""),

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::options::{Form, Namespace};
+use super::options::Form;
 use super::summary::Reason;
+use crate::mount::Namespace;
 
 /// Attributes that mean something on one host only: labels of its policy, and
 /// what its file systems show of themselves.
@@ -87,8 +88,9 @@ pub(super) fn may_be_refused(name: &[u8], on_file_or_directory: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{Form, Namespace};
+    use super::super::options::Form;
     use super::{Fate, Reason, fate};
+    use crate::mount::Namespace;
 
     fn overlay(namespace: Namespace) -> Form {
         Form::Overlay { namespace, lowers: Vec::new().into() }

@@ -100,9 +100,9 @@ pub fn overlay(
     options: &Options,
     sink: &mut dyn Sink,
 ) -> Result<Summary, Error> {
-    let namespace = options.overlay_xattrs;
+    let prefixes = options.overlay_xattrs;
     let below = || lowers.iter().rev().copied();
-    let mut merged = Stack::overlay(std::iter::once(upper).chain(below()), namespace)?;
+    let mut merged = Stack::overlay(std::iter::once(upper).chain(below()), prefixes)?;
     if let Some(work) = &options.overlay_work {
         merged = merged.with_work(work)?;
     }
@@ -110,7 +110,7 @@ pub fn overlay(
     let lower = if lowers.is_empty() {
         Lower::Unknown
     } else {
-        Lower::Known(Arc::new(Stack::overlay(below(), namespace)?))
+        Lower::Known(Arc::new(Stack::overlay(below(), prefixes)?))
     };
     let mut plan = plan(&lower, &merged, options)?;
     match options.overlay_root {

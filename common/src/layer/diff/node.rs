@@ -62,11 +62,11 @@ impl Node {
                 }
                 (false, None)
             }
-            Form::Overlay(namespace) => {
-                let copied_up = overlay::was_copied_up(&xattrs, namespace);
+            Form::Overlay(prefixes) => {
+                let copied_up = overlay::was_copied_up(&xattrs, prefixes);
                 let links = found.inode.links;
-                let merged = overlay::merged_links(&xattrs, namespace, links, lower_links);
-                namespace.strip(&mut xattrs);
+                let merged = overlay::merged_links(&xattrs, prefixes, links, lower_links);
+                prefixes.strip(&mut xattrs);
                 (copied_up, merged)
             }
         };

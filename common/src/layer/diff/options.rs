@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::owner::Owner;
 use super::pattern::Pattern;
 use super::xattrs::XattrRules;
-use crate::layer::overlay::Namespace;
+use crate::layer::overlay::Prefixes;
 use crate::time::Timestamp;
 
 /// How two trees are compared, and what goes into the layer.
@@ -34,7 +34,7 @@ pub struct Options {
     pub sockets: Sockets,
     /// The extended attributes that mark whiteouts and opaque directories in
     /// overlay's directories.
-    pub overlay_xattrs: Namespace,
+    pub overlay_xattrs: Prefixes,
     /// The work directory of an overlay mount, for the hard links that it keeps there
     /// if it is one with `index=on`.
     pub overlay_work: Option<PathBuf>,

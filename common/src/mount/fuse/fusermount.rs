@@ -15,8 +15,8 @@ use rustix::net::{
     recvmsg, socketpair,
 };
 
-use super::super::Error;
-use super::{KIND, refused};
+use super::super::error::Error;
+use super::refusal::{KIND, refused};
 
 const PROGRAM: &str = "fusermount3";
 

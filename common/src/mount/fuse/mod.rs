@@ -7,6 +7,7 @@
 //! ends the connection, and so the process.
 
 mod fusermount;
+mod refusal;
 mod server;
 
 use std::io;
@@ -18,16 +19,17 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::process::Pid;
 
+use super::allowed::Allowed;
+use super::branches::Branches;
 use super::context::{Context, attach};
-use super::overlay::Branches;
-use super::{Allowed, Durability, Error, SOURCE, table};
+use super::error::Error;
+use super::spec::{Durability, SOURCE};
+use super::table;
 use crate::privilege;
+use refusal::{KIND, refused};
 use server::Server;
 
 pub(super) use fusermount::unmount;
-
-/// What the file system is called in errors.
-const KIND: &str = "fuse-overlayfs";
 
 /// Mounts the union, nowhere yet, with `above` as one more layer on top. The
 /// process that serves it is in this one's process namespace, and in a mount
@@ -89,10 +91,6 @@ pub(super) fn mount_on(
         let _ = fusermount::unmount(&real);
     }
     served
-}
-
-fn refused(step: &str, source: impl Into<io::Error>) -> Error {
-    Error::refused(KIND, step, source.into(), String::new())
 }
 
 fn open_device() -> Result<OwnedFd, Error> {

@@ -16,10 +16,11 @@ use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, memfd_create, openat};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::Pid;
 
+use super::super::branches::Branches;
 use super::super::context::attach;
-use super::super::overlay::Branches;
-use super::super::{Durability, Error};
-use super::{KIND, refused};
+use super::super::error::Error;
+use super::super::spec::Durability;
+use super::refusal::{KIND, refused};
 use crate::sys::fork::SingleThread;
 
 /// Where a layer that no path leads to is put for it to open: in a mount namespace

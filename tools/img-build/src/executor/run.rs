@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::layer::{diff, overlay};
 use common::message;
-use common::mount::{Durability, Form, Overlay, Upper};
+use common::mount::{Durability, Namespace, Overlay, Upper};
 use common::privilege::can_mount;
 use common::sandbox::{self, Exit, Network as SandboxNetwork, Root, Stream};
 use common::signal;
@@ -126,10 +126,7 @@ impl Run<'_> {
         let options = diff::Options {
             clamp_mtime: self.executor.clock.epoch,
             owner: owner_rule(),
-            overlay_xattrs: match Form::native() {
-                Form::Trusted => overlay::Namespace::Trusted,
-                Form::User => overlay::Namespace::User,
-            },
+            overlay_xattrs: overlay::Prefixes::Only(Namespace::native()),
             ..diff::Options::default()
         };
         // An ordinary user's base has lost its owners, and the command could not

@@ -85,13 +85,13 @@ impl Stack {
     /// Whether the mount kept the hard links of lower files, so that names which only
     /// lower directories have may show what the upper one holds.
     pub(in crate::layer::diff) fn keeps_links(&self) -> Result<bool, Error> {
-        let (Form::Overlay(namespace), Some(top)) = (self.form, self.layers.first()) else {
+        let (Form::Overlay(prefixes), Some(top)) = (self.form, self.layers.first()) else {
             return Ok(false);
         };
         let xattrs = inode::xattrs(top.fd.as_fd(), b"");
         let xattrs = xattrs.map_err(|errno| self.read_error(0, b"", errno))?;
         // Such a mount notes in the root of the upper directory which lower one it is of.
-        Ok(self.index.is_some() || overlay::was_copied_up(&xattrs, namespace))
+        Ok(self.index.is_some() || overlay::was_copied_up(&xattrs, prefixes))
     }
 
     /// Whether all that the mount kept of links is at hand.

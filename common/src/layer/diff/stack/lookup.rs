@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::{Directory, Error, Form, Found, Part, PartId, Place, Stack, fuse};
 use crate::layer::inode::{self, Inode};
-use crate::layer::overlay::{DirectoryMarks, FileMarks, Namespace};
+use crate::layer::overlay::{DirectoryMarks, FileMarks, Prefixes};
 use crate::tar::Xattrs;
 
 /// What a name of the tree is.
@@ -61,9 +61,9 @@ impl Stack {
         path: &[u8],
     ) -> Result<Lookup, Error> {
         let parts = directory.parts.get(from..).unwrap_or_default();
-        let namespace = match self.form {
+        let prefixes = match self.form {
             Form::Plain => return self.as_is(parts, name, path),
-            Form::Overlay(namespace) => namespace,
+            Form::Overlay(prefixes) => prefixes,
         };
         let mut candidates: Vec<_> = parts
             .iter()
@@ -78,14 +78,13 @@ impl Stack {
         while let Some(candidate) = candidates.pop() {
             let layer = candidate.layer;
             let failed = |errno| self.read_error(layer, path, errno);
-            let redirect = match (Self::single(&candidate, namespace).map_err(failed)?, &mut found)
-            {
+            let redirect = match (Self::single(&candidate, prefixes).map_err(failed)?, &mut found) {
                 (Single::Absent, _) => None,
                 (Single::Whiteout, None) => return Ok(Lookup::Whiteout),
                 (Single::Whiteout, Some(_)) => break,
                 (Single::File(inode, xattrs, marks), None) => {
                     if layer > 0 && inode.links > 1 {
-                        if let Some(copy) = self.indexed(&candidate, namespace).map_err(failed)? {
+                        if let Some(copy) = self.indexed(&candidate, prefixes).map_err(failed)? {
                             return Ok(Lookup::Found(copy));
                         }
                     }
@@ -138,7 +137,7 @@ impl Stack {
                 }
             };
             if let Some(redirect) = redirect {
-                self.redirect(&mut candidates, layer, &redirect, namespace, path)?;
+                self.redirect(&mut candidates, layer, &redirect, prefixes, path)?;
             }
         }
         if let Some(found) = &found {
@@ -152,13 +151,13 @@ impl Stack {
 
     /// What the mount shows instead of a lower file that was copied up under another
     /// name.
-    fn indexed(&self, candidate: &Candidate, namespace: Namespace) -> Result<Option<Found>, Errno> {
+    fn indexed(&self, candidate: &Candidate, prefixes: Prefixes) -> Result<Option<Found>, Errno> {
         let Some(index) = &self.index else { return Ok(None) };
         let place = &candidate.place;
         let Some(copy) = index.copy_of(place.directory(), place.name())? else { return Ok(None) };
         let inode = inode::inode(copy.directory(), copy.name())?;
         let xattrs = inode::xattrs(copy.directory(), copy.name())?;
-        let is_metacopy = FileMarks::of(&xattrs, namespace).metacopy;
+        let is_metacopy = FileMarks::of(&xattrs, prefixes).metacopy;
         let mut found = Found::file(inode, copy, 0, Some(xattrs));
         found.data = is_metacopy.then(|| place.clone());
         Ok(Some(found))
@@ -181,7 +180,7 @@ impl Stack {
     }
 
     /// What one layer says of one name.
-    pub(super) fn single(candidate: &Candidate, namespace: Namespace) -> Result<Single, Errno> {
+    pub(super) fn single(candidate: &Candidate, prefixes: Prefixes) -> Result<Single, Errno> {
         let (at, name) = (candidate.place.directory(), candidate.place.name());
         let Some(inode) = inode::inode_if_any(at, name)? else {
             let hidden = fuse::is_hidden(at, name)?;
@@ -192,11 +191,11 @@ impl Stack {
         }
         let xattrs = inode::xattrs(at, name)?;
         if inode.kind == FileType::Directory {
-            let mut marks = DirectoryMarks::of(&xattrs, namespace);
+            let mut marks = DirectoryMarks::of(&xattrs, prefixes);
             marks.opaque |= fuse::is_opaque(at, name)?;
             return Ok(Single::Directory(inode, xattrs, marks));
         }
-        let marks = FileMarks::of(&xattrs, namespace);
+        let marks = FileMarks::of(&xattrs, prefixes);
         if marks.whiteout && candidate.holds_xwhiteouts && fuse::is_empty_file(&inode) {
             return Ok(Single::Whiteout);
         }

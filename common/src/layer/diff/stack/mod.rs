@@ -26,7 +26,7 @@ use index::Index;
 
 use super::Error;
 use crate::layer::inode::{self, Inode, InodeId};
-use crate::layer::overlay::{DirectoryMarks, Namespace};
+use crate::layer::overlay::{DirectoryMarks, Prefixes};
 use crate::layer::whiteout::{self, Basename};
 use crate::tar::Xattrs;
 
@@ -36,7 +36,7 @@ pub(super) enum Form {
     /// Themselves.
     Plain,
     /// What an overlay mount makes of them.
-    Overlay(Namespace),
+    Overlay(Prefixes),
 }
 
 /// One directory of the stack.
@@ -171,10 +171,10 @@ impl Stack {
     /// Opens the directories of an overlay, the top one first.
     pub(super) fn overlay<'a>(
         top_first: impl IntoIterator<Item = &'a Path>,
-        namespace: Namespace,
+        prefixes: Prefixes,
     ) -> Result<Self, Error> {
         let layers = top_first.into_iter().map(Layer::open).collect::<Result<_, _>>()?;
-        Ok(Self { layers, form: Form::Overlay(namespace), index: None })
+        Ok(Self { layers, form: Form::Overlay(prefixes), index: None })
     }
 
     /// How the files are to be taken.
@@ -212,8 +212,8 @@ impl Stack {
                 Form::Overlay(_) => Some(inode::xattrs(layer.fd.as_fd(), b"").map_err(failed)?),
             };
             let holds_xwhiteouts = match (self.form, &xattrs) {
-                (Form::Overlay(namespace), Some(xattrs)) => {
-                    DirectoryMarks::of(xattrs, namespace).holds_xwhiteouts
+                (Form::Overlay(prefixes), Some(xattrs)) => {
+                    DirectoryMarks::of(xattrs, prefixes).holds_xwhiteouts
                 }
                 _ => false,
             };

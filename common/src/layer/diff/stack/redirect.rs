@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::lookup::{Candidate, Single};
 use super::{Error, Layer, Place, Stack};
 use crate::layer::inode;
-use crate::layer::overlay::{DirectoryMarks, Namespace};
+use crate::layer::overlay::{DirectoryMarks, Prefixes};
 
 impl Stack {
     /// Where to look on below `layer` for what `redirect` names.
@@ -18,7 +18,7 @@ impl Stack {
         candidates: &mut Vec<Candidate>,
         layer: usize,
         redirect: &[u8],
-        namespace: Namespace,
+        prefixes: Prefixes,
         path: &[u8],
     ) -> Result<(), Error> {
         let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
@@ -38,7 +38,7 @@ impl Stack {
         }
         candidates.clear();
         for (index, below) in self.layers.iter().enumerate().skip(layer + 1) {
-            let walked = walk(below, parents, namespace);
+            let walked = walk(below, parents, prefixes);
             let walked = walked.map_err(|errno| self.read_error(index, absolute, errno))?;
             if let Some((directory, holds_xwhiteouts)) = walked.directory {
                 let place = Place { directory, name: last.to_vec() };
@@ -60,15 +60,15 @@ struct Walked {
 }
 
 /// Walks directories of one layer.
-fn walk(layer: &Layer, names: &[&[u8]], namespace: Namespace) -> Result<Walked, Errno> {
+fn walk(layer: &Layer, names: &[&[u8]], prefixes: Prefixes) -> Result<Walked, Errno> {
     let mut directory = Arc::clone(&layer.fd);
     let mut hides_below = false;
     let xattrs = inode::xattrs(directory.as_fd(), b"")?;
-    let mut holds_xwhiteouts = DirectoryMarks::of(&xattrs, namespace).holds_xwhiteouts;
+    let mut holds_xwhiteouts = DirectoryMarks::of(&xattrs, prefixes).holds_xwhiteouts;
     for name in names {
         let place = Place { directory, name: name.to_vec() };
         let candidate = Candidate { layer: 0, place, holds_xwhiteouts };
-        match Stack::single(&candidate, namespace)? {
+        match Stack::single(&candidate, prefixes)? {
             Single::Absent => return Ok(Walked { directory: None, hides_below }),
             Single::Whiteout | Single::File(..) => {
                 return Ok(Walked { directory: None, hides_below: true });

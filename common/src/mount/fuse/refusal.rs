@@ -1,0 +1,13 @@
+//! Refusals on the way to a mount of fuse-overlayfs.
+
+use std::io;
+
+use super::super::error::Error;
+
+/// What the file system is called in errors.
+pub(super) const KIND: &str = "fuse-overlayfs";
+
+/// A step that was refused.
+pub(super) fn refused(step: &str, source: impl Into<io::Error>) -> Error {
+    Error::refused(KIND, step, source.into(), String::new())
+}

@@ -165,6 +165,17 @@ pub const ALL: &[Tool] = &[
         ..NOTHING
     },
     Tool {
+        name: "img-diff",
+        command: img_diff::command,
+        works: Line { options: "--depth 2", operands: "base base" },
+        missing: Some("base"),
+        clustered: Some(("-vd2 base base", "-v -d 2 base base")),
+        reads: Some(Reads { line: "base -", layer: "archive.tar", twice: Some("- -") }),
+        endless: Endless::Input("- base", "archive.tar"),
+        json: &["--json base base"],
+        ..NOTHING
+    },
+    Tool {
         name: "img-du",
         command: img_du::command,
         works: Line { options: "--depth 2", operands: "base" },

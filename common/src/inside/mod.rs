@@ -10,6 +10,7 @@
 //! | `content` | the content of chosen members |
 //! | `step` | which step of the history made a layer |
 //! | `past` | the versions of a path, and what each layer did to it |
+//! | `two` | two images that begin with the same layers |
 //! | `select` | paths and patterns that choose names |
 
 mod content;
@@ -17,6 +18,7 @@ mod past;
 mod read;
 mod select;
 mod step;
+mod two;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub use content::Wanted;
 pub use past::{Change, Event, Past, change};
 pub use select::{Selection, select};
 pub use step::{Step, steps};
+pub use two::{Side, read_two};
 
 /// What all extended attributes of an image may take in memory. Honest images have some
 /// kilobytes of them.
@@ -171,6 +174,8 @@ pub struct Inside {
     pub tree: Tree<Place>,
     /// How it was read.
     pub reading: Reading,
+    /// What extended attributes may still take, in bytes.
+    xattrs_left: u64,
 }
 
 impl Inside {
@@ -183,29 +188,43 @@ impl Inside {
         if let Some(wanted) = count.filter(|&wanted| wanted > there) {
             return Err(Error::NoLayer { wanted, there });
         }
-        let mut tree = match reading.past {
+        let mut inside = Self::begin(image, reading);
+        inside.go_on(count.unwrap_or(there))?;
+        Ok(inside)
+    }
+
+    /// An image of which no layer was read.
+    fn begin(image: Image, reading: Reading) -> Self {
+        let tree = match reading.past {
             true => Tree::recording(Below::Nothing),
             false => Tree::new(Below::Nothing),
         };
-        let mut steps = steps(&image).into_iter();
-        let mut layers = Vec::new();
-        let mut xattrs_left = MAX_XATTRS_LEN_BYTES;
-        for (number, layer) in (1..).zip(image.layers().take(count.unwrap_or(there))) {
+        Self { image, layers: Vec::new(), tree, reading, xattrs_left: MAX_XATTRS_LEN_BYTES }
+    }
+
+    /// Reads further layers, up to `count` in all.
+    fn go_on(&mut self, count: usize) -> Result<(), Error> {
+        let before = self.layers.len();
+        let layers: Vec<Layer> = self.image.layers().take(count).skip(before).collect();
+        let steps = steps(&self.image).into_iter().skip(before);
+        for (layer, step) in layers.iter().zip(steps) {
+            let number = u32::try_from(self.layers.len() + 1).unwrap_or(u32::MAX);
             let digest = || layer.descriptor.digest.clone();
-            let mut sums = LayerSums::new(&layer, steps.next().unwrap_or_default());
-            let mut applied = tree.begin();
-            sums.len_bytes = read::each(&image, &layer, reading, |mut entry, position, _| {
+            let (keeps_xattrs, xattrs_left) = (self.reading.xattrs, &mut self.xattrs_left);
+            let mut sums = LayerSums::new(layer, step);
+            let mut applied = self.tree.begin();
+            sums.len_bytes = read::each(&self.image, layer, self.reading, |mut entry, at, _| {
                 sums.add(&entry);
                 let mut xattrs = None;
-                if reading.xattrs && !entry.xattrs.is_empty() {
+                if keeps_xattrs && !entry.xattrs.is_empty() {
                     let kept = std::mem::take(&mut entry.xattrs);
                     let len: usize =
                         kept.iter().map(|(name, value)| name.len() + value.len()).sum();
                     let left = xattrs_left.checked_sub(len as u64);
-                    xattrs_left = left.ok_or_else(|| Error::Xattrs(digest()))?;
+                    *xattrs_left = left.ok_or_else(|| Error::Xattrs(digest()))?;
                     xattrs = Some(Arc::new(kept));
                 }
-                let place = Place { layer: number, position, xattrs };
+                let place = Place { layer: number, position: at, xattrs };
                 let applied = applied.apply(&entry, place);
                 let refused =
                     |problem| Error::Member { layer: digest(), path: entry.path, problem };
@@ -213,9 +232,9 @@ impl Inside {
             })?;
             let refused = |(path, problem)| Error::Member { layer: digest(), path, problem };
             applied.end().map_err(refused)?;
-            layers.push(sums);
+            self.layers.push(sums);
         }
-        Ok(Self { image, layers, tree, reading })
+        Ok(())
     }
 
     /// The sums of a layer, counted from 1.

@@ -162,7 +162,7 @@ fn with_hostile_image() -> Sandbox {
 }
 
 /// Command lines that show names or texts of it, and whether that is as JSON.
-const SHOWING: [(&str, bool); 24] = [
+const SHOWING: [(&str, bool); 26] = [
     ("img-inspect hostile", true),
     ("img-inspect -f '{{.Comment}}' hostile", false),
     ("img-inspect -f '{{.Config}}' hostile", false),
@@ -182,6 +182,8 @@ const SHOWING: [(&str, bool); 24] = [
     ("layer-ls -0 --image hostile", false),
     ("layer-ls --all --image hostile", false),
     ("layer-ls --json --image hostile", true),
+    ("img-diff base hostile", false),
+    ("img-diff --json base hostile", true),
     ("img-du -d 9 hostile", false),
     ("img-du --json hostile", true),
     ("layer-diff --list tree", false),

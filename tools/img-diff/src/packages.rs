@@ -1,0 +1,256 @@
+//! The packages that are in one of two images and not in the other, as far as databases
+//! and names of files tell. Only what differs between the images is read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, BufRead, BufReader, Read};
+
+use common::inside::{Error, Inside, Side, Wanted};
+use common::name::show;
+
+use crate::files::{Facts, File};
+
+/// The most that is read of a database, and of a small file, in bytes.
+const MAX_DATABASE_LEN_BYTES: u64 = 64 << 20;
+const MAX_FILE_LEN_BYTES: u64 = 1 << 20;
+
+/// The longest line, name or version that is taken, in bytes.
+const MAX_LINE_LEN_BYTES: u64 = 64 << 10;
+const MAX_WORD_LEN: usize = 256;
+
+/// A package that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Package {
+    /// `deb`, `apk`, `pip`, `npm` or `gem`.
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    /// The versions that only this side has.
+    pub(crate) old: BTreeSet<String>,
+    pub(crate) new: BTreeSet<String>,
+}
+
+/// What there is to say of the packages of two images.
+#[derive(Debug, Default)]
+pub(crate) struct Packages {
+    pub(crate) list: Vec<Package>,
+    /// Databases that differ and are not read, by path.
+    pub(crate) not_read: BTreeSet<Vec<u8>>,
+}
+
+/// What a path says of packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Dpkg,
+    Apk,
+    Npm,
+    /// Its own name says it.
+    Named(&'static str, String, String),
+    /// A database that nothing here reads.
+    Rpm,
+}
+
+type Found = BTreeMap<(&'static str, String), BTreeSet<String>>;
+
+pub(crate) fn compare(
+    old: &Inside,
+    new: &Inside,
+    files: &[File],
+) -> Result<Packages, (Side, Error)> {
+    let mut packages = Packages::default();
+    let of = |file: &File, side| match side {
+        Side::Old => file.old.clone(),
+        Side::New => file.new.clone(),
+    };
+    let mut side = |inside: &Inside, side: Side| {
+        let sides = files.iter().filter_map(|file| Some((file, of(file, side)?)));
+        found(inside, sides, &mut packages.not_read).map_err(|error| (side, error))
+    };
+    let (one, other) = (side(old, Side::Old)?, side(new, Side::New)?);
+    let keys: BTreeSet<_> = one.keys().chain(other.keys()).cloned().collect();
+    let none = BTreeSet::new();
+    for key in keys {
+        let (one, other) = (one.get(&key).unwrap_or(&none), other.get(&key).unwrap_or(&none));
+        let only = |own: &BTreeSet<String>, others| own.difference(others).cloned().collect();
+        let (old, new): (BTreeSet<String>, BTreeSet<String>) = (only(one, other), only(other, one));
+        if !old.is_empty() || !new.is_empty() {
+            packages.list.push(Package { kind: key.0, name: key.1, old, new });
+        }
+    }
+    Ok(packages)
+}
+
+/// The packages of one side, as far as its files differ.
+fn found<'f>(
+    inside: &Inside,
+    files: impl Iterator<Item = (&'f File, Facts)>,
+    not_read: &mut BTreeSet<Vec<u8>>,
+) -> Result<Found, Error> {
+    let mut found = Found::new();
+    let mut wanted = Wanted::default();
+    let mut sources: HashMap<(u32, u64), Source> = HashMap::new();
+    for (file, facts) in files {
+        let Some(place) = &facts.place else { continue };
+        match source(&file.path) {
+            None => {}
+            Some(Source::Rpm) => {
+                not_read.insert(file.path.clone());
+            }
+            Some(Source::Named(kind, name, version)) => {
+                found.entry((kind, name)).or_default().insert(version);
+            }
+            Some(source) => {
+                wanted.add(place);
+                sources.insert((place.layer, place.position), source);
+            }
+        }
+    }
+    inside.visit(&wanted, |layer, position, _, content| match sources.get(&(layer, position)) {
+        Some(Source::Dpkg) => paragraphs(content, ["Package:", "Version:"], "deb", &mut found),
+        Some(Source::Apk) => paragraphs(content, ["P:", "V:"], "apk", &mut found),
+        Some(Source::Npm) => npm(content, &mut found),
+        _ => Ok(()),
+    })?;
+    Ok(found)
+}
+
+/// What the file at `path` says of packages, if anything.
+fn source(path: &[u8]) -> Option<Source> {
+    let text = std::str::from_utf8(path).ok()?;
+    let (above, name) = text.rsplit_once('/')?;
+    let parent = above.rsplit('/').next().unwrap_or_default();
+    match (above, name) {
+        ("var/lib/dpkg", "status") => return Some(Source::Dpkg),
+        ("var/lib/dpkg/status.d", name) if !name.ends_with(".md5sums") => {
+            return Some(Source::Dpkg);
+        }
+        ("lib/apk/db" | "usr/lib/apk/db", "installed") => return Some(Source::Apk),
+        (
+            "var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm",
+            "rpmdb.sqlite" | "Packages" | "Packages.db",
+        ) => return Some(Source::Rpm),
+        _ => {}
+    }
+    if let (Some(stem), "METADATA") = (parent.strip_suffix(".dist-info"), name) {
+        return named("pip", stem);
+    }
+    if let (Some(stem), "PKG-INFO") = (parent.strip_suffix(".egg-info"), name) {
+        return named("pip", stem);
+    }
+    if let (Some(stem), "specifications") = (name.strip_suffix(".gemspec"), parent) {
+        return named("gem", stem);
+    }
+    let mut components = above.rsplit('/').skip(1);
+    let is_module = match components.next() {
+        Some("node_modules") => true,
+        Some(scope) => scope.starts_with('@') && components.next() == Some("node_modules"),
+        None => false,
+    };
+    (name == "package.json" && is_module).then_some(Source::Npm)
+}
+
+/// `NAME-VERSION`, the version beginning with the last digit that follows a dash.
+fn named(kind: &'static str, stem: &str) -> Option<Source> {
+    let mut dashes = stem.match_indices('-').map(|(at, _)| at).collect::<Vec<_>>();
+    dashes.reverse();
+    let begins = |at: &usize| stem.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
+    let at = dashes.into_iter().find(begins)?;
+    let (name, version) = (stem.get(..at)?, stem.get(at + 1..)?);
+    Some(Source::Named(kind, word(name), word(version)))
+}
+
+fn word(text: &str) -> String {
+    show(text.trim()).to_string().chars().take(MAX_WORD_LEN).collect()
+}
+
+/// Paragraphs of `KEY VALUE` with an empty line between them: of each, the name and the
+/// version of what is installed.
+fn paragraphs(
+    content: &mut dyn Read,
+    [name_key, version_key]: [&str; 2],
+    kind: &'static str,
+    found: &mut Found,
+) -> io::Result<()> {
+    let mut lines = BufReader::new(content.take(MAX_DATABASE_LEN_BYTES));
+    let (mut name, mut version, mut is_installed) = (String::new(), String::new(), true);
+    loop {
+        let mut line = Vec::new();
+        let len = (&mut lines).take(MAX_LINE_LEN_BYTES).read_until(b'\n', &mut line)?;
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        if text.is_empty() {
+            if !name.is_empty() && is_installed {
+                let name = std::mem::take(&mut name);
+                found.entry((kind, name)).or_default().insert(std::mem::take(&mut version));
+            }
+            (name, version, is_installed) = (String::new(), String::new(), true);
+        } else if let Some(value) = text.strip_prefix(name_key) {
+            name = word(value);
+        } else if let Some(value) = text.strip_prefix(version_key) {
+            version = word(value);
+        } else if let Some(value) = text.strip_prefix("Status:") {
+            is_installed = value.trim_end().ends_with(" installed");
+        }
+        if len == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A module's own description of itself.
+fn npm(content: &mut dyn Read, found: &mut Found) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    content.take(MAX_FILE_LEN_BYTES).read_to_end(&mut bytes)?;
+    // Some modules hold files of this name that are no descriptions.
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(&bytes) else { return Ok(()) };
+    let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str).map(word);
+    if let Some((name, version)) = field("name").zip(field("version")) {
+        found.entry(("npm", name)).or_default().insert(version);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, Source, npm, paragraphs, source};
+
+    fn named(kind: &'static str, name: &str, version: &str) -> Option<Source> {
+        Some(Source::Named(kind, name.into(), version.into()))
+    }
+
+    #[test]
+    fn paths_tell_of_packages() {
+        let of = |path: &str| source(path.as_bytes());
+        assert_eq!(of("var/lib/dpkg/status"), Some(Source::Dpkg));
+        assert_eq!(of("var/lib/dpkg/status.d/base"), Some(Source::Dpkg));
+        assert_eq!(of("lib/apk/db/installed"), Some(Source::Apk));
+        assert_eq!(of("var/lib/rpm/rpmdb.sqlite"), Some(Source::Rpm));
+        let site = "usr/lib/python3/site-packages";
+        assert_eq!(of(&format!("{site}/a_b-1.0.dist-info/METADATA")), named("pip", "a_b", "1.0"));
+        assert_eq!(of(&format!("{site}/a_b-1.0.dist-info/RECORD")), None);
+        let gem = "var/lib/gems/3.1.0/specifications/net-smtp-0.3.1-x86.gemspec";
+        assert_eq!(of(gem), named("gem", "net-smtp", "0.3.1-x86"));
+        assert_eq!(of("app/node_modules/a/package.json"), Some(Source::Npm));
+        assert_eq!(of("app/node_modules/@s/a/package.json"), Some(Source::Npm));
+        for other in ["app/package.json", "app/node_modules/a/test/package.json", "x", "status"] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn databases_are_read_as_far_as_they_make_sense() {
+        let mut found = Found::new();
+        let status = b"Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 2\n\nVersion: 3\n\nPackage: b\nVersion: 1:2-3";
+        paragraphs(&mut &status[..], ["Package:", "Version:"], "deb", &mut found).unwrap();
+        paragraphs(&mut &b"P:musl\nV:1.2\nF:lib\n\n"[..], ["P:", "V:"], "apk", &mut found).unwrap();
+        npm(&mut &br#"{"name":"left\u001b-pad","version":"1.3.0"}"#[..], &mut found).unwrap();
+        npm(&mut &b"not json"[..], &mut found).unwrap();
+        let list: Vec<_> = found
+            .iter()
+            .map(|((kind, name), versions)| (*kind, name.as_str(), versions.len()))
+            .collect();
+        let expected =
+            [("apk", "musl", 1), ("deb", "a", 1), ("deb", "b", 1), ("npm", "left\\033-pad", 1)];
+        assert_eq!(list, expected);
+        let endless = vec![b'x'; 10 << 20];
+        paragraphs(&mut &endless[..], ["P:", "V:"], "apk", &mut found).unwrap();
+    }
+}

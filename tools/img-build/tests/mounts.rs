@@ -141,7 +141,7 @@ fn ignored_files_are_not_to_be_seen_in_a_mount() {
         out(&bench, see, &["--no-cache"]);
     }
     let boots = std::fs::read_dir(bench.path("cache/layerutils/snapshots")).unwrap();
-    let snapshots = boots.map(|boot| std::fs::read_dir(boot.unwrap().path()).unwrap()).flatten();
+    let snapshots = boots.flat_map(|boot| std::fs::read_dir(boot.unwrap().path()).unwrap());
     let is_whole = |name: &str| !name.contains('.');
     let kept =
         snapshots.filter(|entry| is_whole(entry.as_ref().unwrap().file_name().to_str().unwrap()));

@@ -7,11 +7,11 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
+use super::lacking::set_owner;
 use super::lower;
-use super::metadata::set_owner;
 use super::names::MAX_RACES;
 use super::options::Ownership;
-use super::state::Births;
+use super::remembered::Births;
 use super::xattrs;
 use crate::layer::place;
 use crate::root::attributes::{self, Target};

@@ -1,22 +1,12 @@
-//! One entry after the other: where it belongs, and who carries it out.
+//! A layer on its way into a directory: what it is applied to, and all that is
+//! remembered meanwhile. The files beside this one say what becomes of an entry.
 
-use std::io::BufRead;
-
-use super::device::Device;
-use super::error::{Error, Problem};
-use super::link;
 use super::options::{Form, Options, Ownership, SetId};
+use super::remembered::{Directory, LinkStore, Links, Names};
 use super::small::SmallFiles;
-use super::state::{Directory, Names};
-use super::store::LinkStore;
 use super::summary::Summary;
-use crate::layer::place::{Place, What};
 use crate::privilege;
 use crate::root::{DirId, Root, Tree};
-use crate::tar::{Content, Entry, Kind};
-
-/// What eStargz puts beside an image's files: its index, and where prefetching ends.
-const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
 
 /// A layer on its way into a directory.
 #[derive(Debug)]
@@ -33,7 +23,7 @@ pub(super) struct Engine<'a> {
     pub(super) whiteouts: Names,
     /// Devices for whiteouts were refused: files with marks stand in for them.
     pub(super) marks_whiteouts: bool,
-    pub(super) links: link::Links,
+    pub(super) links: Links,
     pub(super) link_store: Option<LinkStore<'a>>,
     /// Files that have their names, and wait for the rest.
     pub(super) small_files: SmallFiles,
@@ -60,7 +50,7 @@ impl<'a> Engine<'a> {
             left_out: Names::default(),
             whiteouts: Names::default(),
             marks_whiteouts: false,
-            links: link::Links::default(),
+            links: Links::default(),
             link_store: None,
             small_files: SmallFiles::default(),
             summary: Summary::default(),
@@ -72,68 +62,6 @@ impl<'a> Engine<'a> {
                 && rustix::process::geteuid().is_root()
                 && privilege::in_initial_user_namespace(),
             ourselves: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
-        }
-    }
-
-    /// Applies one entry. What is left of its content is the caller's to skip.
-    pub(super) fn entry<R: BufRead>(
-        &mut self,
-        entry: &Entry,
-        content: &mut Content<'_, R>,
-    ) -> Result<(), Error> {
-        self.summary.entries += 1;
-        self.summary.len_bytes = self.summary.len_bytes.saturating_add(entry.len_bytes);
-        self.place(entry, content).map_err(|problem| problem.at(&entry.path))?;
-        self.small_files.pass_on()
-    }
-
-    fn place<R: BufRead>(
-        &mut self,
-        entry: &Entry,
-        content: &mut Content<'_, R>,
-    ) -> Result<(), Problem> {
-        let Place { parents, what } = Place::of(entry)?;
-        match what {
-            What::Root => self.describe(DirId::ROOT, entry)?,
-            What::Nothing => {}
-            What::Store(name) => self.store(name, entry, content)?,
-            What::Put(name) => {
-                let is_estargz = parents.is_empty() && ESTARGZ.contains(&name);
-                if !(is_estargz && self.options.drop_estargz) {
-                    let at = self.directory_of(&parents)?;
-                    self.put(at, name, entry, content)?;
-                }
-            }
-            What::Hide(name) => {
-                self.summary.whiteouts += 1;
-                self.hide_name(&parents, name)?;
-            }
-            What::HideAll => {
-                self.summary.whiteouts += 1;
-                self.summary.opaque_root |= parents.is_empty();
-                self.hide_content(&parents)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn put<R: BufRead>(
-        &mut self,
-        at: DirId,
-        name: &[u8],
-        entry: &Entry,
-        content: &mut Content<'_, R>,
-    ) -> Result<(), Problem> {
-        self.left_out.remove(at, name);
-        match &entry.kind {
-            Kind::Directory => self.put_directory(at, name, entry),
-            Kind::File => self.put_file(at, name, entry, content),
-            Kind::Symlink { target } => self.put_symlink(at, name, entry, target),
-            Kind::HardLink { target } => self.put_link(at, name, entry, target),
-            kind => match Device::of(kind)? {
-                Some(device) => self.put_device(at, name, entry, device),
-                None => Ok(()),
-            },
         }
     }
 

@@ -12,32 +12,11 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Error, Problem, Tried as _};
+use super::remembered::{NameIn, Waiting};
 use crate::layer::place::{LinkTarget, link_target};
 use crate::layer::whiteout::LINK_STORE;
 use crate::root::{DirId, Walk};
 use crate::tar::Entry;
-
-/// A name in a directory.
-type Name = (DirId, Vec<u8>);
-
-/// What is remembered of hard links.
-#[derive(Debug, Default)]
-pub(super) struct Links {
-    /// By the name they will have, of which the last entry counts.
-    waiting: HashMap<Name, Waiting>,
-    /// How many links had to wait so far.
-    arrived: usize,
-}
-
-/// A link whose target was not there when it came.
-#[derive(Debug)]
-struct Waiting {
-    /// Its place among the links that had to wait: the order in which they are tried,
-    /// here as in memory, so that the same one of several bad links is reported.
-    order: usize,
-    path: Vec<u8>,
-    target: Vec<u8>,
-}
 
 /// Whose files a link may name now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +33,7 @@ enum Outcome {
     /// It is there, or left out with the device that it names.
     Made,
     /// Its target is not there, nor will be before something has this name.
-    Missing(Name),
+    Missing(NameIn),
 }
 
 impl Engine<'_> {
@@ -84,7 +63,7 @@ impl Engine<'_> {
     pub(super) fn finish_links(&mut self) -> Result<(), Error> {
         let mut ready: Vec<_> = std::mem::take(&mut self.links.waiting).into_iter().collect();
         ready.sort_unstable_by_key(|(_, link)| Reverse(link.order));
-        let mut lacking: HashMap<Name, Vec<(Name, Waiting)>> = HashMap::new();
+        let mut lacking: HashMap<NameIn, Vec<(NameIn, Waiting)>> = HashMap::new();
         while let Some((own, link)) = ready.pop() {
             let (at, name) = &own;
             // Where a later entry took its place, there is nothing left to do.

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
+use super::lacking::{Lacking, set_owner};
 use super::options::Ownership;
 use super::summary::{NotKept, Reason};
 use super::xattrs::{self, Fate};
@@ -15,28 +16,6 @@ use crate::layer::acl;
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
 use crate::tar::Entry;
-use crate::time::Timestamp;
-
-/// What a new file lacks once it has its content.
-#[derive(Debug)]
-pub(super) struct Lacking {
-    owner: Option<(u32, u32)>,
-    mode: Option<u32>,
-    mtime: Timestamp,
-}
-
-impl Lacking {
-    /// Owner, mode, time: in the order that keeps them all.
-    pub(super) fn give(&self, target: Target<'_>) -> Result<(), Problem> {
-        if let Some((uid, gid)) = self.owner {
-            set_owner(target, uid, gid)?;
-        }
-        if let Some(mode) = self.mode {
-            attributes::set_mode(target, mode).tried("set its mode")?;
-        }
-        attributes::set_mtime(target, self.mtime, true).tried("set its time")
-    }
-}
 
 impl Engine<'_> {
     /// Counts an owner that is not kept. Root's is not lost: an ordinary user
@@ -191,13 +170,4 @@ impl Engine<'_> {
         }
         Ok(())
     }
-}
-
-/// Changes the owner, and says whose it should have been.
-pub(super) fn set_owner(target: Target<'_>, uid: u32, gid: u32) -> Result<(), Problem> {
-    attributes::set_owner(target, uid, gid).map_err(|errno| Problem::Owner {
-        uid,
-        gid,
-        source: errno.into(),
-    })
 }

@@ -30,25 +30,27 @@
 //! Everything goes through [`crate::root`]: nothing outside the root is reached,
 //! whatever the layer says and whoever moves directories about meanwhile.
 
-mod below;
 mod device;
 mod directory;
 mod engine;
+mod entry;
 mod error;
 mod file;
 mod finish;
 mod hide;
+mod lacking;
 mod link;
 mod lower;
+mod lowers;
 mod metadata;
 mod names;
 mod options;
 mod overlay;
 mod parents;
 mod pipeline;
+mod remembered;
 mod set_id;
 mod small;
-mod state;
 mod store;
 mod stream;
 mod summary;
@@ -63,9 +65,9 @@ use crate::compression::{Decoder, Format};
 use crate::root::Root;
 use crate::tar;
 
-pub use below::Lowers;
 pub(crate) use device::check_device;
 pub use error::{Error, Problem};
+pub use lowers::Lowers;
 pub use options::{Devices, Form, Options, Ownership, SetId};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
-use super::state::{Births, Directory};
+use super::remembered::{Births, Directory};
 use crate::root::attributes;
 use crate::root::{self, DirId, Removed};
 use crate::time::Timestamp;

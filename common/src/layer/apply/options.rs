@@ -1,6 +1,6 @@
 //! How a layer is applied.
 
-use super::below::Lowers;
+use super::lowers::Lowers;
 use crate::compression::MaxSize;
 use crate::layer::diff::XattrRules;
 use crate::mount::Namespace;

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::error::{Error, Problem};
-use super::metadata::Lacking;
+use super::lacking::Lacking;
 use crate::root::attributes::Target;
 
 /// The longest file that is passed on; the content of longer ones is written from

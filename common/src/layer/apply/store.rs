@@ -6,21 +6,13 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::BufRead;
-use std::os::fd::AsFd as _;
 
 use super::engine::Engine;
 use super::error::Problem;
+use super::remembered::LinkStore;
 use crate::layer::whiteout::LINK_STORE;
-use crate::root::{self, DirId, Root};
+use crate::root::DirId;
 use crate::tar::{Content, Entry};
-
-/// The directory that stands for the link store.
-#[derive(Debug)]
-pub(super) struct LinkStore<'a> {
-    root: &'a Root,
-    name: Vec<u8>,
-    pub(super) id: DirId,
-}
 
 impl Engine<'_> {
     /// Extracts a file for the links to it.
@@ -49,12 +41,5 @@ impl Engine<'_> {
             Some(store) => self.clear(DirId::ROOT, &store.name).map(drop),
             None => Ok(()),
         }
-    }
-}
-
-impl Drop for LinkStore<'_> {
-    /// A layer that was refused leaves no link store either.
-    fn drop(&mut self) {
-        let _ = root::remove(self.root.as_fd(), &self.name);
     }
 }

@@ -1,10 +1,11 @@
-//! What is remembered of the layer while it is applied: per directory, and which
-//! names it has made.
+//! What is remembered of the layer while it is applied: per directory, which names it
+//! has made, the hard links that wait, and where the link store is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::os::fd::AsFd as _;
 
-use crate::root::DirId;
+use crate::root::{self, DirId, Root};
 use crate::time::Timestamp;
 
 /// What is remembered of one directory.
@@ -67,5 +68,42 @@ impl Names {
 
     pub(super) fn contains(&self, at: DirId, name: &[u8]) -> bool {
         !self.keys.is_empty() && self.keys.contains(&self.key(at, name))
+    }
+}
+
+/// A name in a directory.
+pub(super) type NameIn = (DirId, Vec<u8>);
+
+/// What is remembered of hard links.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    /// By the name they will have, of which the last entry counts.
+    pub(super) waiting: HashMap<NameIn, Waiting>,
+    /// How many links had to wait so far.
+    pub(super) arrived: usize,
+}
+
+/// A link whose target was not there when it came.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Its place among the links that had to wait: the order in which they are tried,
+    /// here as in memory, so that the same one of several bad links is reported.
+    pub(super) order: usize,
+    pub(super) path: Vec<u8>,
+    pub(super) target: Vec<u8>,
+}
+
+/// The directory that stands for the link store.
+#[derive(Debug)]
+pub(super) struct LinkStore<'a> {
+    pub(super) root: &'a Root,
+    pub(super) name: Vec<u8>,
+    pub(super) id: DirId,
+}
+
+impl Drop for LinkStore<'_> {
+    /// A layer that was refused leaves no link store either.
+    fn drop(&mut self) {
+        let _ = root::remove(self.root.as_fd(), &self.name);
     }
 }

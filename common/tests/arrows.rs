@@ -23,7 +23,17 @@ const ORDER: &[&[&str]] = &[
     &["oci", "human", "progress"],
     &["digest", "message", "stream", "template", "time"],
     &["cache", "json", "name", "signal"],
-    &["cleanup", "descriptors", "directories", "errors", "privilege", "status", "sys", "terminal"],
+    &[
+        "cleanup",
+        "descriptors",
+        "directories",
+        "errors",
+        "parallel",
+        "privilege",
+        "status",
+        "sys",
+        "terminal",
+    ],
     // Of the unit tests.
     &["testing"],
 ];

@@ -5,8 +5,10 @@ complete -c img-inspect -l max-size -d 'Refuse a layer that grows to more than S
 complete -c img-inspect -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
-complete -c img-inspect -l raw -d 'Show the manifest\'s own bytes'
-complete -c img-inspect -l config -d 'Show the config\'s own bytes'
+complete -c img-inspect -l raw -d 'Show the bytes of what the name stands for: an index, a manifest, an artifact\'s'
+complete -c img-inspect -l manifest -d 'Show the bytes of the manifest of one image'
+complete -c img-inspect -l config -d 'Show the bytes of the config of one image'
+complete -c img-inspect -l digest -d 'Show the digest of what the name stands for, or with --platform of one image'
 complete -c img-inspect -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-inspect -s v -l verbose -d 'Say what is being done'
 complete -c img-inspect -s h -l help -d 'Print help'

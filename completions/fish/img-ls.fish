@@ -7,6 +7,7 @@ never\t'Not at all'"
 complete -c img-ls -l no-trunc -d 'Show whole digests'
 complete -c img-ls -l json -d 'Show all there is to know, one JSON object a line'
 complete -c img-ls -l check -d 'Verify every blob, manifest and name, and return 1 if anything is wrong'
+complete -c img-ls -l blobs -d 'List the digests of the blobs that the store has, or that these images need'
 complete -c img-ls -s v -l verbose -d 'Say what is being done'
 complete -c img-ls -s q -l quiet -d 'Show image IDs only, and no progress'
 complete -c img-ls -s h -l help -d 'Print help'

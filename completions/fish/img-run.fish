@@ -1,3 +1,6 @@
+complete -c img-run -l pull -d 'Pull a name from its registry: \'missing\' [default], \'always\' or \'never\'' -r -f -a "missing\t'If the store lacks it'
+always\t'Each time'
+never\t'Never'"
 complete -c img-run -s e -l env -d 'Set a variable, or pass on the caller\'s; repeatable' -r
 complete -c img-run -l env-file -d 'Read variables from FILE, one NAME[=VALUE] a line; repeatable' -r -F
 complete -c img-run -l entrypoint -d 'Run PROGRAM instead of the image\'s entrypoint (\'\' for none)' -r

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`binaries`] | which binaries are under test |
 //! | [`place`] | a store with images and one tool, for the tests beside a tool |
+//! | [`registry`] | a registry, Debian's |
 //! | [`sandbox`] | a folder and an environment of its own for each test |
 //! | [`run`] | a command, its outcome, and what is asserted of it |
 //! | [`requirement`] | privileges and peers, and skipping loudly without them |
@@ -23,6 +24,7 @@ pub mod completion;
 pub mod fixture;
 pub mod kill;
 pub mod place;
+pub mod registry;
 pub mod requirement;
 pub mod run;
 pub mod sandbox;

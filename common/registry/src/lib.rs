@@ -9,7 +9,7 @@
 //!
 //! One concern a file: what users type (`reference`), connections and what may be
 //! asked of whom (`http`, `tls`, `pace`), who we are (`credentials`, `challenge`,
-//! `token`), patience (`retry`), and the two directions (`pull`, `push`). Tools that read
+//! `token`), patience (`retry`), and what is done there (`pull`, `push`, `list`). Tools that read
 //! images need no more than a [`Client`], and those that run them a [`Puller`]. What is to
 //! be pushed, and in which order, is for `img-copy`.
 
@@ -18,6 +18,7 @@ mod client;
 mod credentials;
 mod error;
 mod http;
+mod list;
 mod pace;
 mod pull;
 mod puller;

@@ -88,6 +88,31 @@ impl RegistryReference {
         })
     }
 
+    /// The registry of `docker://HOST/`, whose slash asks for all that it has; `None` for any
+    /// other operand.
+    #[must_use]
+    pub fn catalog(operand: &OsStr) -> Option<Self> {
+        let text = std::str::from_utf8(operand.as_bytes().strip_prefix(TRANSPORT)?).ok()?;
+        let host = text.strip_suffix('/').filter(|host| !host.contains('/'))?;
+        let one = Self::parse_name(&format!("{host}/x")).ok()?;
+        (one.host == host).then(|| Self { path: String::new(), text: text.into(), ..one })
+    }
+
+    /// The name of `digest` in the repository.
+    #[must_use]
+    pub fn by_digest(&self, digest: &Digest) -> String {
+        format!("docker://{}/{}@{digest}", self.host, self.path)
+    }
+
+    /// The name of `tag` in the repository, or of the repository `tag` of a whole registry.
+    #[must_use]
+    pub fn beside(&self, tag: &str) -> String {
+        match self.path.as_str() {
+            "" => format!("docker://{}/{tag}", self.host),
+            path => format!("docker://{}/{path}:{tag}", self.host),
+        }
+    }
+
     /// The repository of an image of this name, if it is another one of the same registry.
     #[must_use]
     pub fn repository_of(&self, name: &str) -> Option<String> {
@@ -153,6 +178,20 @@ mod tests {
         let both = parse(&format!("docker://quay.io/a:1@{digest}"));
         assert_eq!(both.target, Target::Digest(digest));
         assert!(both.name.is_some());
+    }
+
+    #[test]
+    fn a_host_with_a_slash_is_its_catalog() {
+        let catalog = |text: &str| RegistryReference::catalog(OsStr::new(text));
+        let whole = catalog("docker://localhost:5000/").unwrap();
+        assert_eq!((whole.authority(), whole.path.as_str()), ("localhost:5000", ""));
+        assert_eq!(whole.beside("a/b"), "docker://localhost:5000/a/b");
+        assert_eq!(parse("docker://h.x/a:1").beside("2"), "docker://h.x/a:2");
+        for other in
+            ["docker://", "docker:///", "docker://a/", "docker://h.x/a/", "docker://h.x", "x"]
+        {
+            assert!(catalog(other).is_none(), "{other}");
+        }
     }
 
     #[test]

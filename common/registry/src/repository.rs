@@ -56,6 +56,8 @@ pub enum Access {
     Pull,
     /// Write.
     Push,
+    /// Take away.
+    Delete,
 }
 
 /// A repository that answers.
@@ -94,8 +96,12 @@ impl Repository {
         let actions = match access {
             Access::Pull => "pull",
             Access::Push => "pull,push",
+            Access::Delete => "pull,delete",
         };
-        let mut scopes = vec![format!("repository:{}:{actions}", reference.path)];
+        let mut scopes = match reference.path.as_str() {
+            "" => vec!["registry:catalog:*".to_owned()],
+            path => vec![format!("repository:{path}:{actions}")],
+        };
         scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
         let authority = reference.authority();
         let verify = options.tls_verify != Some(false);
@@ -143,7 +149,7 @@ impl Repository {
         })
     }
 
-    fn registry_url(&self, path: &str) -> Result<Uri, Error> {
+    pub(super) fn registry_url(&self, path: &str) -> Result<Uri, Error> {
         let text = format!("{}{path}", self.base);
         text.parse().map_err(|_| Error::protocol(&self.http.host, "not a host"))
     }

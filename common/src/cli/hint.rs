@@ -8,8 +8,9 @@ use clap::Command;
 
 use crate::compression::TooLarge;
 use crate::errors::causes;
-use crate::image::InvalidReference;
+use crate::image::{self, InvalidReference};
 use crate::status::Status;
+use crate::store::{self, Name};
 use crate::{mount, sandbox, tar};
 
 /// The long options of the tool.
@@ -56,7 +57,18 @@ fn of_kind(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<mount::Error>() {
         return error.hint().map(Into::into);
     }
+    if let Some(image::Error::Store(store::Error::NoImage { name, .. })) = error.downcast_ref() {
+        return pull(name);
+    }
     error.downcast_ref::<InvalidReference>()?.hint()
+}
+
+/// How to come by an image of this name.
+fn pull(name: &str) -> Option<String> {
+    let (bare, _) = name.split_once('@').unwrap_or((name, ""));
+    // One that may be pulled was asked for in vain.
+    let is_name = bare.parse::<Name>().is_ok() && !has("pull");
+    is_name.then(|| format!("pull it first: img-copy docker://{name} {bare}"))
 }
 
 /// The option that helps, where the tool has it.

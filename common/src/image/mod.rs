@@ -230,6 +230,12 @@ impl Image {
         std::iter::once(&self.manifest.config).chain(&self.manifest.layers)
     }
 
+    /// Whether it is read from elsewhere, so that its layers are not at hand.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.source, Source::Origin(_))
+    }
+
     /// The store it lies in, if it lies in one.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {

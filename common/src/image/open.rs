@@ -262,7 +262,13 @@ pub fn all(store: &Arc<Store>, image: &Descriptor) -> Result<Vec<Image>, Error> 
     // An index may name platforms that were never fetched.
     let there =
         |below: &&Descriptor| below.digest == image.digest || source.find(&below.digest).is_some();
-    images.iter().filter(there).map(|below| manifest(source.clone(), below, names())).collect()
+    let opened = images.iter().filter(there).map(|below| {
+        let opened = manifest(source.clone(), below, names());
+        // Something else among the images of an index.
+        let is_other = below.digest != image.digest;
+        (!(is_other && matches!(opened, Err(Error::NotAnImage { .. })))).then_some(opened)
+    });
+    opened.flatten().collect()
 }
 
 /// Every image of a layout, with all its names. What has a digest that cannot be checked is

@@ -47,13 +47,18 @@ impl Sizes {
     }
 
     /// The size of a layer's content in bytes, measured if it is not known yet; `None`
-    /// for a foreign layer that is not there.
+    /// for a foreign layer that is not there. Of a layer that is in a registry, it is the
+    /// size of the blob.
     ///
     /// # Errors
     /// A layer that is missing, damaged, or no tar archive.
     pub fn of(&self, image: &Image, layer: &Layer) -> Result<Option<u64>, Error> {
         if let Some(known) = self.get(&layer.diff_id) {
             return Ok(Some(known));
+        }
+        if image.is_remote() {
+            // It is not fetched to be measured.
+            return Ok(Some(layer.descriptor.len_bytes));
         }
         let blob = match image.layer(layer) {
             Err(Error::Store(store::Error::NoBlob(_)))

@@ -1,6 +1,6 @@
 //! What names reach, and what can go.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 
 use super::dir::{Dir, Links};
@@ -117,6 +117,19 @@ impl Store {
             blobs.remove(digest.hex()).map_err(path)?;
         }
         Ok(())
+    }
+
+    /// The blobs that are there of an image: its own, and all that it needs.
+    ///
+    /// # Errors
+    /// Documents that cannot be read; a directory that cannot be.
+    pub fn reached(&self, image: &Descriptor) -> Result<BTreeSet<Digest>, Error> {
+        let all = self.blobs()?;
+        let mut reach = Reach { store: self, left: all.clone(), read: HashSet::new() };
+        reach.keep(image.clone())?;
+        let mut there: BTreeSet<Digest> = all.into_keys().collect();
+        there.retain(|digest| !reach.left.contains_key(digest));
+        Ok(there)
     }
 
     /// Reads a manifest or index.

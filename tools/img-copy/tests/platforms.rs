@@ -11,10 +11,10 @@ use common::digest::Digest;
 use common::oci::{Descriptor, ImageConfig, Index, Platform, media_type};
 use common::store::{Pruning, Store};
 use layerutils_tests::place::{Place, layer_of};
+use layerutils_tests::registry::{Registry, Setup};
 use layerutils_tests::require;
 
 use support::place;
-use support::real::{Registry, Setup};
 
 /// The platform that the tests run on comes first.
 fn platforms() -> [Platform; 3] {

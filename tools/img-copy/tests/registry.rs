@@ -15,10 +15,10 @@ use common::json::base64;
 use common::oci::{Descriptor, Index, Manifest, Platform, media_type};
 use common::store::Store;
 use layerutils_tests::place::Place;
+use layerutils_tests::registry::{Registry, Setup};
 use layerutils_tests::require;
 
 use support::proxy::Proxy;
-use support::real::{Registry, Setup};
 use support::{place, put_noise};
 
 const WHEN: &str = "2001-01-01T00:00:00Z";

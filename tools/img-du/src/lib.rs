@@ -22,6 +22,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::image::Opener;
 use common::stream::{self, Output, Payload};
+use registry::Client;
 
 use cli::Cli;
 use report::Report;
@@ -47,7 +48,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if picture.is_some() && cli.images.len() > 1 {
         return Err(Failure::usage("a page or a picture is of one image"));
     }
-    let mut opener = Opener::new(&cli.location, cli.platform.clone());
+    let mut opener =
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
     let mut status = Status::DONE;
     let mut reports = Vec::new();
     for operand in &cli.images {

@@ -16,6 +16,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::image::{Opener, Reference, Sizes};
 use common::stream::{self, Output, Payload};
+use registry::Client;
 
 use self::cli::Cli;
 use self::table::Table;
@@ -44,7 +45,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let mut output = Output::standard(Payload::Text)?;
     let table = Table::new(&cli, output.is_terminal())?;
     let sizes = Sizes::new(cli.limit.max_size());
-    let mut opener = Opener::new(&cli.location, cli.platform.clone());
+    let mut opener =
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
     let mut status = Status::DONE;
     let mut shown = 0;
     for operand in operands {

@@ -137,8 +137,9 @@ fn a_bad_image_does_not_keep_the_others() {
     let said = String::from_utf8(output.stderr).unwrap();
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("img-history: nope: no such image in "), "{said}");
-    assert!(lines[1].starts_with("img-history: not an image name: 'Bad Name': "), "{said}");
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1], "img-history: hint: pull it first: img-copy docker://nope nope");
+    assert!(lines[2].starts_with("img-history: not an image name: 'Bad Name': "), "{said}");
+    assert_eq!(lines.len(), 3);
 }
 
 #[test]

@@ -12,17 +12,25 @@ use common::store::Location;
 #[derive(Debug, Parser)]
 #[command(name = "img-inspect", version, override_usage = "img-inspect [OPTION]... IMAGE...")]
 pub(crate) struct Cli {
-    /// Images: names, digests, oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
+    /// Images: names, digests, docker://HOST/NAME[:TAG|@DIGEST], oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) images: Vec<OsString>,
 
-    /// Show the manifest's own bytes
-    #[arg(long, conflicts_with_all = ["config", "format"])]
+    /// Show the bytes of what the name stands for: an index, a manifest, an artifact's
+    #[arg(long, conflicts_with_all = ["manifest", "config", "digest", "format"])]
     pub(crate) raw: bool,
 
-    /// Show the config's own bytes
-    #[arg(long, conflicts_with = "format")]
+    /// Show the bytes of the manifest of one image
+    #[arg(long, conflicts_with_all = ["config", "digest", "format"])]
+    pub(crate) manifest: bool,
+
+    /// Show the bytes of the config of one image
+    #[arg(long, conflicts_with_all = ["digest", "format"])]
     pub(crate) config: bool,
+
+    /// Show the digest of what the name stands for, or with --platform of one image
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) digest: bool,
 
     /// Show by a template with docker's fields
     #[arg(short, long, value_name = "FORMAT")]

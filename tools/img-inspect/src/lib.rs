@@ -12,6 +12,7 @@ use common::image::{Image, Opener, Reference, Sizes};
 use common::json;
 use common::stream::{self, Output, Payload};
 use common::template::Format;
+use registry::Client;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -38,15 +39,24 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if format.as_ref().is_some_and(Format::is_table) {
         return Err(Failure::usage("--format: an image is not a table"));
     }
-    let mut opener = Opener::new(&cli.location, cli.platform.clone());
+    let mut opener =
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
     let sizes = Sizes::new(cli.limit.max_size());
     let mut status = Status::DONE;
     let mut objects = Vec::new();
     let mut bytes = Vec::new();
     for operand in &cli.images {
-        let shown = open(&mut opener, operand).and_then(|(reference, image)| {
+        let shown = named(&cli, &mut opener, operand).and_then(|named| {
+            if let Some(named) = named {
+                bytes.extend_from_slice(&named);
+                return Ok(());
+            }
+            let (reference, image) = open(&mut opener, operand)?;
             match &format {
-                _ if cli.raw => bytes.extend_from_slice(&image.manifest_bytes),
+                _ if cli.digest => {
+                    bytes.extend_from_slice(format!("{}\n", image.descriptor.digest).as_bytes());
+                }
+                _ if cli.raw || cli.manifest => bytes.extend_from_slice(&image.manifest_bytes),
                 _ if cli.config => bytes.extend_from_slice(&image.config_bytes),
                 format => {
                     let object =
@@ -66,13 +76,32 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             status = Status::FAILED;
         }
     }
-    if format.is_none() && !cli.raw && !cli.config {
+    if format.is_none() && !cli.raw && !cli.config && !cli.manifest && !cli.digest {
         bytes = json::pretty(&objects)?.into_bytes();
         bytes.push(b'\n');
     }
     output.write_all(&bytes).map_err(stream::Error::StandardOutput)?;
     output.commit()?;
     Ok(status)
+}
+
+/// What is asked of all that a name names, and not of one image: the bytes or the digest of
+/// an index as of a manifest, which may be no image's. `None` if one image is to be shown.
+fn named(
+    cli: &cli::Cli,
+    opener: &mut Opener<'_>,
+    operand: &OsStr,
+) -> Result<Option<Vec<u8>>, Failure> {
+    if cli.platform.is_some() || !(cli.raw || cli.digest) {
+        return Ok(None);
+    }
+    let reference = Reference::parse(operand)?;
+    let found = opener.find(&reference).map_err(|error| error.about(&reference))?;
+    let bytes = match cli.digest {
+        true => format!("{}\n", found.descriptor.digest).into_bytes(),
+        false => found.document(&found.descriptor).map_err(|error| error.about(&reference))?,
+    };
+    Ok(Some(bytes))
 }
 
 fn open(opener: &mut Opener<'_>, operand: &OsStr) -> Result<(Reference, Image), Failure> {

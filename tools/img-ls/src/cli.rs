@@ -9,7 +9,8 @@ use common::store::Location;
 #[derive(Debug, Parser)]
 #[command(name = "img-ls", version, override_usage = "img-ls [OPTION]... [NAME]...")]
 pub(crate) struct Cli {
-    /// List images of these names only
+    /// List images of these names only; docker://HOST/NAME for the tags of a repository,
+    /// docker://HOST/ for the repositories of a registry
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 
@@ -28,6 +29,10 @@ pub(crate) struct Cli {
     /// Verify every blob, manifest and name, and return 1 if anything is wrong
     #[arg(long, conflicts_with_all = ["names", "format", "json"])]
     pub(crate) check: bool,
+
+    /// List the digests of the blobs that the store has, or that these images need
+    #[arg(long, conflicts_with_all = ["format", "json", "check", "quiet", "no_trunc"])]
+    pub(crate) blobs: bool,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -1,6 +1,8 @@
-//! `img-ls`: list the images of the store.
+//! `img-ls`: list the images of the store, its blobs, or what a registry has.
 
+mod blobs;
 mod cli;
+mod remote;
 mod rows;
 mod table;
 mod wanted;
@@ -40,6 +42,18 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let mut output = Output::standard(Payload::Text)?;
     let table = Table::new(&cli, output.is_terminal())?;
+    let (remote, names): (Vec<String>, Vec<String>) =
+        cli.names.iter().cloned().partition(|name| remote::is_remote(name));
+    if !remote.is_empty() {
+        if !names.is_empty() || cli.format.is_some() {
+            let text = "a registry's list is of names alone, and not mixed with the store's";
+            return Err(Failure::usage(text));
+        }
+        return list_remote(&cli, &remote, output);
+    }
+    if cli.blobs {
+        return blobs::list(&cli, output);
+    }
     let store = match cli.location.open() {
         // A store that is not there has no images, and nothing wrong with it.
         Err(Error::Missing(_)) if cli.names.is_empty() => None,
@@ -59,6 +73,24 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         false => table.of(&rows),
     };
     output.write_all(text.as_bytes()).map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    Ok(status)
+}
+
+/// Lists what registries have. One that does not answer does not keep the others.
+fn list_remote(cli: &Cli, operands: &[String], mut output: Output) -> Result<Status, Failure> {
+    let mut status = Status::DONE;
+    for operand in operands {
+        match remote::list(operand, cli.json, output.is_terminal()) {
+            Ok(text) => {
+                output.write_all(text.as_bytes()).map_err(stream::Error::StandardOutput)?;
+            }
+            Err(failure) => {
+                failure.report();
+                status = Status::FAILED;
+            }
+        }
+    }
     output.commit()?;
     Ok(status)
 }

@@ -10,7 +10,8 @@ use common::compression::MaxSize;
 use common::digest::{DiffId, Digest};
 use common::image::{Error, Image, Sizes};
 use common::json;
-use common::store::{Name, Store};
+use common::oci::{self, Descriptor, Manifest};
+use common::store::{self, Name, Store};
 use common::time::Timestamp;
 use serde_json::json;
 
@@ -27,7 +28,8 @@ pub(crate) struct Row {
 pub(crate) struct Facts {
     pub(crate) digest: Digest,
     pub(crate) config: Digest,
-    pub(crate) platform: String,
+    /// None for what is no image.
+    pub(crate) platform: Option<String>,
     pub(crate) created: Option<Timestamp>,
     /// What its files hold, all layers together, in bytes.
     pub(crate) size: u64,
@@ -68,8 +70,14 @@ pub(crate) fn of(store: &Arc<Store>, max_size: MaxSize) -> Result<(Vec<Row>, Sta
         }
         let images = match common::image::all(store, &image) {
             Ok(images) => images,
-            // Other tools keep other things in a layout.
-            Err(Error::NotAnImage { .. }) => Vec::new(),
+            // Charts, signatures and other things.
+            Err(Error::NotAnImage { .. }) => {
+                match artifact(store, &image) {
+                    Ok(artifact) => rows.push(row(&Rc::new(artifact))),
+                    Err(error) => failed(error.into()),
+                }
+                continue;
+            }
             Err(error) => {
                 failed(error);
                 continue;
@@ -101,11 +109,29 @@ fn facts(image: &Image, sizes: &Sizes) -> Result<Facts, Error> {
     Ok(Facts {
         digest: image.id().clone(),
         config: image.manifest.config.digest.clone(),
-        platform: image.config.platform().to_string(),
+        platform: Some(image.config.platform().to_string()),
         created: image.config.created_time(),
         size: layers.iter().map(|(_, size)| size).fold(0, |sum, size| sum.saturating_add(*size)),
         stored: image.blobs().fold(0, |sum, blob| sum.saturating_add(blob.len_bytes)),
         layers,
+    })
+}
+
+/// What there is to say of what is no image: its size is that of its blobs.
+fn artifact(store: &Store, descriptor: &Descriptor) -> Result<Facts, store::Error> {
+    let invalid = |source| store::Error::Document { name: descriptor.digest.to_string(), source };
+    let manifest: Manifest =
+        oci::from_json(&store.document(descriptor)?, "manifest").map_err(invalid)?;
+    let blobs = std::iter::once(&manifest.config).chain(&manifest.layers);
+    let stored = blobs.fold(0_u64, |sum, blob| sum.saturating_add(blob.len_bytes));
+    Ok(Facts {
+        digest: descriptor.digest.clone(),
+        config: manifest.config.digest,
+        platform: None,
+        created: None,
+        size: stored,
+        stored,
+        layers: Vec::new(),
     })
 }
 

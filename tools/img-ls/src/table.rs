@@ -77,7 +77,7 @@ impl Table {
             self.shown(tag),
             self.id(row),
             row.image.digest.to_string(),
-            self.shown(&row.image.platform),
+            self.shown(row.image.platform.as_deref().unwrap_or("-")),
             human::since(row.image.created, self.now),
             human::local_time(row.image.created),
             human::size(row.image.size),

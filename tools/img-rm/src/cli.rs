@@ -14,7 +14,7 @@ use common::store::Location;
     override_usage = "img-rm [OPTION]... [IMAGE]...\n       img-rm --upper DIR"
 )]
 pub(crate) struct Cli {
-    /// Names to take away, or digests of images with one name or none
+    /// Names to take away, digests of images with one name or none, or docker://HOST/NAME:TAG
     #[arg(value_name = "IMAGE", required_unless_present_any = ["prune", "upper"])]
     pub(crate) images: Vec<String>,
 

@@ -1,6 +1,7 @@
 //! `img-rm`: remove images from the store.
 
 mod cli;
+mod remote;
 mod upper;
 
 use std::io::Write as _;
@@ -33,19 +34,37 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if !cli.upper.is_empty() {
         return upper::remove(&cli.upper, cli.dry_run);
     }
-    let mut output = Output::standard(Payload::Text)?;
+    let output = Output::standard(Payload::Text)?;
     let pruning = if cli.dry_run { Pruning::Tell } else { Pruning::Remove };
-    let store = match cli.location.open() {
-        // There is nothing to prune in a store that is not there.
-        Err(Error::Missing(_)) if cli.images.is_empty() => return Ok(Status::DONE),
-        opened => opened?,
-    };
+    let (remote, images): (Vec<String>, Vec<String>) =
+        cli.images.iter().cloned().partition(|image| remote::is_remote(image));
     let mut status = Status::DONE;
     let mut removed = Vec::new();
+    for image in &remote {
+        match remote::remove(image, cli.dry_run) {
+            Ok(name) => removed.push(name),
+            Err(failure) => {
+                failure.report();
+                status = Status::FAILED;
+            }
+        }
+    }
+    if images.is_empty() && !cli.prune {
+        write(output, &removed, cli.null)?;
+        return Ok(status);
+    }
+    let store = match cli.location.open() {
+        // There is nothing to prune in a store that is not there.
+        Err(Error::Missing(_)) if images.is_empty() => {
+            write(output, &removed, cli.null)?;
+            return Ok(status);
+        }
+        opened => opened?,
+    };
     let mut names = Vec::new();
-    let results = match cli.images.is_empty() {
+    let results = match images.is_empty() {
         true => Vec::new(),
-        false => store.remove(&cli.images, pruning)?,
+        false => store.remove(&images, pruning)?,
     };
     for result in results {
         match result {
@@ -70,15 +89,20 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
                 status = Status::FAILED;
             }
         }
-    } else if !removed.is_empty() && message::is_watched() {
+    } else if !names.is_empty() && message::is_watched() {
         message::note("nothing is freed without --prune");
     }
-    let end = if cli.null { '\0' } else { '\n' };
+    write(output, &removed, cli.null)?;
+    Ok(status)
+}
+
+/// Writes what was removed.
+fn write(mut output: Output, removed: &[String], null: bool) -> Result<(), Failure> {
+    let end = if null { '\0' } else { '\n' };
     for line in removed {
         write!(output, "{line}{end}").map_err(stream::Error::StandardOutput)?;
     }
-    output.commit()?;
-    Ok(status)
+    Ok(output.commit()?)
 }
 
 /// An image that is not there may be one whose digest begins so.

@@ -10,6 +10,7 @@ use common::options::SizeLimit;
 use common::options::{CapabilityOptions, UserOptions};
 use common::sandbox;
 use common::store::Location;
+use registry::PullOption;
 
 use crate::limits;
 use crate::mount::{Tmpfs, Volume};
@@ -22,6 +23,9 @@ pub(crate) struct Cli {
     // One list, so that the image's name ends our own options.
     #[arg(value_name = "IMAGE [ARG]", required = true, trailing_var_arg = true)]
     words: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(crate) pull: PullOption,
 
     /// Set a variable, or pass on the caller's; repeatable
     #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]")]

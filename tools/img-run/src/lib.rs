@@ -10,13 +10,14 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use cli::{Cli, Isolation, SecurityOption};
 use common::cli::{Failure, Status};
 use common::document;
-use common::image::{self, Image, Reference};
+use common::image::{Image, Reference};
 use common::layer::apply;
 use common::message;
 use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{self, Command, Limits, Measure, Privileges, Root, Terminal, Writable};
 use common::unpacked::{self, Cache, Copy};
+use registry::{Options, Puller};
 
 /// The longest file of `--env-file`: more than a command can be started with.
 const MAX_ENV_FILE_LEN_BYTES: u64 = 4 << 20;
@@ -61,8 +62,8 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let reference = Reference::parse(cli.image())?;
-    let image = image::open(&reference, cli.platform.as_ref(), &cli.store)
-        .map_err(|error| error.about(&reference))?;
+    let puller = Puller::new(&cli.store, cli.pull.when()?, Options::default());
+    let image = puller.open(&reference, cli.platform.as_ref())?;
     let config = &image.config.config;
 
     let mut argv = process::argv(&cli, config)?.into_iter();

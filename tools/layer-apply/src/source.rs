@@ -41,7 +41,7 @@ impl Source {
     pub(crate) fn open_all(cli: &Cli, expected: Vec<Expected>) -> Result<Vec<Self>, Failure> {
         if let Some(reference) = &cli.image {
             let reference = Reference::parse(reference)?;
-            let image = image::open(&reference, cli.platform.as_ref(), &cli.store)
+            let image = registry::open(&reference, cli.platform.as_ref(), &cli.store)
                 .map_err(|error| error.about(&reference))?;
             return Ok(Self::of_image(image));
         }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::cli::{Failure, Status};
-use common::image::{Opener, Reference};
+use common::image::Reference;
 use common::inside::{self, Inside, Past, Reading, Selection, Trust};
 use common::name::show;
 use common::stream::{self, Output, Payload};
@@ -15,7 +15,7 @@ use crate::rows::{Row, Rows};
 /// Opens an image and reads the headers of its layers.
 pub(crate) fn open(cli: &Cli, image: &OsStr, xattrs: bool) -> Result<(Reference, Inside), Failure> {
     let reference = Reference::parse(image)?;
-    let opened = Opener::new(&cli.location, cli.platform.clone()).open(&reference);
+    let opened = registry::open(&reference, cli.platform.as_ref(), &cli.location);
     let opened = opened.map_err(|error| error.about(&reference))?;
     let reading = Reading {
         trust: Trust::of(&reference, cli.verify),

@@ -9,7 +9,7 @@ use common::cleanup;
 use common::cli::Failure;
 use common::compression::MaxSize;
 use common::human::count;
-use common::image::{self, Image, Reference};
+use common::image::{Image, Reference};
 use common::layer::apply::{Devices, NotKept, Options, SetId};
 use common::mount::{Driver, Durability, Namespace, Overlay, Upper};
 use common::name::show_path;
@@ -39,7 +39,7 @@ impl Stack {
     pub(crate) fn find(layers: Layers) -> Result<Self, Failure> {
         let image = layers.image.as_ref().map(|name| -> Result<Image, Failure> {
             let reference = Reference::parse(name)?;
-            Ok(image::open(&reference, layers.platform.as_ref(), &layers.store)
+            Ok(registry::open(&reference, layers.platform.as_ref(), &layers.store)
                 .map_err(|error| error.about(&reference))?)
         });
         let image = image.transpose()?;

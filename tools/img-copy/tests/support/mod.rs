@@ -5,7 +5,6 @@
 pub(crate) mod fake;
 pub(crate) mod proxy;
 pub(crate) mod pulled;
-pub(crate) mod real;
 
 use layerutils_tests::place::Place;
 

@@ -8,27 +8,34 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// What `htpasswd -B` makes of the password `secret`.
-pub(crate) const HTPASSWD: &str =
-    "me:$2b$04$g9xmoqIxuMChMuR/K6vFue.5wQrQVDe4m6srgmyyeufgbjvTtANau\n";
+pub const HTPASSWD: &str = "me:$2b$04$g9xmoqIxuMChMuR/K6vFue.5wQrQVDe4m6srgmyyeufgbjvTtANau\n";
 
 /// A running registry; it ends with the test.
-pub(crate) struct Registry {
+#[derive(Debug)]
+pub struct Registry {
     child: Child,
     folder: tempfile::TempDir,
     port: u16,
 }
 
 /// How the registry is set up.
-#[derive(Default, Clone, Copy)]
-pub(crate) struct Setup<'s> {
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Setup<'s> {
     /// Whether it wants the user `me` with the password `secret`.
-    pub(crate) password: bool,
+    pub password: bool,
+    /// Whether it takes away manifests.
+    pub deletes: bool,
     /// A folder with `cert.pem` and `key.pem`.
-    pub(crate) tls: Option<&'s Path>,
+    pub tls: Option<&'s Path>,
 }
 
 impl Registry {
-    pub(crate) fn start(setup: Setup<'_>) -> Self {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start(setup: Setup<'_>) -> Self {
         // Another process may take the port between the search and the registry.
         for _ in 0..10 {
             if let Some(registry) = Self::start_on(free_port(), setup) {
@@ -43,10 +50,11 @@ impl Registry {
         let path = |name: &str| folder.path().join(name).display().to_string();
         let mut config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: {}}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: {}}}}}\n\
              validation: {{manifests: {{urls: {{allow: ['^https://example\\.org/']}}}}}}\n\
              http:\n  addr: 127.0.0.1:{port}\n",
-            path("data")
+            path("data"),
+            setup.deletes
         );
         if let Some(folder) = setup.tls {
             let file = |name: &str| folder.join(name).display().to_string();
@@ -77,12 +85,21 @@ impl Registry {
         Some(registry)
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Where it keeps what it has.
+    #[must_use]
+    pub fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// `docker://` and the registry, to be followed by a name.
-    pub(crate) fn name(&self, name: &str) -> String {
+    #[must_use]
+    pub fn name(&self, name: &str) -> String {
         format!("docker://localhost:{}/{name}", self.port)
     }
 }

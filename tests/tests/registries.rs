@@ -1,0 +1,158 @@
+//! Every tool that reads images, on an image in a registry.
+
+#![allow(clippy::unwrap_used)]
+
+use layerutils_tests::registry::{Registry, Setup};
+use layerutils_tests::require;
+use layerutils_tests::run::Outcome;
+use layerutils_tests::sandbox::Sandbox;
+use serde_json::Value;
+
+/// A sandbox with an image `app`, which is in the registry as `me/app:1`, `:2` and `:other`.
+fn pushed(setup: Setup<'_>) -> (Sandbox, Registry) {
+    let (sandbox, registry) = (Sandbox::new(), Registry::start(setup));
+    let script = "mkdir tree && echo hi > tree/file && cp $(which busybox) tree/cat \
+                  && layer-diff tree | img-commit -t base scratch \
+                  && img-commit --config-only -c 'CMD [\"/cat\",\"/file\"]' -t app base";
+    sandbox.sh(script).succeeds();
+    for tag in ["1", "2"] {
+        let name = registry.name(&format!("me/app:{tag}"));
+        sandbox.run(&["img-copy", "--compress=none", "app", &name]).succeeds();
+    }
+    let other = registry.name("me/app:other");
+    sandbox.run(&["img-copy", "--compress=none", "base", &other]).succeeds();
+    (sandbox, registry)
+}
+
+fn silent(outcome: Outcome) -> String {
+    assert_eq!(String::from_utf8_lossy(&outcome.stderr), "");
+    outcome.text().to_owned()
+}
+
+#[test]
+fn every_tool_reads_an_image_in_a_registry() {
+    require!(Peer("docker-registry"), Peer("busybox"));
+    let (sandbox, registry) = pushed(Setup::default());
+    let name = registry.name("me/app:1");
+    let run = |words: &[&str]| silent(sandbox.run(words).succeeds());
+    let digest = run(&["img-inspect", "--digest", "app"]);
+    assert_eq!(run(&["img-inspect", "--digest", &name]), digest);
+    for bytes in ["--raw", "--manifest", "--config"] {
+        assert_eq!(run(&["img-inspect", bytes, &name]), run(&["img-inspect", bytes, "app"]));
+    }
+    let shown: Value = serde_json::from_str(&run(&["img-inspect", &name])).unwrap();
+    assert_eq!(shown[0]["Config"]["Cmd"][0], "/cat");
+    assert_eq!(shown[0]["RepoTags"][0], name.trim_start_matches("docker://"));
+    let history = run(&["img-history", "--no-trunc", "--format", "{{.CreatedBy}}", &name]);
+    assert_eq!(history, run(&["img-history", "--no-trunc", "--format", "{{.CreatedBy}}", "app"]));
+    assert_eq!(run(&["layer-ls", "--image", &name]), run(&["layer-ls", "--image", "app"]));
+    let total = |image: &str| {
+        let report: Value = serde_json::from_str(&run(&["img-du", "--json", image])).unwrap();
+        report["content_bytes"].clone()
+    };
+    assert_eq!(total(&name), total("app"));
+    run(&["layer-apply", "--image", &name, "applied"]);
+    assert_eq!(std::fs::read(sandbox.path("applied/file")).unwrap(), b"hi\n");
+    let committed = run(&["img-commit", "--config-only", "-c", "ENV A=1", "-t", "more", &name]);
+    assert_eq!(run(&["img-inspect", "--digest", "more"]), committed);
+    run(&["img-ls", "--check"]);
+
+    let missing = registry.name("me/nope:1");
+    for words in [
+        &["img-inspect", &missing][..],
+        &["img-history", &missing],
+        &["layer-apply", "--image", &missing, "nowhere"],
+        &["img-du", &missing],
+    ] {
+        let outcome = sandbox.run(words).outcome();
+        let said = outcome.diagnostics(words[0]);
+        assert_eq!(outcome.status, 2, "{said}");
+        assert!(said.contains(" is not there"), "{said}");
+    }
+    // Who does not pull says how to.
+    let said = sandbox.run(&["img-history", "x.example/nope"]).outcome().failed("img-history", 2);
+    let hint =
+        "img-history: hint: pull it first: img-copy docker://x.example/nope x.example/nope\n";
+    assert!(said.ends_with(hint), "{said}");
+}
+
+#[test]
+fn no_layer_is_fetched_where_config_and_manifest_are_enough() {
+    require!(Peer("docker-registry"), Peer("busybox"));
+    let (sandbox, registry) = pushed(Setup::default());
+    let name = registry.name("me/app:1");
+    // A layer that is not there any more is not missed.
+    let layers = registry.data().join("docker/registry/v2/repositories/me/app/_layers/sha256");
+    let config = silent(sandbox.run(&["img-inspect", "--manifest", "app"]).succeeds());
+    let config: Value = serde_json::from_str(&config).unwrap();
+    let layer = config["layers"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    std::fs::remove_dir_all(layers.join(layer)).unwrap();
+    for words in
+        [&["img-inspect", &name][..], &["img-history", &name], &["img-inspect", "--digest", &name]]
+    {
+        silent(sandbox.run(words).succeeds());
+    }
+    let said = sandbox.run(&["img-du", &name]).outcome().failed("img-du", 2);
+    assert!(said.contains(layer), "{said}");
+}
+
+#[test]
+fn tags_and_repositories_are_listed() {
+    require!(Peer("docker-registry"), Peer("busybox"));
+    let (sandbox, registry) = pushed(Setup::default());
+    let run = |words: &[&str]| silent(sandbox.run(words).succeeds());
+    assert_eq!(run(&["img-ls", &registry.name("me/app")]), "1\n2\nother\n");
+    assert_eq!(run(&["img-ls", &registry.name("")]), "me/app\n");
+    let json = run(&["img-ls", "--json", &registry.name("me/app")]);
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first["name"], registry.name("me/app:1"));
+    let two = sandbox.run(&["img-ls", &registry.name("me/nope"), &registry.name("me/app")]);
+    let outcome = two.outcome();
+    assert_eq!((outcome.status, outcome.text().lines().count()), (2, 3));
+    let said = sandbox.run(&["img-ls", &registry.name("me/app:1")]).outcome().failed("img-ls", 2);
+    assert!(said.contains("one image is no list"), "{said}");
+}
+
+#[test]
+fn a_tag_is_removed_or_it_is_said_what_else_would_be() {
+    require!(Peer("docker-registry"), Peer("busybox"));
+    let (sandbox, registry) = pushed(Setup { deletes: true, ..Setup::default() });
+    let digest = silent(sandbox.run(&["img-inspect", "--digest", "app"]).succeeds());
+    let tag = registry.name("me/app:1");
+    assert_eq!(silent(sandbox.run(&["img-rm", "-n", &tag]).succeeds()), format!("{tag}\n"));
+    // Debian's registry takes away manifests alone.
+    let said = sandbox.run(&["img-rm", &tag]).outcome().failed("img-rm", 2);
+    let exact = registry.name(&format!("me/app@{}", digest.trim()));
+    let hint = format!("img-rm: hint: img-rm {exact} removes the manifest, and with it 2\n");
+    assert!(said.ends_with(&hint), "{said}");
+    assert_eq!(silent(sandbox.run(&["img-rm", &exact]).succeeds()), format!("{exact}\n"));
+    let said = sandbox.run(&["img-history", &tag]).outcome().failed("img-history", 2);
+    assert!(said.contains(" is not there"), "{said}");
+    assert_eq!(silent(sandbox.run(&["img-ls", &registry.name("me/app")]).succeeds()), "other\n");
+}
+
+#[test]
+fn img_run_pulls_what_is_missing() {
+    require!(Peer("docker-registry"), Peer("busybox"), UserNamespace);
+    let (sandbox, registry) = pushed(Setup::default());
+    let short = registry.name("me/app:1").trim_start_matches("docker://").to_owned();
+    let run = |words: &[&str]| sandbox.run(words).outcome();
+    let never = run(&["img-run", "--pull=never", &short]).failed("img-run", 125);
+    assert!(never.contains(": no such image in "), "{never}");
+    let said = sandbox.run(&["img-run", &short]).env("LAYERUTILS_PULL", "never").outcome();
+    said.failed("img-run", 125);
+    let bad = sandbox.run(&["img-run", &short]).env("LAYERUTILS_PULL", "often").outcome();
+    assert!(bad.failed("img-run", 125).contains("LAYERUTILS_PULL: 'often'"));
+    let pulled = run(&["img-run", &short]);
+    let note = format!("img-run: pulling docker://{short}\n");
+    assert_eq!((pulled.text(), String::from_utf8_lossy(&pulled.stderr).as_ref()), ("hi\n", &*note));
+    // It is there now, under its name, whole.
+    assert_eq!(silent(run(&["img-run", "--pull=never", &short])), "hi\n");
+    silent(sandbox.run(&["img-ls", "--check"]).succeeds());
+    let again = run(&["img-run", "--pull=always", &short]);
+    assert_eq!(String::from_utf8_lossy(&again.stderr), note);
+    // Where it is, without a trace in the store.
+    let before = silent(run(&["img-ls", "--blobs"]));
+    assert_eq!(silent(run(&["img-run", &registry.name("me/app:2")])), "hi\n");
+    assert_eq!(silent(run(&["img-ls", "--blobs"])), before);
+}

@@ -1,0 +1,52 @@
+//! The tags of a repository, and the repositories of a registry.
+
+use std::ffi::OsStr;
+
+use common::cli::Failure;
+use common::json;
+use common::name::show;
+use registry::{Access, Options, RegistryReference, Repository};
+use serde_json::json;
+
+/// Whether an operand is in a registry.
+pub(crate) fn is_remote(operand: &str) -> bool {
+    operand.starts_with("docker://")
+}
+
+/// What a registry has of `docker://HOST/NAME`, its tags, or of `docker://HOST/`, its
+/// repositories: one a line, or one JSON object a line.
+pub(crate) fn list(operand: &str, as_json: bool, is_terminal: bool) -> Result<String, Failure> {
+    let reference = match RegistryReference::catalog(OsStr::new(operand)) {
+        Some(catalog) => catalog,
+        None => named(operand)?,
+    };
+    let found = Repository::connect(&reference, Access::Pull, &[], &Options::default())
+        .and_then(|repository| repository.list());
+    let mut names = found.map_err(|error| Failure::about(&reference, error))?;
+    // Registries keep no order, or change it.
+    names.sort();
+    let mut text = String::new();
+    for name in &names {
+        text += &match (as_json, is_terminal) {
+            (true, _) => json::line(&json!({"name": reference.beside(name)}))?,
+            (false, true) => show(name).to_string(),
+            (false, false) => name.clone(),
+        };
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// A repository, which has no tag.
+fn named(operand: &str) -> Result<RegistryReference, Failure> {
+    let Some(reference) = RegistryReference::parse(OsStr::new(operand)) else {
+        return Err(Failure::new(format!("{}: not in a registry", show(operand))));
+    };
+    let reference = reference?;
+    let last = operand.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) {
+        let hint = "leave the tag out to list the repository's tags; img-inspect shows an image";
+        return Err(Failure::new(format!("{reference}: one image is no list")).hint(hint));
+    }
+    Ok(reference)
+}

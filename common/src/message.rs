@@ -68,6 +68,19 @@ pub fn warning(text: impl std::fmt::Display) {
     line("warning: ", "33", &text.to_string());
 }
 
+/// Tells something to a program that reads standard error, unless `--quiet` was asked for: a
+/// line as it is, which must be JSON.
+pub fn record(json: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        let _ = std::io::stderr().lock().write_all(format!("{json}\n").as_bytes());
+    }
+}
+
+/// Whether `--quiet` was asked for.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// Shows a line of what failed, also with `--quiet`.
 pub fn detail(text: impl std::fmt::Display) {
     line("", "", &text.to_string());

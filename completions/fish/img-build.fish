@@ -6,14 +6,23 @@ complete -c img-build -l max-size -d 'Refuse a layer that grows to more than SIZ
 complete -c img-build -l target -d 'Build up to the stage of this name or number, not to the last one' -r
 complete -c img-build -l build-arg -d 'Set an ARG; without a value it is taken from the environment (repeatable)' -r
 complete -c img-build -l label -d 'Add a label to the image (repeatable)' -r
+complete -c img-build -l annotation -d 'Add an annotation to the image\'s manifest, or with \'index:\' before it to the index of several (repeatable)' -r
+complete -c img-build -l iidfile -d 'Write the image\'s digest to FILE' -r
+complete -c img-build -l metadata-file -d 'Write digests and names of the image to FILE, as JSON' -r
 complete -c img-build -l platform -d 'Build for this platform; for several, an index of an image for each (repeatable)' -r
-complete -c img-build -l network -d 'Network of the commands that RUN gives' -r -f -a "host\t'The host\'s'
+complete -c img-build -l network -d 'Network of the commands that RUN gives: \'host\' [default] or \'none\'' -r -f -a "host\t'The host\'s'
 none\t'Loopback and nothing else'"
+complete -c img-build -l add-host -d 'Add a name to the /etc/hosts of the commands that RUN gives (repeatable)' -r
 complete -c img-build -l users -d 'Have the users of images as: root\'s, subordinate ids, or the caller\'s one id' -r -f -a "auto\t'The first of root, map and single that is possible'
 map\t'The caller\'s subordinate ids'
 single\t'The caller\'s one id'
 root\t'The host\'s own, which takes root'"
-complete -c img-build -l secret -d 'Give the file SRC to the mounts of this secret (repeatable)' -r
+complete -c img-build -l secret -d 'Give a file or a variable to the mounts of this secret (repeatable)' -r
+complete -c img-build -l progress -d 'How to tell what is being done: \'auto\' [default], \'plain\', \'tty\', \'json\' or \'none\'' -r -f -a "auto\t'As on a terminal if standard error is one, else plain'
+plain\t'A line for each step, and for each line of output'
+tty\t'As on a terminal'
+json\t'A JSON object for each event'
+none\t'Nothing'"
 complete -c img-build -l print -d 'Print what would be built instead, and build nothing' -r -f -a "plan\t'The steps that the target needs, and what each reads'"
 complete -c img-build -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -139,6 +140,13 @@ impl Command {
     #[must_use]
     pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
         self.settings.hostname = hostname.into();
+        self
+    }
+
+    /// Adds a name with its address to /etc/hosts.
+    #[must_use]
+    pub fn host(mut self, name: impl Into<String>, address: IpAddr) -> Self {
+        self.settings.hosts.push((name.into(), address));
         self
     }
 

@@ -61,6 +61,9 @@ fn hosts(plan: &Plan) -> Vec<u8> {
     if hosts.last() != Some(&b'\n') {
         hosts.push(b'\n');
     }
+    for (name, address) in &plan.settings.hosts {
+        hosts.extend_from_slice(format!("{address}\t{name}\n").as_bytes());
+    }
     hosts.extend_from_slice(format!("127.0.0.1\t{}\n", plan.settings.hostname).as_bytes());
     hosts
 }

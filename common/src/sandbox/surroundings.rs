@@ -1,6 +1,7 @@
 //! The words in which a [`Command`](super::Command) is described: its root, its
 //! mounts, and how it is kept apart.
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -17,6 +18,8 @@ use crate::status::Status;
 pub(super) struct Settings {
     pub(super) user: Option<String>,
     pub(super) hostname: String,
+    /// Names and addresses beside the host's own.
+    pub(super) hosts: Vec<(String, IpAddr)>,
     pub(super) network: Network,
     pub(super) isolation: Isolation,
     pub(super) writable: Writable,
@@ -48,6 +51,7 @@ impl Default for Settings {
         Self {
             user: None,
             hostname: "layerutils".into(),
+            hosts: Vec::new(),
             network: Network::Host,
             isolation: Isolation::Full,
             writable: Writable::AsMounted,

@@ -1,6 +1,7 @@
 //! The arguments of `img-build`. No I/O here.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
@@ -52,19 +53,37 @@ pub(crate) struct Cli {
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
 
+    /// Add an annotation to the image's manifest, or with 'index:' before it to the index
+    /// of several (repeatable)
+    #[arg(long = "annotation", value_name = "[index:]NAME=VALUE")]
+    pub(crate) annotations: Vec<String>,
+
+    /// Write the image's digest to FILE
+    #[arg(long = "iidfile", value_name = "FILE")]
+    pub(crate) digest_file: Option<OsString>,
+
+    /// Write digests and names of the image to FILE, as JSON
+    #[arg(long = "metadata-file", value_name = "FILE")]
+    pub(crate) metadata_file: Option<OsString>,
+
     /// Build for this platform; for several, an index of an image for each (repeatable)
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT],...", value_delimiter = ',')]
     pub(crate) platforms: Vec<Platform>,
 
-    /// Network of the commands that RUN gives
-    #[arg(long, value_name = "NETWORK", default_value = "host")]
+    /// Network of the commands that RUN gives: 'host' [default] or 'none'
+    #[arg(long, value_name = "NETWORK", hide_possible_values = true, hide_default_value = true)]
+    #[arg(default_value = "default")]
     pub(crate) network: Network,
+
+    /// Add a name to the /etc/hosts of the commands that RUN gives (repeatable)
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS", value_parser = host)]
+    pub(crate) hosts: Vec<(String, IpAddr)>,
 
     #[command(flatten)]
     pub(crate) users: UserOptions,
 
-    /// Give the file SRC to the mounts of this secret (repeatable)
-    #[arg(long = "secret", value_name = "id=ID,src=FILE")]
+    /// Give a file or a variable to the mounts of this secret (repeatable)
+    #[arg(long = "secret", value_name = "id=ID[,src=FILE|,env=NAME]")]
     pub(crate) secrets: Vec<String>,
 
     /// Execute every step, even if its result is in the cache
@@ -78,6 +97,10 @@ pub(crate) struct Cli {
     /// Say of each step whether it came from the cache, and why not
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) explain: bool,
+
+    /// How to tell what is being done: 'auto' [default], 'plain', 'tty', 'json' or 'none'
+    #[arg(long, value_name = "HOW", hide_possible_values = true)]
+    pub(crate) progress: Option<Progress>,
 
     /// Print what would be built instead, and build nothing
     #[arg(long, value_name = "WHAT")]
@@ -94,10 +117,46 @@ pub(crate) enum Print {
     Plan,
 }
 
+/// The form in which a build tells what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// As on a terminal if standard error is one, else plain
+    Auto,
+    /// A line for each step, and for each line of output
+    Plain,
+    /// As on a terminal
+    Tty,
+    /// A JSON object for each event
+    #[value(alias = "rawjson")]
+    Json,
+    /// Nothing
+    #[value(alias = "quiet")]
+    None,
+}
+
+/// `NAME:ADDRESS`, or with an equals sign; an IPv6 address may be in brackets.
+fn host(text: &str) -> Result<(String, IpAddr), String> {
+    let (name, address) = match text.split_once('=') {
+        Some(pair) => pair,
+        None => text.split_once(':').ok_or("it must be NAME:ADDRESS")?,
+    };
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = bare.unwrap_or(address).parse().map_err(|_| match address {
+        "host-gateway" => "commands are on the host's own network: use 127.0.0.1".to_owned(),
+        _ => format!("'{address}' is not an address"),
+    })?;
+    let fits = |char: char| char.is_ascii_alphanumeric() || "-._".contains(char);
+    match !name.is_empty() && name.chars().all(fits) {
+        true => Ok((name.to_owned(), address)),
+        false => Err(format!("'{name}' is not a host name")),
+    }
+}
+
 /// Which network a command sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Network {
     /// The host's
+    #[value(alias = "default")]
     Host,
     /// Loopback and nothing else
     None,

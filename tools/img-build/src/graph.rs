@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use common::containerfile::{Heredoc, Mount, MountKind, Transfer};
@@ -32,6 +33,8 @@ pub(crate) struct Graph {
     pub(crate) base: Option<(String, Digest)>,
     /// Variables of every RUN that no result depends on.
     pub(crate) proxies: Vec<(String, String)>,
+    /// Names in every RUN's /etc/hosts; no result depends on the addresses.
+    pub(crate) hosts: Vec<(String, IpAddr)>,
     /// The number of steps, FROM lines among them.
     pub(crate) steps: usize,
     /// Names that `--build-arg` sets and no ARG asks for.

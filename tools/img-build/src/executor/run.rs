@@ -44,6 +44,11 @@ impl Run<'_> {
             "mounts": mounts.facts(),
             "epoch": self.executor.clock.epoch.map(|epoch| epoch.seconds),
         }));
+        let hosts: Vec<_> = self.graph.hosts.iter().map(|(name, _)| name.as_str()).collect();
+        let record = match hosts.is_empty() {
+            true => record,
+            false => record.with("hosts", hosts),
+        };
         let record = match &work.hostname {
             Some(hostname) => record.with("hostname", hostname.as_str()),
             None => record,
@@ -88,6 +93,9 @@ impl Run<'_> {
             .stdin(Stream::Null)
             .stdout(Stream::Fd(output.try_clone().map_err(Error::file("output"))?))
             .stderr(Stream::Fd(output));
+        for (name, address) in &self.graph.hosts {
+            command = command.host(name, *address);
+        }
         for (name, value) in &self.graph.proxies {
             command = command.env(name, value);
         }

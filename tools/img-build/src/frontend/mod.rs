@@ -10,6 +10,7 @@ mod settings;
 mod stages;
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use common::containerfile::{Containerfile, Expander};
 use common::image::Image;
@@ -36,6 +37,8 @@ pub(crate) struct Request<'a> {
     pub(crate) arguments: &'a [String],
     pub(crate) target: Option<&'a str>,
     pub(crate) network: Network,
+    /// `--add-host`.
+    pub(crate) hosts: &'a [(String, IpAddr)],
 }
 
 /// Opens an image by its name in the Containerfile.
@@ -96,6 +99,7 @@ pub(crate) fn graph(
         config,
         base,
         proxies: scope.proxies(),
+        hosts: request.hosts.to_vec(),
         steps,
         unused_arguments: scope.unused().into_iter().map(str::to_owned).collect(),
     })

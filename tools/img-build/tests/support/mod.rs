@@ -44,6 +44,7 @@ impl Bench {
             ("TMPDIR", at("tmp")),
             ("XDG_CACHE_HOME", at("cache")),
             ("LAYERUTILS_STORE", at("store")),
+            ("BUILDKIT_PROGRESS", "none".into()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into();
         let bench = Self { dir, prefix: Vec::new(), env };

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde::de::Error as _;
 
@@ -35,6 +36,15 @@ pub struct Entries {
     /// Entries that are to be written after them.
     added: Vec<String>,
     is_changed: bool,
+    /// Made for an index of which more than one thing is asked, and which never changes.
+    lookup: OnceLock<Lookup>,
+}
+
+/// Where entries are among those that are kept, in the index's order.
+#[derive(Debug, Default)]
+struct Lookup {
+    by_name: HashMap<Box<str>, usize>,
+    by_digest: HashMap<Box<str>, Vec<usize>>,
 }
 
 /// An entry of the index: an image, and perhaps its name.
@@ -81,7 +91,14 @@ impl Entries {
             .map_err(|error| invalid(serde_json::Error::custom(error.utf8_error())))?;
         let (probe, array, kept) = walk::document(&text).map_err(invalid)?;
         probe.layout_kind()?;
-        Ok(Self { array, kept, added: Vec::new(), is_changed: false, text })
+        Ok(Self {
+            array,
+            kept,
+            added: Vec::new(),
+            is_changed: false,
+            text,
+            lookup: OnceLock::new(),
+        })
     }
 
     /// The entries that are in the index, in its order.
@@ -98,7 +115,36 @@ impl Entries {
     /// The first entry with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Entry<'_>> {
-        self.iter().find(|entry| entry.name == Some(name))
+        match self.lookup.get() {
+            Some(lookup) => self.get(*lookup.by_name.get(name)?),
+            None => self.iter().find(|entry| entry.name == Some(name)),
+        }
+    }
+
+    /// The entries with this digest.
+    #[must_use]
+    pub fn with_digest(&self, digest: &str) -> Vec<Entry<'_>> {
+        match self.lookup.get() {
+            Some(lookup) => {
+                let places = lookup.by_digest.get(digest).into_iter().flatten();
+                places.filter_map(|&at| self.get(at)).collect()
+            }
+            None => self.iter().filter(|entry| entry.digest == digest).collect(),
+        }
+    }
+
+    /// Prepares for many questions: each is then answered without a look at all entries.
+    pub(super) fn expect_questions(&self) {
+        self.lookup.get_or_init(|| {
+            let mut lookup = Lookup::default();
+            for (at, entry) in self.iter().enumerate() {
+                if let Some(name) = entry.name {
+                    lookup.by_name.entry(name.into()).or_insert(at);
+                }
+                lookup.by_digest.entry(entry.digest.into()).or_default().push(at);
+            }
+            lookup
+        });
     }
 
     /// Whether anything was removed or added.

@@ -10,6 +10,7 @@ use nix::fcntl::Flock;
 
 use super::blob::{BlobReader, BlobWriter};
 use super::dir::{Dir, Links};
+use super::snapshot::Snapshot;
 use super::{Error, Pruning, lock, write};
 use crate::digest::{Algorithm, Digest};
 use crate::document;
@@ -27,6 +28,7 @@ pub struct Store {
     sha512: OnceLock<Dir>,
     /// The shared lock on blobs, from the first one that was added.
     adding: OnceLock<Flock<File>>,
+    pub(super) snapshot: Snapshot,
     /// Whether room is kept for a smaller index, so that names can go from a full disk.
     pub(super) keeps_reserve: bool,
 }
@@ -96,6 +98,7 @@ impl Store {
             sha256: OnceLock::new(),
             sha512: OnceLock::new(),
             adding: OnceLock::new(),
+            snapshot: Snapshot::default(),
             keeps_reserve: false,
         }
     }

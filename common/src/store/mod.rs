@@ -29,6 +29,7 @@ mod name;
 mod names;
 mod reach;
 mod removal;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -78,7 +78,8 @@ impl Store {
     /// # Errors
     /// No such image.
     pub fn resolve_exactly(&self, text: &str) -> Result<Descriptor, Error> {
-        self.exactly(&self.entries()?, text)?.ok_or_else(|| self.no_image(text))
+        let entries = self.entries()?;
+        self.exactly(&entries, text)?.ok_or_else(|| self.no_image(text))
     }
 
     /// The image of this name or whole digest.
@@ -108,7 +109,7 @@ impl Store {
     /// or of what an entry has below it.
     fn of_digest(&self, entries: &Entries, digest: &Digest) -> Result<Option<Descriptor>, Error> {
         let wanted = digest.to_string();
-        if let Some(entry) = entries.iter().find(|entry| entry.digest == wanted) {
+        if let Some(entry) = entries.with_digest(&wanted).first() {
             return entry.descriptor().map(Some);
         }
         if entries.iter().any(|entry| entry.index == Some(wanted.as_str())) {

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
+use super::dir::Links;
 use super::names::completed;
 use super::write::Change;
 use super::{Entries, Entry, Error, Name, Pruning, Store};
@@ -46,7 +47,7 @@ impl Store {
         };
         match pruning {
             Pruning::Remove => self.update(Change::Remove, remove),
-            Pruning::Tell => remove(&mut self.entries()?),
+            Pruning::Tell => remove(&mut self.read_entries(Links::Follow)?),
         }
     }
 }

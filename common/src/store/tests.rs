@@ -173,6 +173,25 @@ fn names_of_other_tools_are_found_as_they_stand() {
 }
 
 #[test]
+fn what_another_process_names_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let (one, other) = (image(&store, "one"), image(&store, "other"));
+    store.tag(&[name("a")], &one).unwrap();
+    let reader = Store::open(folder.path()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(reader.resolve("a").unwrap().digest, one.digest);
+        assert_eq!(reader.entries().unwrap().with_digest(&one.digest.to_string()).len(), 1);
+    }
+    store.tag(&[name("a")], &other).unwrap();
+    for _ in 0..3 {
+        assert_eq!(reader.resolve("a").unwrap().digest, other.digest);
+        assert_eq!(reader.entries().unwrap().with_digest(&one.digest.to_string()).len(), 1);
+    }
+    assert!(reader.resolve("b").is_err());
+}
+
+#[test]
 fn nothing_is_lost_when_many_tag_at_once() {
     let folder = tempfile::tempdir().unwrap();
     Store::create(folder.path()).unwrap();

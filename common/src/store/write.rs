@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -40,8 +41,8 @@ impl Store {
     ///
     /// # Errors
     /// An index that is missing or no index.
-    pub fn entries(&self) -> Result<Entries, Error> {
-        self.read_entries(Links::Follow)
+    pub fn entries(&self) -> Result<Arc<Entries>, Error> {
+        self.snapshot.entries(&self.dir)
     }
 
     /// The images of the index, with or without names; not those whose content cannot be

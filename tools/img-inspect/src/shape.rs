@@ -58,7 +58,7 @@ fn names(image: &Image) -> Result<Vec<String>, Error> {
     if let Some(store) = image.store() {
         let entries = store.entries()?;
         let digest = image.descriptor.digest.to_string();
-        let same = entries.iter().filter(|one| one.digest == digest);
+        let same = entries.with_digest(&digest).into_iter();
         names.extend(same.filter_map(|one| one.name).map(str::to_owned));
     }
     names.sort();

@@ -2,6 +2,7 @@ complete -c img-build -s f -l file -d 'Read instructions from FILE; default: Con
 complete -c img-build -s t -l tag -d 'Name the image (repeatable)' -r
 complete -c img-build -s o -l output -d 'Write the image to DEST: -, oci:DIR, oci-archive:FILE or docker-archive:FILE' -r
 complete -c img-build -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c img-build -l build-context -d 'Have FROM and --from find a directory or an image under this name (repeatable)' -r
 complete -c img-build -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-build -l target -d 'Build up to the stage of this name or number, not to the last one' -r
 complete -c img-build -l build-arg -d 'Set an ARG; without a value it is taken from the environment (repeatable)' -r
@@ -27,6 +28,9 @@ complete -c img-build -l print -d 'Print what would be built instead, and build 
 complete -c img-build -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c img-build -l pull -d 'Pull a name from its registry: \'missing\' [default], \'always\' or \'never\'' -r -f -a "missing\t'If the store lacks it'
+always\t'Each time'
+never\t'Never'"
 complete -c img-build -l map-users -d 'As --users map'
 complete -c img-build -l no-cache -d 'Execute every step, even if its result is in the cache'
 complete -c img-build -l rehash -d 'Read all files of the context, also those that seem to be as they were'

@@ -10,6 +10,7 @@ use common::oci::Platform;
 use common::options::SizeLimit;
 use common::options::UserOptions;
 use common::store::{Location, Name};
+use registry::PullOption;
 
 /// Build an image from a Containerfile
 #[derive(Debug, Parser)]
@@ -37,6 +38,13 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) store: Location,
+
+    #[command(flatten)]
+    pub(crate) pull: PullOption,
+
+    /// Have FROM and --from find a directory or an image under this name (repeatable)
+    #[arg(long = "build-context", value_name = "NAME=DIR|IMAGE", value_parser = named)]
+    pub(crate) contexts: Vec<(String, Named)>,
 
     #[command(flatten)]
     pub(crate) limit: SizeLimit,
@@ -150,6 +158,38 @@ fn host(text: &str) -> Result<(String, IpAddr), String> {
         true => Ok((name.to_owned(), address)),
         false => Err(format!("'{name}' is not a host name")),
     }
+}
+
+/// What `--build-context` gives a name to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    Directory(PathBuf),
+    /// By its reference.
+    Image(String),
+}
+
+/// `NAME=DIR|IMAGE`, with docker's `docker-image://` and `oci-layout://`.
+fn named(text: &str) -> Result<(String, Named), String> {
+    let (name, place) = text.split_once('=').ok_or("it must be NAME=DIR or NAME=IMAGE")?;
+    if name.is_empty() || place.is_empty() {
+        return Err("it must be NAME=DIR or NAME=IMAGE".into());
+    }
+    let is_path = place.starts_with(['/', '.']) || place.starts_with("local:");
+    let named = if let Some(image) = place.strip_prefix("docker-image://") {
+        Named::Image(image.into())
+    } else if let Some(layout) = place.strip_prefix("oci-layout://") {
+        Named::Image(format!("oci:{layout}"))
+    } else if ["http://", "https://", "git://", "git@", "input:"]
+        .iter()
+        .any(|s| place.starts_with(s))
+    {
+        return Err(format!("'{place}': only directories and images are supported"));
+    } else if is_path || std::path::Path::new(place).is_dir() {
+        Named::Directory(place.strip_prefix("local:").unwrap_or(place).into())
+    } else {
+        Named::Image(place.into())
+    };
+    Ok((name.to_owned(), named))
 }
 
 /// Which network a command sees.

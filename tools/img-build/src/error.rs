@@ -73,6 +73,9 @@ pub(crate) enum Error {
     Apply(#[from] common::layer::apply::Error),
     #[error(transparent)]
     Diff(#[from] common::layer::diff::Error),
+    /// An image that cannot be pulled.
+    #[error("{text}")]
+    Pull { text: String, hint: Option<String> },
     #[error(transparent)]
     Suggested(Suggestion),
     /// Said in full.
@@ -121,6 +124,7 @@ impl Error {
             Self::Trigger(source) => source.hint(),
             Self::Syntax { source, .. } => source.problem.hint().map(Cow::Owned),
             Self::Word(problem) => problem.hint().map(Cow::Owned),
+            Self::Pull { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             Self::Suggested(Suggestion { nearest, .. }) => {
                 Some(format!("did you mean the stage '{nearest}'?").into())
             }

@@ -68,6 +68,8 @@ pub(crate) struct Stage {
 pub(crate) enum Source {
     Scratch,
     Context,
+    /// A directory of `--build-context`, by its place among them.
+    Directory(usize),
     /// A stage, by its place in [`Graph::stages`].
     Stage(usize),
     /// An image, by its place in [`Graph::images`].
@@ -215,6 +217,7 @@ impl Graph {
         match source {
             Source::Scratch => "scratch".into(),
             Source::Context => "the context".into(),
+            Source::Directory(place) => format!("directory {place} of --build-context"),
             Source::Stage(stage) => {
                 format!("stage {}", self.stages.get(stage).map_or(stage, |stage| stage.index))
             }

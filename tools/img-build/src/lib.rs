@@ -1,5 +1,6 @@
 //! `img-build`: build an image from a Containerfile.
 
+mod bases;
 mod cache;
 mod cli;
 mod context;
@@ -19,20 +20,22 @@ mod tree;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::Write as _;
+use std::path::Path;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::containerfile::Containerfile;
-use common::image::{self, Destination, Image, Reference};
+use common::image::Destination;
 use common::message;
 use common::oci::{Descriptor, Platform};
 use common::stream::{self, Output, Payload};
 use common::time;
 
+use bases::Bases;
 use cache::Cache;
-use cli::{Cli, Print};
+use cli::{Cli, Named, Print};
+use context::{Context, Hashed};
 use error::Error;
 use executor::mounts::{Secret, SecretOrigin};
 use executor::{Clock, Executor};
@@ -47,7 +50,11 @@ use result::Annotation;
 #[must_use]
 pub fn command() -> clap::Command {
     // As docker's: what everybody types in a script.
-    Cli::command().mut_arg("quiet", |quiet| quiet.short('q'))
+    let command = Cli::command().mut_arg("quiet", |quiet| quiet.short('q'));
+    // docker's has no value, and means always.
+    command.mut_arg("when", |pull| {
+        pull.num_args(0..=1).require_equals(true).default_missing_value("always")
+    })
 }
 
 /// The arguments, for parsing: with those that are refused.
@@ -121,12 +128,27 @@ fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Grap
         target: cli.target.as_deref(),
         network: cli.network,
         hosts: &cli.hosts,
+        contexts: &cli.contexts,
     };
-    let open = |name: &str, platform: &Platform| -> Result<Image, Error> {
-        let reference = Reference::parse(OsStr::new(name))?;
-        Ok(image::open(&reference, Some(platform), &cli.store)?)
-    };
+    let bases = Bases::new(&cli.store, cli.pull.when()?);
+    let open = |name: &str, platform: &Platform| bases.open(name, platform);
     platforms.iter().map(|platform| frontend::graph(&request, platform, &open)).collect()
+}
+
+/// The directories of `--build-context`, in their order.
+fn directories(cli: &Cli) -> impl Iterator<Item = (&str, &Path)> {
+    cli.contexts.iter().filter_map(|(name, named)| match named {
+        Named::Directory(dir) => Some((name.as_str(), dir.as_path())),
+        Named::Image(_) => None,
+    })
+}
+
+fn directory(cli: &Cli, place: &Place, dir: &Path) -> Context {
+    let hashed = match cli.rehash {
+        true => Hashed::forgotten(place.cache.as_deref(), dir),
+        false => Hashed::load(place.cache.as_deref(), dir),
+    };
+    Context::new(context::Source::Directory(dir.to_owned(), hashed), None)
 }
 
 /// The time of the build, which `--build-arg` may set as the environment does.
@@ -165,6 +187,7 @@ fn build(
     let clock = clock(&cli.build_args)?;
     let of_several = graphs.len() > 1;
     let unused = graphs.last().map(|graph| graph.unused_arguments.clone()).unwrap_or_default();
+    let directories: Vec<_> = directories(cli).map(|(_, dir)| directory(cli, place, dir)).collect();
     let mut images = Vec::new();
     for graph in graphs {
         let reporter = Reporter::new(&graph, of_several, cli.explain, form);
@@ -172,6 +195,7 @@ fn build(
             place,
             cache: &cache,
             context: &inputs.context,
+            directories: &directories,
             secrets,
             reporter: &reporter,
             clock,
@@ -188,6 +212,7 @@ fn build(
         )?);
     }
     inputs.context.save();
+    directories.iter().for_each(Context::save);
     for name in unused {
         message::warning(format!("--build-arg {name}: no ARG asks for it"));
     }

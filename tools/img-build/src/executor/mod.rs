@@ -35,6 +35,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) place: &'a Place,
     pub(crate) cache: &'a Cache,
     pub(crate) context: &'a Context,
+    /// The directories of `--build-context`.
+    pub(crate) directories: &'a [Context],
     /// The secrets that RUN may mount, by their names.
     pub(crate) secrets: &'a BTreeMap<String, Secret>,
     pub(crate) reporter: &'a Reporter,
@@ -138,7 +140,7 @@ impl Run<'_> {
     /// What a stage begins with.
     fn base(&self, base: Source) -> Result<Progress, Error> {
         match base {
-            Source::Scratch | Source::Context => Ok(Progress::default()),
+            Source::Scratch | Source::Context | Source::Directory(_) => Ok(Progress::default()),
             Source::Stage(stage) => self.schedule.take(stage),
             Source::Image(image) => Ok(self.image(image)?.as_ref().cloned().unwrap_or_default()),
         }
@@ -163,6 +165,10 @@ impl Run<'_> {
         match source {
             Source::Scratch => Ok(Arc::new(Tree::new())),
             Source::Context => self.executor.context.tree(),
+            Source::Directory(place) => {
+                let missing = || Error::Other(format!("there is no directory {place}"));
+                self.executor.directories.get(place).ok_or_else(missing)?.tree()
+            }
             Source::Stage(stage) => {
                 let stage: Done = self.schedule.done(stage)?;
                 lock(&stage).tree(reading)

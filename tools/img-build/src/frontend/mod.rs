@@ -16,7 +16,7 @@ use common::containerfile::{Containerfile, Expander};
 use common::image::Image;
 use common::oci::Platform;
 
-use crate::cli::Network;
+use crate::cli::{Named, Network};
 use crate::error::Error;
 use crate::graph::{Graph, NamedImage, Source, Stage};
 use scope::Scope;
@@ -39,6 +39,8 @@ pub(crate) struct Request<'a> {
     pub(crate) network: Network,
     /// `--add-host`.
     pub(crate) hosts: &'a [(String, IpAddr)],
+    /// `--build-context`.
+    pub(crate) contexts: &'a [(String, Named)],
 }
 
 /// Opens an image by its name in the Containerfile.
@@ -59,7 +61,7 @@ pub(crate) fn graph(
         return Err(Error::Unsupported(format!("platform {platform}: building for Windows")));
     }
     let expander = Expander::new(file.directives.escape);
-    let names = Stages::of(file);
+    let names = Stages::of(file, request.contexts);
     let target = stages::target(file, &names, request.target)?;
     let name = file.stages.get(target).and_then(|stage| stage.base.name.clone());
     let name = name.unwrap_or_else(|| request.target.unwrap_or("default").to_owned());
@@ -222,7 +224,7 @@ impl Building<'_> {
     /// chain of stages holds one.
     fn base(&mut self, index: usize) -> Result<(Source, Settings), Error> {
         match self.bases.get(index) {
-            None | Some(From::Scratch) => {
+            None | Some(From::Scratch | From::Directory(_)) => {
                 Ok((Source::Scratch, Settings::scratch(self.images.platform)))
             }
             Some(From::Image { name, platform }) => {

@@ -11,7 +11,7 @@ use common::image::Image;
 use common::oci::{ImageConfig, MAX_DOCUMENT_LEN_BYTES, Platform};
 
 use super::scope::Scope;
-use super::stages::Stages;
+use super::stages::{From, Stages};
 use super::{Held, Images};
 use crate::cli::Network;
 use crate::context::Patterns;
@@ -63,12 +63,13 @@ impl Surroundings<'_, '_> {
     /// The stage or image that `--from` names.
     pub(super) fn source(&mut self, from: &str) -> Result<Source, Error> {
         match self.names.find_source(from, self.index)? {
-            Some(stage) => {
+            From::Stage(stage) => {
                 let missing = || Error::Other(format!("stage {stage} is not built"));
                 self.places.get(&stage).copied().map(Source::Stage).ok_or_else(missing)
             }
-            None if from == "scratch" => Ok(Source::Scratch),
-            None => match self.images.place(from, None) {
+            From::Scratch => Ok(Source::Scratch),
+            From::Directory(place) => Ok(Source::Directory(place)),
+            From::Image { name, .. } => match self.images.place(&name, None) {
                 Ok(place) => Ok(Source::Image(place)),
                 Err(error) => Err(self.names.suggest(from, self.index)(error)),
             },

@@ -6,8 +6,11 @@ use common::containerfile::{
     self, Containerfile, Expander, Instruction, Located, Problem, Stage, mount_sources,
 };
 
+use common::store::Name;
+
 use super::Images;
 use super::scope::Scope;
+use crate::cli::Named;
 use crate::error::{Error, Suggestion};
 
 /// What FROM names.
@@ -16,6 +19,8 @@ pub(super) enum From {
     Scratch,
     /// An earlier stage.
     Stage(usize),
+    /// `--build-context`: a directory, by its place among them.
+    Directory(usize),
     Image {
         name: String,
         platform: Option<String>,
@@ -37,24 +42,42 @@ impl Needed<'_> {
     }
 }
 
-/// The stages of a file by name, each name with its stages in order.
+/// The stages of a file by name, each name with its stages in order; and the names that
+/// `--build-context` gives to something else, which win.
 #[derive(Debug)]
-pub(super) struct Stages(HashMap<String, Vec<usize>>);
+pub(super) struct Stages {
+    by_name: HashMap<String, Vec<usize>>,
+    given: HashMap<String, From>,
+}
 
 impl Stages {
-    pub(super) fn of(file: &Containerfile) -> Self {
+    pub(super) fn of(file: &Containerfile, contexts: &[(String, Named)]) -> Self {
+        let mut directories = 0..;
+        let given = contexts.iter().map(|(name, named)| {
+            let from = match named {
+                Named::Directory(_) => From::Directory(directories.next().unwrap_or_default()),
+                Named::Image(name) => From::Image { name: name.clone(), platform: None },
+            };
+            (key(name), from)
+        });
+        let given = given.collect();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, stage) in file.stages.iter().enumerate() {
             if let Some(name) = &stage.base.name {
                 by_name.entry(name.clone()).or_default().push(index);
             }
         }
-        Self(by_name)
+        Self { by_name, given }
+    }
+
+    /// What `--build-context` gives this name to.
+    fn given(&self, name: &str) -> Option<&From> {
+        self.given.get(&key(name))
     }
 
     /// The last stage of this name that is earlier than the one at `before`.
     pub(super) fn find(&self, name: &str, before: usize) -> Option<usize> {
-        let stages = self.0.get(&name.to_lowercase())?;
+        let stages = self.by_name.get(&name.to_lowercase())?;
         let earlier = stages.partition_point(|index| *index < before);
         stages.get(..earlier)?.last().copied()
     }
@@ -62,7 +85,8 @@ impl Stages {
     /// An error about an image, with the stage before the one at `index` that was probably
     /// meant.
     pub(super) fn suggest(&self, name: &str, index: usize) -> impl FnOnce(Error) -> Error + use<> {
-        let earlier = self.0.iter().filter(|(_, at)| at.first().is_some_and(|at| *at < index));
+        let earlier =
+            self.by_name.iter().filter(|(_, at)| at.first().is_some_and(|at| *at < index));
         let nearest = containerfile::nearest(name, earlier.map(|(name, _)| name.as_str()));
         let nearest = nearest.map(str::to_owned);
         move |error| match nearest {
@@ -71,20 +95,32 @@ impl Stages {
         }
     }
 
-    /// The stage that `--from` names in the one at `index`; `None` if it names an image.
+    /// What `--from` names in the stage at `index`.
     ///
     /// # Errors
     /// A stage that is not earlier.
-    pub(super) fn find_source(&self, from: &str, index: usize) -> Result<Option<usize>, Error> {
+    pub(super) fn find_source(&self, from: &str, index: usize) -> Result<From, Error> {
+        if let Some(given) = self.given(from) {
+            return Ok(given.clone());
+        }
         match self.find(from, index).or_else(|| from.parse().ok()) {
-            Some(found) if found < index => Ok(Some(found)),
+            Some(found) if found < index => Ok(From::Stage(found)),
             Some(_) => Err(Error::Other(format!("'{from}' is not an earlier stage"))),
             // One that comes later is not looked for among the images.
             None if self.find(from, usize::MAX).is_some() => {
                 Err(Error::Other(format!("'{from}' is not an earlier stage")))
             }
-            None => Ok(None),
+            None if from == "scratch" => Ok(From::Scratch),
+            None => Ok(From::Image { name: from.to_owned(), platform: None }),
         }
+    }
+}
+
+/// A name as it is compared: an image's without what goes without saying.
+fn key(name: &str) -> String {
+    match name.parse::<Name>() {
+        Ok(name) => name.to_string(),
+        Err(_) => name.to_lowercase(),
     }
 }
 
@@ -140,6 +176,15 @@ fn base(
         Some(text) => Some(expander.word(text, scope.globals())?).filter(|text| !text.is_empty()),
         None => None,
     };
+    if let Some(given) = stages.given(&name) {
+        return match given.clone() {
+            From::Directory(_) => Err(Error::Other(format!(
+                "'{name}' is a directory (--build-context), which only COPY and RUN read"
+            ))),
+            From::Image { name, .. } => Ok(From::Image { name, platform }),
+            other => Ok(other),
+        };
+    }
     Ok(match stages.find(&name, index) {
         Some(stage) => From::Stage(stage),
         None if name == "scratch" => From::Scratch,
@@ -198,7 +243,7 @@ fn triggers(
     images: &mut Images<'_>,
 ) -> Result<Vec<String>, Error> {
     Ok(match base {
-        From::Scratch => Vec::new(),
+        From::Scratch | From::Directory(_) => Vec::new(),
         From::Image { name, platform } => {
             let place = images.place(name, platform.as_deref())?;
             let found = images.all.get(place);
@@ -240,6 +285,9 @@ fn sources(stages: &Stages, located: &Located, index: usize) -> Vec<usize> {
         }
         _ => Vec::new(),
     };
-    let find = |name: &String| stages.find_source(name, index).ok().flatten();
+    let find = |name: &String| match stages.find_source(name, index) {
+        Ok(From::Stage(stage)) => Some(stage),
+        _ => None,
+    };
     names.iter().filter_map(find).collect()
 }

@@ -45,6 +45,7 @@ impl Bench {
             ("XDG_CACHE_HOME", at("cache")),
             ("LAYERUTILS_STORE", at("store")),
             ("BUILDKIT_PROGRESS", "none".into()),
+            ("LAYERUTILS_PULL", "never".into()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into();
         let bench = Self { dir, prefix: Vec::new(), env };

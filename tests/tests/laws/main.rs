@@ -56,8 +56,8 @@ fn for_all<S: Strategy>(strategy: S, sandbox: &Sandbox, law: impl Fn(S::Value)) 
     });
     match outcome {
         Ok(()) => {}
-        // The least value that fails, and how.
-        Err(TestError::Fail(reason, _)) => panic!("{reason}"),
+        // How, and the least value that fails.
+        Err(TestError::Fail(reason, value)) => panic!("{reason}\n{value:?}"),
         Err(error) => panic!("{error}"),
     }
 }

@@ -16,6 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::recorded::Record;
 use crate::sys::xattrat;
 use crate::tar::Xattrs;
 use crate::time::Timestamp;
@@ -51,6 +52,8 @@ pub(super) struct Inode {
     pub(super) links: u32,
     /// Whether something is mounted here.
     pub(super) is_mount_point: bool,
+    /// The owner that a link, FIFO or socket records.
+    pub(super) recorded: Option<Record>,
 }
 
 /// What tells one inode from all others: device and number.
@@ -89,6 +92,7 @@ impl Inode {
             },
             links: statx.stx_nlink,
             is_mount_point: statx.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+            recorded: recorded(statx.stx_mode.into(), time(statx.stx_atime)),
         }
     }
 
@@ -112,7 +116,16 @@ impl Inode {
             id: InodeId { device: (major(stat.st_dev), minor(stat.st_dev)), number: stat.st_ino },
             links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
             is_mount_point: false,
+            recorded: recorded(stat.st_mode, time(stat.st_atime, stat.st_atime_nsec)),
         }
+    }
+}
+
+/// The owner that a time of last access records, for what can have no attribute.
+fn recorded(mode: u32, accessed: Timestamp) -> Option<Record> {
+    match FileType::from_raw_mode(mode) {
+        FileType::Symlink | FileType::Fifo | FileType::Socket => Record::of_access_time(accessed),
+        _ => None,
     }
 }
 

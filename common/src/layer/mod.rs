@@ -13,6 +13,7 @@
 //! | [`listing`] | what a layer holds, one line a member |
 //! | [`merge`] | several layers as one |
 //! | [`overlay`] | deletions as overlay file systems record them |
+//! | [`recorded`] | owners and devices that an ordinary user's files only record |
 //! | [`tree`] | the model of a layer stack in memory |
 //! | [`whiteout`] | the names that stand for deletions |
 
@@ -25,6 +26,7 @@ pub mod listing;
 pub mod merge;
 pub mod overlay;
 pub(crate) mod place;
+pub mod recorded;
 pub mod tree;
 pub mod verify;
 pub mod whiteout;

@@ -152,11 +152,25 @@ pub fn set_mtime(target: Target<'_>, mtime: Timestamp, access: bool) -> Result<(
         last_access: if access { modified } else { untouched },
         last_modification: modified,
     };
+    set_times(target, &times)
+}
+
+/// Sets the time of last access alone.
+///
+/// # Errors
+/// What utimensat(2) says.
+pub fn set_access_time(target: Target<'_>, time: Timestamp) -> Result<(), Errno> {
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() },
+        last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+    };
+    set_times(target, &times)
+}
+
+fn set_times(target: Target<'_>, times: &Timestamps) -> Result<(), Errno> {
     match target {
-        Target::Open(fd) => rustix::fs::futimens(fd, &times),
-        Target::Name(at, name) => {
-            rustix::fs::utimensat(at, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-        }
+        Target::Open(fd) => rustix::fs::futimens(fd, times),
+        Target::Name(at, name) => rustix::fs::utimensat(at, name, times, AtFlags::SYMLINK_NOFOLLOW),
     }
 }
 

@@ -77,6 +77,11 @@ impl Channel {
         Self(fd)
     }
 
+    /// The end as it is handed to another process.
+    pub(super) fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+
     /// Sends a plan of any length, as a file in memory, and its descriptors.
     pub(super) fn send_plan(&self, plan: &impl Serialize, others: &[OwnedFd]) -> io::Result<()> {
         let mut file = std::fs::File::from(memfd_create("plan", MemfdFlags::CLOEXEC)?);

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, dup2_stdin, setsid};
 
 use super::channel::Channel;
@@ -22,7 +23,7 @@ use super::leftovers::Leftovers;
 use super::plan::Plan;
 use super::signals::{Arrived, Signals};
 use super::surroundings::Isolation;
-use super::{Error, ids, init, process, users};
+use super::{Error, emulate, ids, init, process, users};
 use crate::sys::{close_range, fork};
 
 /// How a process knows that it is a supervisor.
@@ -71,6 +72,7 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
     ids::enter(plan.ids)?;
     let thread = fork::SingleThread::check().trying(|| "cannot fork safely".into())?;
 
+    let (emulator, socket) = emulator(&plan, &thread, channel)?;
     let (life, supervisor) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .trying(|| "cannot make a pipe".into())?;
     if plan.settings.isolation == Isolation::Chroot {
@@ -85,17 +87,43 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
         // descriptor left then that leads out of the root.
         Ok(None) => {
             drop(supervisor);
-            let handed = left.hand_over(descriptors, life);
+            let handed = left.hand_over(descriptors, socket, life);
             return match plan.settings.isolation {
                 Isolation::Full | Isolation::Oci => init::main(&plan, handed, channel, &thread),
                 Isolation::Chroot => process::main_in_chroot(&plan, handed, channel),
             };
         }
-        Ok(Some(pid)) => watch(pid, &signals, channel, plan.settings.isolation),
+        Ok(Some(pid)) => {
+            drop(socket);
+            watch((pid, emulator), &signals, channel, plan.settings.isolation)
+        }
         Err(error) => Err(error),
     };
+    if let Some(emulator) = emulator {
+        let _ = kill(emulator, Signal::SIGKILL);
+    }
     left.remove(channel);
     outcome
+}
+
+/// Forks the emulator of users, before a process namespace of another is made, if the
+/// command is to have one; returns the command's end of their socket with it.
+fn emulator(
+    plan: &Plan,
+    thread: &fork::SingleThread,
+    channel: &Channel,
+) -> Result<(Option<Pid>, Option<OwnedFd>), Error> {
+    if !emulate::is_wanted(plan) {
+        return Ok((None, None));
+    }
+    let (ours, theirs) = Channel::pair().trying(|| "cannot make a socket".into())?;
+    match thread.fork().trying(|| "cannot start the emulator".into())? {
+        None => {
+            drop(ours);
+            emulate::main(theirs, channel)
+        }
+        Some(pid) => Ok((Some(pid), Some(ours.into_fd()))),
+    }
 }
 
 /// How often a command may be asked to terminate before it is made to: what docker's
@@ -105,7 +133,7 @@ const PATIENCE: u32 = 3;
 /// Passes signals to `pid` and ends it when the caller is gone, or loses its
 /// patience, until it has ended.
 fn watch(
-    pid: Pid,
+    (pid, emulator): (Pid, Option<Pid>),
     signals: &Signals,
     channel: &Channel,
     isolation: Isolation,
@@ -140,6 +168,12 @@ fn watch(
             }
         }
         while let Ok(Some((ended, status))) = fork::reap() {
+            // Without its emulator a command must not go on. It ends by itself when nobody
+            // is left to be served.
+            if Some(ended) == emulator && status != WaitStatus::Exited(ended, 0) {
+                channel.fail(Error::new("the emulator of other users has died"));
+                let _ = kill(pid, Signal::SIGKILL);
+            }
             if ended == pid {
                 if isolation == Isolation::Chroot {
                     process::report(status, channel);

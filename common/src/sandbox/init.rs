@@ -37,6 +37,8 @@ pub(super) struct Handed {
     pub(super) group: Option<Group>,
     /// Where the bundle for an OCI runtime is to be, if one is to run the command.
     pub(super) bundle: Option<PathBuf>,
+    /// Leads to the emulator of users, if there is one.
+    pub(super) emulator: Option<OwnedFd>,
     /// Ends when the supervisor does.
     pub(super) life: OwnedFd,
 }
@@ -83,7 +85,7 @@ fn run_command(
     thread: &SingleThread,
     signals: &Signals,
 ) -> Result<(), Error> {
-    let Handed { descriptors, work, group, life, .. } = handed;
+    let Handed { descriptors, work, group, emulator, life, .. } = handed;
     let mut namespaces =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if plan.settings.network == Network::None {
@@ -107,9 +109,9 @@ fn run_command(
     expected.verify()?;
 
     match thread.fork().trying(|| "cannot start the command".into())? {
-        None => process::main(plan, &user, channel, terminal, group),
+        None => process::main(plan, &user, channel, terminal, group, emulator),
         Some(command) => {
-            drop((terminal, group));
+            drop((terminal, group, emulator));
             privileges::reduce_to_kill()?;
             process::report(wait(command, signals)?, channel);
             Ok(())

@@ -71,13 +71,18 @@ impl Leftovers {
 
     /// In init's process: what it works with, and nothing else stays open. Nothing is
     /// removed there.
-    pub(super) fn hand_over(self, descriptors: Vec<OwnedFd>, life: OwnedFd) -> Handed {
+    pub(super) fn hand_over(
+        self,
+        descriptors: Vec<OwnedFd>,
+        emulator: Option<OwnedFd>,
+        life: OwnedFd,
+    ) -> Handed {
         let Self { work, group, bundle, stubs, copy } = self;
         drop(stubs);
         if let Some(copy) = copy {
             copy.leave();
         }
-        Handed { descriptors, work, group, bundle, life }
+        Handed { descriptors, work, group, bundle, emulator, life }
     }
 
     /// Removes it all.

@@ -36,6 +36,15 @@ pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(
     hold(held.permitted.intersection(kept))
 }
 
+/// Stays who this process is, with no more than these capabilities, for good: who it is
+/// to itself is emulated.
+pub(super) fn keep(kept: Capabilities) -> Result<(), Error> {
+    let kept = kept.set();
+    bound(kept)?;
+    let held = capabilities(None).trying(|| "cannot read the capabilities".into())?;
+    hold(held.permitted.intersection(kept))
+}
+
 /// Whether nobody in this user namespace may set groups (user_namespaces(7)): then the
 /// capability for it is of no use.
 fn are_fixed() -> bool {

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, execve, setsid};
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::process::set_parent_process_death_signal;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, set_parent_process_death_signal};
 
 use super::capabilities::Capabilities;
 use super::channel::{Channel, Report};
@@ -20,7 +20,7 @@ use super::limits::Group;
 use super::plan::Plan;
 use super::surroundings::{self, Measure, Network, Privileges, Terminal, Writable};
 use super::user::{self, User};
-use super::{Error, ids, privileges, seccomp, stub};
+use super::{Error, emulate, ids, privileges, seccomp, stub};
 use crate::root::Root;
 use crate::signal;
 use crate::status::Status;
@@ -36,6 +36,7 @@ pub(super) fn main(
     channel: &Channel,
     terminal: Option<OwnedFd>,
     group: Option<Group>,
+    emulator: Option<OwnedFd>,
 ) -> Result<(), Error> {
     if let Some(group) = group {
         group.enter()?;
@@ -52,7 +53,22 @@ pub(super) fn main(
             channel.report(&Report::Warning(text));
         }
     }
-    ids::rename(user, plan, channel)?;
+    let is_emulated = match emulator.map(|socket| emulate::attach(socket, user, plan)) {
+        Some(Ok(())) => true,
+        Some(Err(error)) => {
+            let what = "there is one id inside: cannot emulate others";
+            let line = match error.raw_os_error() {
+                Some(libc::EBUSY) => format!("{what}: another program answers system calls here"),
+                _ => crate::errors::line(&Error::system(what, error)),
+            };
+            channel.report(&Report::Warning(line));
+            false
+        }
+        None => false,
+    };
+    if !is_emulated {
+        ids::rename(user, plan, channel)?;
+    }
     if settings.privileges == Privileges::Fixed {
         rustix::thread::set_no_new_privs(true).trying(|| "cannot fix the privileges".into())?;
     }
@@ -67,13 +83,22 @@ pub(super) fn main(
             channel.report(&Report::Warning(text));
         }
     }
-    privileges::become_user(user, plan.ids, settings.capabilities())?;
+    match is_emulated {
+        true => privileges::keep(settings.capabilities())?,
+        false => privileges::become_user(user, plan.ids, settings.capabilities())?,
+    }
     // After the change of user, which clears it.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .trying(|| "cannot tie the command to its init".into())?;
     enter_directory(&plan.cwd.0)?;
     let env = variables(plan, user).map(c_string).collect::<Result<Vec<_>, _>>()?;
     signal::reset_in_child();
+    if is_emulated {
+        // The emulator reads the program's name. Nobody else but init is inside yet who
+        // could look into this process.
+        set_dumpable_behavior(DumpableBehavior::Dumpable)
+            .trying(|| "cannot show the program to the emulator".into())?;
+    }
     let status = execute(plan, &env, channel)?;
     // The report is sent; init sees the status.
     leave(status)
@@ -251,7 +276,7 @@ pub(super) fn report(status: WaitStatus, channel: &Channel) {
 /// The command with nothing but chroot(2) around it.
 pub(super) fn main_in_chroot(plan: &Plan, handed: Handed, channel: &Channel) -> Result<(), Error> {
     // Descriptors would lead out of the root.
-    let Handed { group, .. } = handed;
+    let Handed { group, emulator, .. } = handed;
     let surroundings::Root::Directory(path) = plan.root.root() else {
         return Err(Error::new("with chroot isolation the root must be a directory"));
     };
@@ -270,7 +295,7 @@ pub(super) fn main_in_chroot(plan: &Plan, handed: Handed, channel: &Channel) -> 
     rustix::process::fchdir(&root).trying(about)?;
     rustix::process::chroot(".").trying(about)?;
     drop(root);
-    main(plan, &user, channel, None, group)
+    main(plan, &user, channel, None, group, emulator)
 }
 
 /// Kills what a command left running, where no process namespace does it for us.

@@ -5,10 +5,12 @@
 
 pub mod close_range;
 pub mod file_handle;
+pub mod foreign;
 pub mod fork;
 pub mod keyring;
 pub mod loopback;
 pub mod mount_attr;
+pub mod notify;
 pub mod pass_on;
 pub mod seccomp;
 pub mod xattrat;

@@ -125,13 +125,13 @@ impl Cache {
         // Root that cannot mount runs things in a user namespace with one id.
         let ownership = match privilege::can_mount() && privilege::has_many_ids() {
             true => Ownership::Keep,
-            false => Ownership::Drop,
+            false => Ownership::Record,
         };
         let kind = match (namespace, ownership) {
             (Namespace::Trusted, Ownership::Keep) => "trusted",
-            (Namespace::Trusted, Ownership::Drop) => "trusted-unowned",
+            (Namespace::Trusted, _) => "trusted-recorded",
             (Namespace::User, Ownership::Keep) => "user",
-            (Namespace::User, Ownership::Drop) => "user-unowned",
+            (Namespace::User, _) => "user-recorded",
         };
         let layers = dir.join("unpacked").join(kind);
         cache::make(&layers).map_err(Error::file(&layers, "cannot make the cache"))?;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
-use super::options::Devices;
+use super::options::{Devices, Ownership};
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
 use crate::tar::{Entry, Kind};
@@ -70,6 +70,9 @@ impl Engine<'_> {
         if self.options.devices == Devices::LeaveOut && device.kind != FileType::Fifo {
             return self.leave_out(at, name);
         }
+        if self.options.ownership == Ownership::Record && device.kind != FileType::Fifo {
+            return self.put_device_record(at, name, entry);
+        }
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
         let made = self.make(at, name, "create it", |fd| {
             match rustix::fs::mknodat(fd, name, device.kind, mode, device.number) {
@@ -93,6 +96,7 @@ impl Engine<'_> {
         }
         self.set_xattrs(target, entry, false)?;
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
+        self.record_link_owner(target, entry)?;
         self.made(at, name);
         Ok(())
     }

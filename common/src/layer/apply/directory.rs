@@ -111,7 +111,7 @@ impl Engine<'_> {
     fn undescribed(&self) -> Entry {
         let entry = place::undescribed();
         let (uid, gid) = match self.options.ownership {
-            Ownership::Keep => (entry.uid, entry.gid),
+            Ownership::Keep | Ownership::Record => (entry.uid, entry.gid),
             Ownership::Drop => self.ourselves,
         };
         Entry { uid, gid, ..entry }
@@ -146,7 +146,7 @@ impl Engine<'_> {
                 set_owner(target, entry.uid, entry.gid)?;
                 owner_changed = true;
             }
-            Ownership::Keep => {}
+            Ownership::Keep | Ownership::Record => {}
             Ownership::Drop => self.count_lost_owner(entry),
         }
         self.clear_xattrs(id, fd.as_fd())?;
@@ -156,6 +156,7 @@ impl Engine<'_> {
             attributes::set_mode(target, mode).tried("set its mode")?;
         }
         self.set_xattrs(target, entry, true)?;
+        self.record_owner(target, entry)?;
         self.tree.take_mode_before(id);
         let acl = entry.xattrs.contains_key(&b"system.posix_acl_default"[..]);
         let state = self.directory(id);

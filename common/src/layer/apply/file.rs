@@ -65,7 +65,9 @@ impl Engine<'_> {
         let dropped = self.dropped_bits(entry);
         let mode = entry.mode & !dropped;
         // An attribute of one's own file takes permission to write it, unless one is root.
-        let has_own = dropped != 0 || entry.xattrs.keys().any(|name| name.starts_with(b"user."));
+        let has_own = dropped != 0
+            || self.records_owner(entry)
+            || entry.xattrs.keys().any(|name| name.starts_with(b"user."));
         let lend_write = mode & 0o200 == 0 && has_own;
         if lend_write {
             attributes::set_mode(target, mode | 0o200).tried("set its mode")?;
@@ -76,6 +78,7 @@ impl Engine<'_> {
             self.record(target, entry)?;
         }
         self.set_xattrs(target, entry, true)?;
+        self.record_owner(target, entry)?;
         if lend_write {
             attributes::set_mode(target, mode).tried("set its mode")?;
         }
@@ -97,6 +100,7 @@ impl Engine<'_> {
         self.own(at, target, entry)?;
         self.set_xattrs(target, entry, false)?;
         attributes::set_mtime(target, entry.mtime, true).tried("set its time")?;
+        self.record_link_owner(target, entry)?;
         self.made(at, name);
         Ok(())
     }

@@ -11,8 +11,10 @@ use rustix::io::Errno;
 use super::device::Device;
 use super::engine::Engine;
 use super::error::{Problem, Tried as _};
-use super::options::Form;
+use super::options::{Form, Options, Ownership};
+use super::record;
 use super::xattrs::{self, Fate};
+use crate::layer::recorded;
 use crate::mount::Namespace;
 use crate::root::attributes;
 use crate::root::{DirId, Root};
@@ -71,7 +73,7 @@ impl Engine<'_> {
             path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();
         names.push(name);
         for lower in lowers {
-            match look(lower, &names, &options.form).tried("look it up in the layers below")? {
+            match look(lower, &names, options).tried("look it up in the layers below")? {
                 Seen::Nothing => {}
                 Seen::Hidden => return Ok(None),
                 Seen::Found(found) => return Ok(Some(found)),
@@ -93,7 +95,7 @@ impl Engine<'_> {
             Problem::System { action, source }
         })?;
         let Some(lower) = lowers.first() else { return Ok(()) };
-        match look(lower, &[], &options.form).tried("look at the layer below")? {
+        match look(lower, &[], options).tried("look at the layer below")? {
             Seen::Found(Found::Directory(entry)) => self.set_attributes(DirId::ROOT, &entry),
             _ => Ok(()),
         }
@@ -130,7 +132,7 @@ impl Engine<'_> {
 }
 
 /// Looks `names` up in one layer, plain or in overlay form, following nothing.
-fn look(lower: &Root, names: &[&[u8]], form: &Form) -> Result<Seen, Errno> {
+fn look(lower: &Root, names: &[&[u8]], options: &Options) -> Result<Seen, Errno> {
     let flags =
         OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut at = rustix::fs::openat(lower, c".", flags, Mode::empty())?;
@@ -142,24 +144,27 @@ fn look(lower: &Root, names: &[&[u8]], form: &Form) -> Result<Seen, Errno> {
             Ok(below) => at = below,
             Err(Errno::NOENT) if opaque => return Ok(Seen::Hidden),
             Err(Errno::NOENT) => return Ok(Seen::Nothing),
-            Err(Errno::NOTDIR | Errno::LOOP) if last => return leaf(&at, name, form),
+            Err(Errno::NOTDIR | Errno::LOOP) if last => return leaf(&at, name, options),
             Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Seen::Hidden),
             Err(error) => return Err(error),
         }
     }
     let stat = rustix::fs::fstat(&at)?;
-    let entry = Entry { xattrs: read_xattrs(&at, form)?, ..entry_of(&stat, Kind::Directory) };
+    let mut entry = entry_of(&stat, Kind::Directory);
+    entry.xattrs = read_xattrs(&at, &options.form)?;
+    recall(&mut entry, Some(&at), &stat, options)?;
     Ok(Seen::Found(Found::Directory(Box::new(entry))))
 }
 
 /// What is no directory.
-fn leaf(at: &OwnedFd, name: &[u8], form: &Form) -> Result<Seen, Errno> {
+fn leaf(at: &OwnedFd, name: &[u8], options: &Options) -> Result<Seen, Errno> {
     let stat = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Symlink => {
             let target = rustix::fs::readlinkat(at, name, Vec::new())?.into_bytes();
-            let entry = entry_of(&stat, Kind::Symlink { target: target.clone() });
+            let mut entry = entry_of(&stat, Kind::Symlink { target: target.clone() });
+            recall(&mut entry, None, &stat, options)?;
             return Ok(Seen::Found(Found::Link(Box::new(entry), target)));
         }
         FileType::CharacterDevice if stat.st_rdev == 0 => return Ok(Seen::Hidden),
@@ -176,10 +181,27 @@ fn leaf(at: &OwnedFd, name: &[u8], form: &Form) -> Result<Seen, Errno> {
         if stat.st_size == 0 && has_mark(&fd, b"whiteout", None)? {
             return Ok(Seen::Hidden);
         }
-        entry.xattrs = read_xattrs(&fd, form)?;
-        file = Some(File::from(fd));
+        entry.xattrs = read_xattrs(&fd, &options.form)?;
+        recall(&mut entry, Some(&fd), &stat, options)?;
+        file = (entry.kind == Kind::File).then(|| File::from(fd));
+    } else {
+        recall(&mut entry, None, &stat, options)?;
     }
     Ok(Seen::Found(Found::Other { entry: Box::new(entry), file }))
+}
+
+/// Gives an entry what is recorded of it, if this process records such things.
+fn recall(
+    entry: &mut Entry,
+    fd: Option<&OwnedFd>,
+    stat: &Stat,
+    options: &Options,
+) -> Result<(), Errno> {
+    if options.ownership == Ownership::Record {
+        let value = fd.map(|fd| attributes::xattr(fd.as_fd(), recorded::ATTRIBUTE)).transpose()?;
+        record::recall(entry, value.flatten().as_deref(), stat);
+    }
+    Ok(())
 }
 
 /// Whether overlayfs's mark is there, with this value where one is given.

@@ -56,9 +56,13 @@ impl Engine<'_> {
         target: Target<'_>,
         entry: &Entry,
     ) -> Result<Option<(u32, u32)>, Problem> {
-        if self.options.ownership == Ownership::Drop {
-            self.count_lost_owner(entry);
-            return Ok(None);
+        match self.options.ownership {
+            Ownership::Keep => {}
+            Ownership::Drop => {
+                self.count_lost_owner(entry);
+                return Ok(None);
+            }
+            Ownership::Record => return Ok(None),
         }
         let born = match self.directory(at).births.owner {
             Some(owner) => owner,
@@ -86,7 +90,8 @@ impl Engine<'_> {
         file: BorrowedFd<'_>,
         entry: &Entry,
     ) -> Result<Option<Lacking>, Problem> {
-        let is_simple = entry.xattrs.is_empty() && self.dropped_bits(entry) == 0;
+        let is_simple =
+            entry.xattrs.is_empty() && self.dropped_bits(entry) == 0 && !self.records_owner(entry);
         if self.directory(at).births.acl || !is_simple {
             return Ok(None);
         }

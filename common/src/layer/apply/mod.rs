@@ -48,6 +48,7 @@ mod options;
 mod overlay;
 mod parents;
 mod pipeline;
+mod record;
 mod remembered;
 mod set_id;
 mod small;

@@ -69,6 +69,9 @@ pub enum Ownership {
     /// To ourselves; whatever else needs a privilege (devices, capabilities) is
     /// left out, and counted in [`super::NotKept`].
     Drop,
+    /// To ourselves, with a record of whom they belong to and of the device they stand
+    /// for (see [`crate::layer::recorded`]); the rest as with `Drop`.
+    Record,
 }
 
 impl Ownership {

@@ -22,7 +22,8 @@ const HOST_BOUND: [&[u8]; 9] = [
 
 /// By which rootless tools override owners and modes (umoci, containers/storage,
 /// fuse-overlayfs): taken from a layer they would forge them.
-const ROOTLESS_PREFIXES: [&[u8]; 6] = [
+const ROOTLESS_PREFIXES: [&[u8]; 7] = [
+    b"user.layerutils.",
     b"user.rootlesscontainers",
     b"user.containers.override_",
     b"user.fuseoverlayfs.",

@@ -71,11 +71,20 @@ impl Node {
             }
         };
         let inode = found.inode;
-        let mut own =
-            rootless::Attributes { uid: inode.uid, gid: inode.gid, mode: inode.mode, device: None };
+        let mut own = rootless::Attributes {
+            uid: inode.uid,
+            gid: inode.gid,
+            mode: inode.mode,
+            device: None,
+            is_inside: false,
+        };
         own.fold(&mut xattrs);
+        inode.recorded.into_iter().for_each(|record| own.obey(record));
         options.xattrs.apply(&mut xattrs);
-        let (uid, gid) = options.owner.of(own.uid, own.gid);
+        let (uid, gid) = match (&options.owner, own.is_inside) {
+            (Owner::Mapped { .. }, true) => (own.uid, own.gid),
+            (owner, _) => owner.of(own.uid, own.gid),
+        };
         if let Owner::Mapped { uids, gids } = &options.owner {
             rootless::map_identifiers(&mut xattrs, uids, gids);
         }

@@ -7,10 +7,13 @@
 //! - `user.rootlesscontainers` (rootlesscontaine.rs): a protocol buffer with two
 //!   numbers.
 //!
+//! - `user.layerutils.owner`, our own (see [`crate::layer::recorded`]).
+//!
 //! In a layer these are what the header says, so they are folded into it.
 
 use super::owner::IdMap;
 use crate::layer::acl;
+use crate::layer::recorded::{self, Record};
 use crate::tar::Xattrs;
 
 const OVERRIDES: [&[u8]; 3] = [
@@ -31,6 +34,9 @@ pub(super) struct Attributes {
     pub(super) gid: u32,
     pub(super) mode: u32,
     pub(super) device: Option<Device>,
+    /// Whether owner and group are as seen inside a user namespace, whatever they are in
+    /// the file system.
+    pub(super) is_inside: bool,
 }
 
 /// What a regular file stands for.
@@ -48,6 +54,10 @@ impl Attributes {
         if xattrs.is_empty() {
             return;
         }
+        if let Some(own) = xattrs.get(recorded::ATTRIBUTE).and_then(|value| Record::parse(value)) {
+            self.obey(own);
+            xattrs.remove(recorded::ATTRIBUTE);
+        }
         for name in OVERRIDES {
             if let Some(own) = xattrs.get(name).and_then(|value| parse_override(value)) {
                 *self = own;
@@ -59,6 +69,15 @@ impl Attributes {
             self.gid = if gid == NO_ID { self.gid } else { gid };
             xattrs.remove(ROOTLESS_CONTAINERS);
         }
+    }
+
+    /// Takes over what a record of ours says.
+    pub(super) fn obey(&mut self, record: Record) {
+        let device = record.device.map(|device| match device {
+            recorded::Device::Char(major, minor) => Device::Char(major, minor),
+            recorded::Device::Block(major, minor) => Device::Block(major, minor),
+        });
+        *self = Self { uid: record.uid, gid: record.gid, device, is_inside: true, ..*self };
     }
 }
 
@@ -87,7 +106,7 @@ fn parse_override(value: &[u8]) -> Option<Attributes> {
             }
         }
     };
-    Some(Attributes { uid, gid, mode, device })
+    Some(Attributes { uid, gid, mode, device, is_inside: false })
 }
 
 /// `message Resource { uint32 uid = 1; uint32 gid = 2; }`, zero where left out.
@@ -149,7 +168,8 @@ mod tests {
     use crate::layer::diff::owner::{IdMap, IdRange};
     use crate::tar::Xattrs;
 
-    const INODE: Attributes = Attributes { uid: 1000, gid: 1000, mode: 0o644, device: None };
+    const INODE: Attributes =
+        Attributes { uid: 1000, gid: 1000, mode: 0o644, device: None, is_inside: false };
 
     fn fold(name: &str, value: &[u8]) -> (Attributes, Xattrs) {
         let mut xattrs = Xattrs::from([(name.as_bytes().to_vec(), value.to_vec())]);
@@ -161,12 +181,16 @@ mod tests {
     #[test]
     fn overrides_become_the_header() {
         let (own, left) = fold("user.containers.override_stat", b"3:4:04755");
-        assert_eq!(own, Attributes { uid: 3, gid: 4, mode: 0o4755, device: None });
+        assert_eq!(own, Attributes { uid: 3, gid: 4, mode: 0o4755, ..INODE });
         assert!(left.is_empty());
         let (own, _) = fold("user.fuseoverlayfs.override_stat", b"0:0:0600:block-8-1");
         assert_eq!(own.device, Some(Device::Block(8, 1)));
         let (own, left) = fold("user.containers.override_stat", b"0:0:nonsense");
         assert_eq!((own, left.len()), (INODE, 1));
+        let (own, left) = fold("user.layerutils.owner", b"7:8:char-1-3");
+        let device = Some(Device::Char(1, 3));
+        assert_eq!(own, Attributes { uid: 7, gid: 8, device, is_inside: true, ..INODE });
+        assert!(left.is_empty());
     }
 
     #[test]

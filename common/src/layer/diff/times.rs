@@ -69,6 +69,7 @@ mod tests {
             id: InodeId { device: (8, 1), number: 1 },
             links: 1,
             is_mount_point: false,
+            recorded: None,
         }
     }
 

@@ -437,7 +437,7 @@ fn copy_out(
     let options = apply::Options {
         ownership: match can_mount() {
             true => apply::Ownership::Keep,
-            false => apply::Ownership::Drop,
+            false => apply::Ownership::Record,
         },
         ..apply::Options::default()
     };

@@ -1,7 +1,6 @@
 //! RUN: a command in a sandbox over the stage's layers, its changes made a layer.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use common::layer::{diff, overlay};
 use common::message;
@@ -19,7 +18,6 @@ use crate::cli::Network;
 use crate::error::Error;
 use crate::graph::RunWork;
 use crate::scratch::Scratch;
-use crate::tree::{Attributes, Names, Tree, components};
 
 impl Run<'_> {
     /// RUN.
@@ -38,8 +36,8 @@ impl Run<'_> {
             "environment": environment.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
             "directory": work.directory,
             "user": work.user,
-            // Where there is one id, what a command finds and does is another thing.
-            "owners": can_mount(),
+            // With one id and no others emulated, a command finds and does other things.
+            "owners": can_mount() || sandbox::emulates_users(),
             "network": format!("{:?}", work.network),
             "mounts": mounts.facts(),
             "epoch": self.executor.clock.epoch.map(|epoch| epoch.seconds),
@@ -121,37 +119,25 @@ impl Run<'_> {
         if !is_lasting {
             message::warning("the context changed while a step read it: its result is not kept");
         }
-        Ok(Made { outcome: self.changes(progress, &upper, &lowers)?, is_lasting })
+        Ok(Made { outcome: self.changes(&upper, &lowers)?, is_lasting })
     }
 
     /// Makes a layer of what the command changed.
-    fn changes(
-        &self,
-        progress: &mut Progress,
-        upper: &Path,
-        lowers: &[PathBuf],
-    ) -> Result<Outcome, Error> {
+    fn changes(&self, upper: &Path, lowers: &[PathBuf]) -> Result<Outcome, Error> {
         let options = diff::Options {
             clamp_mtime: self.executor.clock.epoch,
             owner: owner_rule(),
             overlay_xattrs: overlay::Prefixes::Only(Namespace::native()),
             ..diff::Options::default()
         };
-        // An ordinary user's base has lost its owners, and the command could not
-        // change any: they are still those of the image.
-        let base = match can_mount() {
-            true => None,
-            false => Some(progress.tree(self.executor.place.reading())?),
-        };
         let lowers: Vec<&Path> = lowers.iter().map(PathBuf::as_path).collect();
-        let writer = diff::LayerWriter::new(self.executor.place.store.writer()?);
-        let mut sink = WithOwners { base, writer };
+        let mut sink = diff::LayerWriter::new(self.executor.place.store.writer()?);
         let summary = diff::overlay(upper, &lowers, &options, &mut sink)?;
         let created = self.executor.clock.now.to_string();
         if summary.is_empty() {
             return Ok(Outcome::of_nothing(created));
         }
-        let (digest, len_bytes) = sink.writer.finish()?.commit_layer()?;
+        let (digest, len_bytes) = sink.finish()?.commit_layer()?;
         Ok(Outcome::of_layer(created, digest, len_bytes))
     }
 
@@ -168,7 +154,8 @@ impl Run<'_> {
     }
 }
 
-/// Inside, everything is root's where there is but one id.
+/// Inside, everything is root's where there is but one id, unless it is recorded to be
+/// somebody else's.
 fn owner_rule() -> diff::Owner {
     if can_mount() {
         return diff::Owner::Kept;
@@ -177,31 +164,5 @@ fn owner_rule() -> diff::Owner {
     diff::Owner::Mapped {
         uids: only(nix::unistd::geteuid().as_raw()),
         gids: only(nix::unistd::getegid().as_raw()),
-    }
-}
-
-/// Gives files that the base has their owners back.
-struct WithOwners<W> {
-    base: Option<Arc<Tree>>,
-    writer: diff::LayerWriter<W>,
-}
-
-impl<W: std::io::Write> diff::Sink for WithOwners<W> {
-    fn reads_content(&self) -> bool {
-        self.writer.reads_content()
-    }
-
-    fn change(&mut self, change: diff::Change<'_>) -> Result<(), diff::SinkError> {
-        let names: Names = components(change.path).collect();
-        let before = self.base.as_ref().and_then(|tree| tree.get(&names));
-        match before {
-            Some(before) if change.kind == diff::ChangeKind::Changed => {
-                let mut entry = change.entry.clone();
-                let Attributes { uid, gid, .. } = Attributes::of(before);
-                (entry.uid, entry.gid) = (uid, gid);
-                self.writer.change(diff::Change { entry: &entry, ..change })
-            }
-            _ => self.writer.change(change),
-        }
     }
 }

@@ -59,11 +59,11 @@ fn files_of_variables_may_be_pipes_but_not_endless() {
 #[test]
 fn users_are_the_images() {
     in_each_role(|scratch| {
+        let id = |user: &str| scratch.sh(&["-u", user], "id -u; id -g; id -G; echo $HOME");
+        assert_eq!(id("app"), "7\n8\n8 9\n/srv\n");
+        assert_eq!(id("app:more"), "7\n9\n9\n/srv\n");
+        assert_eq!(id("1234"), "1234\n0\n0\n/\n");
         if scratch.role == Role::Root {
-            let id = |user: &str| scratch.sh(&["-u", user], "id -u; id -g; id -G; echo $HOME");
-            assert_eq!(id("app"), "7\n8\n8 9\n/srv\n");
-            assert_eq!(id("app:more"), "7\n9\n9\n/srv\n");
-            assert_eq!(id("1234"), "1234\n0\n0\n/\n");
             // As docker has it, its own group is among the supplementary ones.
             let groups = |user: &str| scratch.sh(&["-u", user], "grep Groups: /proc/self/status");
             assert_eq!(groups("0"), "Groups:\t0 \n");
@@ -72,23 +72,26 @@ fn users_are_the_images() {
             // To become the last number would be to stay root.
             assert_eq!(scratch.run(&["-u", "4294967295", "app"]).status.code(), Some(125));
         } else {
-            // The one id has the name that the image's user has.
+            // Without emulation the one id has the name that the image's user has.
+            let alone = ["--security-opt", "seccomp=unconfined"];
             let script = "id -u; id -g; echo $HOME; touch /mine; stat -c %u:%g /mine /bin";
-            let id = |user: &str| scratch.sh(&["-u", user], script);
+            let id = |user: &str| scratch.sh(&[&alone[..], &["-u", user]].concat(), script);
             assert_eq!(id("0"), "0\n0\n/root\n0:0\n0:0\n");
             assert_eq!(id("app:app"), "7\n8\n/srv\n7:8\n7:8\n");
             assert_eq!(id("1234"), "1234\n0\n/\n1234:0\n1234:0\n");
             // Another id there is not, and the command is told so.
             let script = "busybox chown 5 /srv 2>&1; id -G";
-            let refused = scratch.sh(&["-u", "app:app"], script);
+            let refused = scratch.sh(&[&alone[..], &["-u", "app:app"]].concat(), script);
             assert_eq!(refused, "chown: /srv: Invalid argument\n8\n");
             // Nor is there a lie in what is kept.
-            let kept = scratch.run(&["-u", "app:app", "--upper", "up", "app"]);
+            let words = ["-u", "app:app", "--upper", "up", "app"];
+            let kept = scratch.run(&[&alone[..], &words].concat());
             assert_eq!(kept.status.code(), Some(125));
             let what = "img-run: cannot become user 7:8: there is one id, and what it writes \
                         would be kept as root's\nimg-run: hint: have subordinate ids, which root grants (usermod";
             assert!(text(&kept.stderr).starts_with(what), "{kept:?}");
-            let groups = scratch.run(&["-u", "app", "--entrypoint", "id", "app", "-u"]);
+            let words = ["-u", "app", "--entrypoint", "id", "app", "-u"];
+            let groups = scratch.run(&[&alone[..], &words].concat());
             let warning = "img-run: warning: with one id the user is in no supplementary groups\n";
             assert_eq!((text(&groups.stdout), text(&groups.stderr)), ("7\n", warning));
         }
@@ -96,6 +99,99 @@ fn users_are_the_images() {
         let line = "img-run: no user \"nobody-here\" in the image's /etc/passwd\n";
         assert_eq!((unknown.status.code(), text(&unknown.stderr)), (Some(125), line));
     });
+}
+
+/// Changes of owner, devices and changes of user, as far as busybox tells of them.
+const AS_ROOT: &str = "
+cd /made; umask 027
+look() { stat -c '%n %u:%g %a %F %t:%T' $*; }
+touch f; chown 5:6 f; look f; chown 7 f; chown :8 f; look f; chmod 6755 f; chown 9 f; look f
+ln -s f l; chown -h 3:4 l; look l; look -L l; mv l m; ln m n; look n; touch -h m; look n
+mkfifo p; chown 1:2 p; look p; mknod c c 5 1; mknod b b 8 1; chown 4:4 b; look c b
+mkdir d; chown 0:9 d; chmod 2775 d; mkdir d/e; touch d/f; ln -s x d/l; look d d/e d/f d/l
+chown 70000:70001 f; look f; chown 0:0 f; look f
+echo data > f; mv f g; cp -a g h; ln h i; look g h i; cat i
+cd /made/d; busybox chroot / busybox touch /made/d/k; look k; touch ../d/j; look /made/d/j
+chown 5 /nowhere 2>&1; chown 5:5 /dev/fd/0 </made/g; look /made/g
+exec 3>/made/o; rm /made/o; busybox id -u
+cd /made/d; stat -c '%u:%g' /proc/self/cwd/f /proc/self/root/made/d/f; stat -Lc %u:%g /dev/fd/5 5</made/d/f
+";
+
+/// What another user finds, and may not do.
+const AS_USER: &str = "
+cd /tmp; id; umask 077
+look() { stat -c '%n %u:%g %a %F' $*; }
+touch f; mkdir d; ln -s f l; mkfifo p; look f d l p; echo x > g; look g
+chown 5 f 2>&1; chown 7:9 f; look f; chown :3 f 2>&1
+mknod n c 1 3 2>&1; (echo a; echo b) | while read x; do touch $x; done; look a b
+sh -c 'sh -c \"touch deep\"' & wait; look deep
+";
+
+#[test]
+fn one_id_behaves_like_root() {
+    let (Some(busybox), true) = (busybox(), is_root()) else {
+        layerutils_tests::requirement::skip("", "this process is not root, to be compared");
+        return;
+    };
+    let run = |role: Role, user: &str, script: &str| {
+        let scratch = Scratch::new(role, busybox, (USER, USER));
+        let made = "mkdir -p /made; mkdir -pm 1777 /tmp";
+        let whole = ["--entrypoint", "", "-u", user, "app", "sh", "-c"];
+        if user == "0" {
+            let output = scratch.run(&[&whole[..], &[&format!("{made}\n{script}")]].concat());
+            assert_eq!(text(&output.stderr), "", "{output:?}");
+            text(&output.stdout).to_owned()
+        } else {
+            let tmp = ["--tmpfs", "/tmp:mode=1777"];
+            let output = scratch.run(&[&tmp[..], &whole, &[script]].concat());
+            text(&output.stdout).to_owned()
+        }
+    };
+    for (user, script) in [("0", AS_ROOT), ("app", AS_USER)] {
+        let (root, one) = (run(Role::Root, user, script), run(Role::User, user, script));
+        assert!(root.lines().count() > 9, "{root}");
+        similar(&root, &one);
+    }
+}
+
+#[test]
+fn without_its_emulator_a_command_is_killed() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::Root {
+            return;
+        }
+        let mut tool = scratch.as_role(scratch.path("img-run"));
+        tool.args(["--entrypoint", "", "app", "sh", "-c", "echo ready; sleep 60"]);
+        let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        // In the user namespace of the command, and in our own of processes.
+        let namespace = |pid: &str, kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}"));
+        let children = |pid: &str| {
+            let path = format!("/proc/{pid}/task/{pid}/children");
+            let list = fs::read_to_string(path).unwrap_or_default();
+            list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let own = namespace("self", "pid").unwrap();
+        let started = children(&child.id().to_string());
+        // setpriv(1) becomes the tool, whose first process has the emulator and init.
+        let below = started.iter().flat_map(|pid| children(pid));
+        let emulator =
+            below.into_iter().find(|pid| namespace(pid, "pid").is_ok_and(|ns| ns == own));
+        let emulator = emulator.unwrap();
+        assert!(Command::new("kill").args(["-KILL", &emulator]).status().unwrap().success());
+        assert_eq!(lines.next().map(Result::unwrap), None);
+        assert_ne!(child.wait().unwrap().code(), Some(0));
+    });
+}
+
+/// Compares line by line, to show what differs.
+#[track_caller]
+fn similar(root: &str, one: &str) {
+    for (root, one) in root.lines().zip(one.lines()) {
+        assert_eq!(one, root);
+    }
+    assert_eq!(one.lines().count(), root.lines().count(), "{one}");
 }
 
 #[test]

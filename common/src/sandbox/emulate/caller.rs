@@ -1,0 +1,267 @@
+//! Whoever calls: its memory, its descriptors and its paths.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::io::Errno;
+
+use super::serve::Emulator;
+use crate::sys::notify::{self, Notification};
+
+/// The longest path, with the zero that ends it (`PATH_MAX`).
+const LONGEST_PATH: usize = 4096;
+
+/// What a read of memory does not cross, as beyond it there may be none.
+const PAGE: u64 = 4096;
+
+const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// Whether a link in the last place of a path is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Followed,
+    Taken,
+}
+
+/// What tells one root directory from another: device, inode and mount.
+pub(super) type RootId = (u32, u32, u64, u64);
+
+/// A process that waits for the answer to a call.
+pub(super) struct Caller<'e> {
+    pub(super) emulator: &'e mut Emulator,
+    pub(super) call: Notification,
+    /// Its directory in /proc.
+    process: OwnedFd,
+    memory: Option<OwnedFd>,
+}
+
+impl<'e> Caller<'e> {
+    /// # Errors
+    /// It is gone.
+    pub(super) fn new(emulator: &'e mut Emulator, call: Notification) -> Result<Self, Errno> {
+        let name = call.pid.to_string();
+        let process =
+            rustix::fs::openat(&emulator.proc, name, PATH | OFlags::DIRECTORY, Mode::empty())?;
+        // If it still waits, the directory is not that of a later process of this number.
+        if !notify::is_valid(emulator.listener.as_fd(), call.id) {
+            return Err(Errno::SRCH);
+        }
+        Ok(Self { emulator, call, process, memory: None })
+    }
+
+    /// An argument of the call.
+    pub(super) fn argument(&self, index: usize) -> u64 {
+        self.call.arguments.get(index).copied().unwrap_or_default()
+    }
+
+    /// An argument that is 32 bits wide.
+    pub(super) fn number(&self, index: usize) -> u32 {
+        (self.argument(index) & u64::from(u32::MAX)) as u32
+    }
+
+    /// An argument that is a signed number: a descriptor, flags.
+    pub(super) fn signed(&self, index: usize) -> i32 {
+        self.number(index) as i32
+    }
+
+    fn memory(&mut self) -> Result<BorrowedFd<'_>, Errno> {
+        if self.memory.is_none() {
+            let flags = OFlags::RDWR | OFlags::CLOEXEC;
+            self.memory = Some(rustix::fs::openat(&self.process, "mem", flags, Mode::empty())?);
+        }
+        self.memory.as_ref().map(OwnedFd::as_fd).ok_or(Errno::SRCH)
+    }
+
+    /// Reads exactly this many bytes.
+    pub(super) fn read(&mut self, address: u64, len: usize) -> Result<Vec<u8>, Errno> {
+        let mut bytes = vec![0; len];
+        let read = rustix::io::pread(self.memory()?, &mut bytes, address)?;
+        if read == len { Ok(bytes) } else { Err(Errno::FAULT) }
+    }
+
+    /// Reads a string up to the zero that ends it.
+    fn string(&mut self, mut address: u64) -> Result<Vec<u8>, Errno> {
+        let mut all = Vec::new();
+        while all.len() < LONGEST_PATH {
+            let mut page = [0; PAGE as usize];
+            let len = usize::try_from(PAGE - address % PAGE).unwrap_or(0);
+            let part = page.get_mut(..len.min(LONGEST_PATH - all.len())).unwrap_or_default();
+            let read = rustix::io::pread(self.memory()?, &mut *part, address)?;
+            let part = part.get(..read).unwrap_or_default();
+            if let Some(end) = part.iter().position(|byte| *byte == 0) {
+                all.extend_from_slice(part.get(..end).unwrap_or_default());
+                return Ok(all);
+            }
+            if part.is_empty() {
+                return Err(Errno::FAULT);
+            }
+            all.extend_from_slice(part);
+            address = address.checked_add(read as u64).ok_or(Errno::FAULT)?;
+        }
+        Err(Errno::NAMETOOLONG)
+    }
+
+    /// The path in an argument.
+    pub(super) fn path(&mut self, index: usize) -> Result<Vec<u8>, Errno> {
+        self.string(self.argument(index))
+    }
+
+    /// Writes to its memory.
+    pub(super) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let written = rustix::io::pwrite(self.memory()?, bytes, address)?;
+        if written == bytes.len() { Ok(()) } else { Err(Errno::FAULT) }
+    }
+
+    /// A line of its status (proc_pid_status(5)), whose special characters are escaped.
+    fn status(&self, name: &str) -> Result<String, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let status = rustix::fs::openat(&self.process, "status", flags, Mode::empty())?;
+        let mut start = [0; 4096];
+        let len = rustix::io::read(&status, &mut start)?;
+        let text = String::from_utf8_lossy(start.get(..len).unwrap_or_default());
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.map(|value| value.trim().to_owned()).ok_or(Errno::IO)
+    }
+
+    /// Its mask of permission bits.
+    pub(super) fn umask(&self) -> Result<Mode, Errno> {
+        let mask = u32::from_str_radix(&self.status("Umask")?, 8);
+        mask.map(Mode::from_raw_mode).map_err(|_| Errno::IO)
+    }
+
+    /// The number of its thread group, as it sees it itself.
+    pub(super) fn own_number(&self) -> Result<Option<u32>, Errno> {
+        let numbers = self.status("NSpid")?;
+        Ok(numbers.split_whitespace().next_back().and_then(|number| number.parse().ok()))
+    }
+
+    /// What its descriptor `fd` refers to.
+    pub(super) fn open_fd(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        match fd {
+            libc::AT_FDCWD => self.own("cwd"),
+            _ => self.own(&format!("fd/{fd}")),
+        }
+    }
+
+    /// What a link in its directory of /proc leads to.
+    fn own(&self, link: &str) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat(&self.process, link, PATH, Mode::empty())
+    }
+
+    /// What the path stands for to it, seen from its descriptor `at`.
+    pub(super) fn resolve(&mut self, at: i32, path: &[u8], last: Last) -> Result<OwnedFd, Errno> {
+        if path.is_empty() {
+            return Err(Errno::NOENT);
+        }
+        self.enter_root()?;
+        let (at, path) = match own_link(path) {
+            // What no file name is behind is the link itself, unless it is followed.
+            Some((name, b"")) if last == Last::Followed => return self.own(&name),
+            Some((name, rest)) if !rest.is_empty() => (Some(self.own(&name)?), rest),
+            _ if path.starts_with(b"/") => (None, path),
+            _ => (Some(self.open_fd(at)?), path),
+        };
+        let at = at.as_ref().map_or(self.emulator.proc.as_fd(), OwnedFd::as_fd);
+        let mut flags = PATH;
+        if last == Last::Taken {
+            flags |= OFlags::NOFOLLOW;
+        }
+        rustix::fs::openat2(at, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+    }
+
+    /// The directory that is to hold what the path names, and the name in it.
+    pub(super) fn parent(&mut self, at: i32, path: &[u8]) -> Result<(OwnedFd, Vec<u8>), Errno> {
+        let end = path.iter().rposition(|byte| *byte != b'/').ok_or(Errno::EXIST)? + 1;
+        let path = path.get(..end).unwrap_or_default();
+        let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let (parent, name) = path.split_at(start);
+        if name == b"." || name == b".." {
+            return Err(Errno::EXIST);
+        }
+        let parent = if parent.is_empty() { b"." } else { parent };
+        Ok((self.resolve(at, parent, Last::Followed)?, name.to_vec()))
+    }
+
+    /// Makes its root that of the emulator: `..` and links then lead where they lead it.
+    fn enter_root(&mut self) -> Result<(), Errno> {
+        let flags = PATH | OFlags::DIRECTORY;
+        let root = rustix::fs::openat(&self.process, "root", flags, Mode::empty())?;
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let found = rustix::fs::statx(&root, "", AtFlags::EMPTY_PATH, mask)?;
+        let id = (found.stx_dev_major, found.stx_dev_minor, found.stx_ino, found.stx_mnt_id);
+        if self.emulator.root != Some(id) {
+            // The working directory is that of our own descriptors in /proc.
+            rustix::process::chroot(link(root.as_fd()))?;
+            self.emulator.root = Some(id);
+        }
+        Ok(())
+    }
+}
+
+/// The path of a descriptor of our own, from the emulator's working directory.
+pub(super) fn link(fd: BorrowedFd<'_>) -> String {
+    fd.as_raw_fd().to_string()
+}
+
+/// The link in the caller's directory of /proc that a path begins with, and the rest of the
+/// path. The kernel's links to what is open are never followed in a path, as they lead
+/// anywhere; these lead where the caller itself is.
+fn own_link(path: &[u8]) -> Option<(String, &[u8])> {
+    let standard: [(&[u8], i32); 3] =
+        [(b"/dev/stdin", 0), (b"/dev/stdout", 1), (b"/dev/stderr", 2)];
+    if let Some((_, fd)) = standard.iter().find(|(name, _)| *name == path) {
+        return Some((format!("fd/{fd}"), b""));
+    }
+    if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
+        return descriptor(rest);
+    }
+    let own: [&[u8]; 2] = [b"/proc/self/", b"/proc/thread-self/"];
+    let rest = own.iter().find_map(|prefix| path.strip_prefix(*prefix))?;
+    match first_name(rest) {
+        (b"cwd", rest) => Some(("cwd".into(), rest)),
+        (b"root", rest) => Some(("root".into(), rest)),
+        (b"fd", rest) => descriptor(rest),
+        _ => None,
+    }
+}
+
+fn descriptor(path: &[u8]) -> Option<(String, &[u8])> {
+    let (name, rest) = first_name(path);
+    let is_number = !name.is_empty() && name.len() < 10 && name.iter().all(u8::is_ascii_digit);
+    is_number.then(|| (format!("fd/{}", String::from_utf8_lossy(name)), rest))
+}
+
+/// The first name of a path, and what is behind its slashes.
+fn first_name(path: &[u8]) -> (&[u8], &[u8]) {
+    let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+    let (name, rest) = path.split_at(end);
+    let start = rest.iter().position(|byte| *byte != b'/').unwrap_or(rest.len());
+    (name, rest.get(start..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_link;
+
+    #[test]
+    fn links_to_what_the_caller_has_open_are_its_own() {
+        for (path, expected) in [
+            ("/proc/self/fd/3", Some(("fd/3", ""))),
+            ("/proc/self/fd/3/a//b", Some(("fd/3", "a//b"))),
+            ("/dev/fd/10//x", Some(("fd/10", "x"))),
+            ("/dev/stdin", Some(("fd/0", ""))),
+            ("/proc/self/cwd", Some(("cwd", ""))),
+            ("/proc/thread-self/root/etc", Some(("root", "etc"))),
+            ("/proc/self/fd/", None),
+            ("/proc/self/fd/+3", None),
+            ("/proc/self/fd/99999999999", None),
+            ("/proc/self/exe", None),
+            ("/proc/1/cwd", None),
+            ("/dev/null", None),
+        ] {
+            let found = own_link(path.as_bytes());
+            let found = found.as_ref().map(|(name, rest)| (name.as_str(), *rest));
+            assert_eq!(found, expected.map(|(name, rest)| (name, rest.as_bytes())), "{path}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Records of files: see [`crate::layer::recorded`].
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
+use rustix::io::Errno;
+
+use super::caller::link;
+use crate::layer::recorded::{ATTRIBUTE, Device, Record};
+use crate::sys::foreign;
+use crate::time::Timestamp;
+
+/// The longest value of the attribute.
+const LONGEST: usize = 64;
+
+/// A file as the kernel has it, and what is recorded of it.
+pub(super) struct File {
+    pub(super) stat: libc::stat,
+    pub(super) record: Option<Record>,
+}
+
+impl File {
+    /// Reads both. The kernel's owner is that of a file without a record.
+    ///
+    /// # Errors
+    /// What fstat(2) says.
+    pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Self, Errno> {
+        let stat = foreign::stat(fd)?;
+        let record = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile | FileType::Directory => attribute(fd),
+            FileType::Symlink | FileType::Fifo | FileType::Socket => {
+                Record::of_access_time(Timestamp {
+                    seconds: stat.st_atime,
+                    nanoseconds: u32::try_from(stat.st_atime_nsec).unwrap_or(0),
+                })
+            }
+            _ => None,
+        };
+        Ok(Self { stat, record })
+    }
+
+    /// Whom it belongs to.
+    pub(super) fn owner(&self) -> (u32, u32) {
+        let of_kernel = (self.stat.st_uid, self.stat.st_gid);
+        self.record.map_or(of_kernel, |record| (record.uid, record.gid))
+    }
+
+    /// What it is, permission bits included.
+    pub(super) fn mode(&self) -> u32 {
+        let permissions = self.stat.st_mode & 0o7777;
+        match self.device() {
+            Some(Device::Char(..)) => libc::S_IFCHR | permissions,
+            Some(Device::Block(..)) => libc::S_IFBLK | permissions,
+            None => self.stat.st_mode,
+        }
+    }
+
+    /// The device that it stands for, by its record.
+    pub(super) fn device(&self) -> Option<Device> {
+        let is_file = FileType::from_raw_mode(self.stat.st_mode) == FileType::RegularFile;
+        self.record.and_then(|record| record.device).filter(|_| is_file)
+    }
+
+    /// Whether the record is in the time of last access.
+    pub(super) fn is_recorded_in_time(&self) -> bool {
+        let kind = FileType::from_raw_mode(self.stat.st_mode);
+        self.record.is_some()
+            && matches!(kind, FileType::Symlink | FileType::Fifo | FileType::Socket)
+    }
+}
+
+fn attribute(fd: BorrowedFd<'_>) -> Option<Record> {
+    let mut value = [0; LONGEST];
+    let len = rustix::fs::getxattr(link(fd), ATTRIBUTE, &mut value[..]).ok()?;
+    Record::parse(value.get(..len)?)
+}
+
+/// Records whom a file belongs to. File systems without attributes take it without a
+/// word: what is there (terminals, pipes) is in no layer.
+///
+/// # Errors
+/// What setxattr(2) or utimensat(2) says; `EOVERFLOW` for an id that a link cannot record.
+pub(super) fn record(fd: BorrowedFd<'_>, file: &File, record: Record) -> Result<(), Errno> {
+    let written = match FileType::from_raw_mode(file.stat.st_mode) {
+        FileType::RegularFile | FileType::Directory if record.is_default() => match file.record {
+            Some(_) => rustix::fs::removexattr(link(fd), ATTRIBUTE),
+            None => Ok(()),
+        },
+        FileType::RegularFile | FileType::Directory => {
+            rustix::fs::setxattr(link(fd), ATTRIBUTE, &record.value(), XattrFlags::empty())
+        }
+        FileType::Symlink | FileType::Fifo | FileType::Socket => {
+            if record.is_default() && file.record.is_none() {
+                return Ok(());
+            }
+            let time = record.access_time().ok_or(Errno::OVERFLOW)?;
+            set_times(fd, Some(time), None)
+        }
+        _ => Ok(()),
+    };
+    match written {
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        other => other,
+    }
+}
+
+/// Sets the times of what a descriptor refers to; `None` leaves one alone.
+pub(super) fn set_times(
+    fd: BorrowedFd<'_>,
+    accessed: Option<Timestamp>,
+    modified: Option<Timespec>,
+) -> Result<(), Errno> {
+    let untouched = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps {
+        last_access: accessed.map_or(untouched, |time| Timespec {
+            tv_sec: time.seconds,
+            tv_nsec: time.nanoseconds.into(),
+        }),
+        last_modification: modified.unwrap_or(untouched),
+    };
+    rustix::fs::utimensat(fd.as_fd(), "", &times, AtFlags::EMPTY_PATH)
+}

@@ -1,3 +1,4 @@
+complete -c layer-diff -l platform -d 'With --image: the platform to take from images for several' -r
 complete -c layer-diff -l lower -d 'With --overlay: a lower directory of the mount; repeatable, base first' -r -F
 complete -c layer-diff -l overlay-xattrs -d 'With --overlay: whose attributes mark opaque directories and the like' -r -f -a "auto\t'The former where there are any, else the latter'
 trusted\t'trusted.overlay.*, of a mount with privileges'
@@ -24,6 +25,10 @@ never\t'Not at all'"
 complete -c layer-diff -l compress -d 'Compress the layer' -r -f -a "gzip\t'gzip'
 zstd\t'zstd'
 none\t'Plain tar, so that the layer\'s digest is its DiffID'"
+complete -c layer-diff -l store -d 'Keep images in DIR, an OCI image layout' -r -F
+complete -c layer-diff -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
+complete -c layer-diff -l image -d 'Compare images, named as for img-history, as if both had been unpacked'
+complete -c layer-diff -l verify -d 'With --image: read and check all layers, also those that were checked before'
 complete -c layer-diff -l overlay -d 'Take UPPERDIR for the upper directory of an overlay mount'
 complete -c layer-diff -l root -d 'With --overlay: record the root directory, whose attributes are UPPERDIR\'s own'
 complete -c layer-diff -l list -d 'Print what changed, as \'docker diff\' does, and no layer'

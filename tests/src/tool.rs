@@ -126,7 +126,7 @@ pub const ALL: &[Tool] = &[
         }),
         endless: Endless::Work("endless"),
         lists: Some(Lists { line: "--list odd", nul: "--list -0 odd" }),
-        json: &["--json a b", "--json odd"],
+        json: &["--json a b", "--json odd", "--json --image base"],
         ..NOTHING
     },
     Tool {

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `read` | the members of one layer: seeking over content that need not be checked |
 //! | `content` | the content of chosen members |
+//! | `layers` | layers that are readable at any place |
 //! | `step` | which step of the history made a layer |
 //! | `past` | the versions of a path, and what each layer did to it |
 //! | `two` | two images that begin with the same layers |
 //! | `select` | paths and patterns that choose names |
 
 mod content;
+mod layers;
 mod past;
 mod read;
 mod select;
@@ -32,6 +34,7 @@ use crate::name::show;
 use crate::tar::{Entry, Kind, Xattrs};
 
 pub use content::Wanted;
+pub use layers::{Both, Layers};
 pub use past::{Change, Event, Past, change};
 pub use select::{Selection, select};
 pub use step::{Step, steps};

@@ -67,7 +67,11 @@ pub(super) fn each(
 }
 
 /// The file of a layer's blob, if it need not be checked.
-fn trusted(image: &Image, layer: &Layer, reading: Reading) -> Result<Option<File>, Error> {
+pub(super) fn trusted(
+    image: &Image,
+    layer: &Layer,
+    reading: Reading,
+) -> Result<Option<File>, Error> {
     let Some(store) = image.store().filter(|_| reading.trust == Trust::Checked) else {
         return Ok(None);
     };

@@ -162,7 +162,7 @@ fn with_hostile_image() -> Sandbox {
 }
 
 /// Command lines that show names or texts of it, and whether that is as JSON.
-const SHOWING: [(&str, bool); 26] = [
+const SHOWING: [(&str, bool); 28] = [
     ("img-inspect hostile", true),
     ("img-inspect -f '{{.Comment}}' hostile", false),
     ("img-inspect -f '{{.Config}}' hostile", false),
@@ -189,6 +189,8 @@ const SHOWING: [(&str, bool); 26] = [
     ("layer-diff --list tree", false),
     ("layer-diff --list -0 tree", false),
     ("layer-diff --json tree", true),
+    ("layer-diff --list --image base hostile", false),
+    ("layer-diff --json --image base hostile", true),
 ];
 
 #[test]

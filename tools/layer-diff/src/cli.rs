@@ -8,7 +8,9 @@ use common::cli::OutputOptions;
 use common::layer::diff::{ContentPolicy, Owner, Parents, Precision};
 use common::layer::overlay::Prefixes;
 use common::mount::Namespace;
-use common::options::{CompressOptions, OutputFile};
+use common::oci::Platform;
+use common::options::{CompressOptions, OutputFile, SizeLimit};
+use common::store::Location;
 use common::time::Timestamp;
 
 /// Compute a layer from two directory trees, or from an overlay upper directory
@@ -17,12 +19,31 @@ use common::time::Timestamp;
     name = "layer-diff",
     version,
     override_usage = "layer-diff [OPTION]... [LOWER] UPPER\n       \
+                      layer-diff [OPTION]... --image [OLD] NEW\n       \
                       layer-diff [OPTION]... --overlay [--lower DIR]... UPPERDIR"
 )]
 pub(crate) struct Cli {
     /// The tree to start from, if any, and the tree to arrive at
     #[arg(value_name = "TREE", required = true, num_args = 1..=2)]
     pub(crate) trees: Vec<PathBuf>,
+
+    /// Compare images, named as for img-history, as if both had been unpacked
+    #[arg(long, conflicts_with_all = ["overlay", "map_users", "one_file_system", "strict"])]
+    pub(crate) image: bool,
+
+    /// With --image: read and check all layers, also those that were checked before
+    #[arg(long, requires = "image")]
+    pub(crate) verify: bool,
+
+    /// With --image: the platform to take from images for several
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) location: Location,
+
+    #[command(flatten)]
+    pub(crate) limit: SizeLimit,
 
     /// Take UPPERDIR for the upper directory of an overlay mount
     #[arg(long)]

@@ -1,6 +1,8 @@
-//! `layer-diff`: compute a layer from two directory trees, or from an overlay upper directory.
+//! `layer-diff`: compute a layer from two directory trees, from an overlay upper directory,
+//! or from two images.
 
 mod cli;
+mod images;
 mod list;
 mod meter;
 mod plan;
@@ -27,7 +29,10 @@ use plan::{Form, Plan};
 #[must_use]
 pub fn command() -> clap::Command {
     // Lines are not compressed.
-    Cli::command().mut_arg("compress", |compress| compress.conflicts_with_all(["list", "json"]))
+    Cli::command()
+        .mut_arg("compress", |compress| compress.conflicts_with_all(["list", "json"]))
+        .mut_arg("dir", |store| store.requires("image"))
+        .mut_arg("max_size", |size| size.requires("image"))
 }
 
 /// Runs the tool on parsed arguments.

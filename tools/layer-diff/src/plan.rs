@@ -14,6 +14,7 @@ use common::tar;
 use common::time;
 
 use crate::cli::{Cli, OwnerChoice, YesNo};
+use crate::images::Images;
 
 /// A run of the tool.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
 enum Source {
     Trees { lower: Option<PathBuf>, upper: PathBuf },
     Overlay { upper: PathBuf, lowers: Vec<PathBuf> },
+    Images(Box<Images>),
 }
 
 /// What the changes are written as.
@@ -52,6 +54,7 @@ impl Plan {
     pub(crate) fn new(cli: Cli) -> Result<Self, Failure> {
         let form = form(&cli)?;
         let options = options(&cli)?;
+        let images = cli.image.then(|| Images::new(&cli));
         let mut trees = cli.trees;
         let source = match (cli.overlay, trees.pop(), trees.pop()) {
             (true, Some(_), Some(_)) => {
@@ -60,6 +63,10 @@ impl Plan {
             (true, Some(upper), None) => Source::Overlay { upper, lowers: cli.lowers },
             (false, Some(upper), lower) => Source::Trees { lower, upper },
             (_, None, _) => return Err(Failure::usage("no tree was given")),
+        };
+        let source = match images {
+            Some(images) => Source::Images(Box::new(images?)),
+            None => source,
         };
         Ok(Self {
             source,
@@ -87,6 +94,7 @@ impl Plan {
                 let lowers: Vec<&Path> = lowers.iter().map(PathBuf::as_path).collect();
                 diff::overlay(upper, &lowers, &self.options, sink)
             }
+            Source::Images(images) => images.tell(&self.options, sink)?,
         };
         summary.map_err(|error| self.failure(error))
     }
@@ -144,6 +152,8 @@ fn options(cli: &Cli) -> Result<Options, Failure> {
         owner: match &cli.owner {
             Some(OwnerChoice::These(owner)) => owner.clone(),
             Some(OwnerChoice::Map) => Owner::mapped_for_caller(),
+            // An image says whose its files are.
+            None if cli.image => Owner::Kept,
             None => Owner::of_caller(),
         },
         exclude: cli.exclude.iter().map(|pattern| Pattern::new(pattern.as_bytes())).collect(),

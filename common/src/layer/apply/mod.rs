@@ -72,6 +72,7 @@ pub use lowers::Lowers;
 pub use options::{Devices, Form, Options, Ownership, SetId};
 pub use stream::{Applied, Expected, apply_stream, apply_verified};
 pub use summary::{NotKept, Reason, Summary};
+pub(crate) use xattrs::keep_what_is_set;
 
 /// Applies one layer, an uncompressed tar stream that is read to its very end, to
 /// what is below `root`.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::options::Form;
 use super::summary::Reason;
 use crate::mount::Namespace;
+use crate::tar::Xattrs;
 
 /// Attributes that mean something on one host only: labels of its policy, and
 /// what its file systems show of themselves.
@@ -62,6 +63,11 @@ pub(super) fn fate<'a>(name: &'a [u8], form: &Form) -> Fate<'a> {
         };
     }
     Fate::Set(Cow::Borrowed(name))
+}
+
+/// Leaves out the attributes that would not be set in a plain tree.
+pub(crate) fn keep_what_is_set(xattrs: &mut Xattrs) {
+    xattrs.retain(|name, _| matches!(fate(name, &Form::Plain), Fate::Set(_)));
 }
 
 /// Whether an attribute found on a directory stays when a layer describes that

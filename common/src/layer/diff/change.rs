@@ -1,11 +1,12 @@
 //! A change, and who is told of it.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 
 use super::SinkError;
 use super::content::FileContent;
-use crate::tar::Entry;
+use crate::tar::{Entry, Reader};
 
 /// What happened to a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +42,39 @@ pub struct Change<'a> {
 }
 
 /// The content of a changed file; empty for anything else.
-#[derive(Debug)]
-pub struct Content<'a>(pub(super) Option<&'a mut FileContent>);
+pub struct Content<'a>(pub(super) Bytes<'a>);
+
+/// Where content comes from.
+pub(super) enum Bytes<'a> {
+    Nowhere,
+    /// A file of a tree.
+    File(&'a mut FileContent),
+    /// The last member that was read of a layer.
+    Member(&'a mut Reader<BufReader<File>>),
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Content<'a> {
+    pub(super) fn of(file: Option<&'a mut FileContent>) -> Self {
+        Self(file.map_or(Bytes::Nowhere, Bytes::File))
+    }
+
+    pub(super) fn member(layer: Option<&'a mut Reader<BufReader<File>>>) -> Self {
+        Self(layer.map_or(Bytes::Nowhere, Bytes::Member))
+    }
+}
 
 impl Read for Content<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Some(content) => content.read(buffer),
-            None => Ok(0),
+            Bytes::File(content) => content.read(buffer),
+            Bytes::Member(layer) => layer.content().read(buffer),
+            Bytes::Nowhere => Ok(0),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::stack::Stack;
 use super::{Change, ChangeKind, Content, Differences, Error, Options, Sink, Summary};
 use crate::layer::whiteout;
 use crate::root;
+use crate::tar::Entry;
 
 /// Tells `sink` of everything in `plan`. The summary is without what was passed over.
 pub(super) fn emit(
@@ -45,18 +46,10 @@ struct Emitter<'a> {
 impl Emitter<'_> {
     fn tell(&mut self, item: &Item, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.route.path();
-        let (entry, differences) = match &item.state {
-            State::Deleted => (node::whiteout_entry(beside(path, &item.name)), None),
-            State::Opaque => (node::whiteout_entry(below(path, whiteout::OPAQUE)), None),
-            State::Present { node, differences, .. } => {
-                let link = item.link.map(|id| self.plan.path(id));
-                let path = match path {
-                    b"" => b"./".to_vec(),
-                    path => path.to_vec(),
-                };
-                let clamp = self.options.clamp_mtime;
-                (node.entry(path, clamp, link.as_deref()), Some(*differences))
-            }
+        let entry = entry(self.plan, item, path, self.options);
+        let differences = match &item.state {
+            State::Present { differences, .. } => Some(*differences),
+            State::Deleted | State::Opaque => None,
         };
         let mut content = match contents::has_content(item) {
             true => self.contents.next()?,
@@ -67,12 +60,28 @@ impl Emitter<'_> {
             path,
             entry: &entry,
             differences: differences.unwrap_or(Differences::NONE),
-            content: Content(content.as_mut()),
+            content: Content::of(content.as_mut()),
         };
         sink.change(change).map_err(|error| {
             let failure = content.as_mut().and_then(FileContent::take_failure);
             failure.unwrap_or_else(|| Error::of_sink(error))
         })
+    }
+}
+
+/// What a layer records of an item at `path`.
+pub(super) fn entry(plan: &Plan, item: &Item, path: &[u8], options: &Options) -> Entry {
+    match &item.state {
+        State::Deleted => node::whiteout_entry(beside(path, &item.name)),
+        State::Opaque => node::whiteout_entry(below(path, whiteout::OPAQUE)),
+        State::Present { node, .. } => {
+            let link = item.link.map(|id| plan.path(id));
+            let path = match path {
+                b"" => b"./".to_vec(),
+                path => path.to_vec(),
+            };
+            node.entry(path, options.clamp_mtime, link.as_deref())
+        }
     }
 }
 

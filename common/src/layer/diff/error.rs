@@ -87,9 +87,19 @@ pub enum Error {
         /// The file.
         path: Vec<u8>,
     },
+    /// The content of a layer.
+    #[error(transparent)]
+    Content(io::Error),
     /// Where the changes went to.
     #[error(transparent)]
     Sink(SinkError),
+}
+
+impl From<io::Error> for Error {
+    /// An error that says of itself what it is about.
+    fn from(error: io::Error) -> Self {
+        Self::Content(error)
+    }
 }
 
 impl From<tar::Error> for Error {

@@ -23,6 +23,7 @@ mod contents;
 mod emit;
 mod error;
 mod links;
+mod models;
 mod node;
 mod options;
 mod owner;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 pub use change::{Change, ChangeKind, Content, Differences, PassedOver, Reason, Sink, Summary};
 pub use error::{Error, SinkError};
+pub use models::{Contents, models};
 pub use options::{ContentPolicy, Mounts, Options, OverlayRoot, Parents, Precision, Sockets};
 pub use owner::{IdMap, IdRange, Owner};
 pub use pattern::Pattern;

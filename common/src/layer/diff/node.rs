@@ -3,12 +3,14 @@
 
 use rustix::fs::FileType;
 
+use super::links::Source;
 use super::options::Precision;
 use super::owner::Owner;
 use super::stack::{Form, Found, Stack};
 use super::{Differences, Error, Options, rootless};
 use crate::layer::inode::{self, Inode};
-use crate::layer::overlay;
+use crate::layer::tree::{self, NodeRef};
+use crate::layer::{apply, overlay, place};
 use crate::tar::{Entry, Kind, Xattrs};
 use crate::time::Timestamp;
 
@@ -122,6 +124,64 @@ impl Node {
             Precision::Nanoseconds => inode.mtime,
             Precision::Seconds => Timestamp::from_seconds(inode.mtime.seconds),
         };
+        Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links })
+    }
+
+    /// A name of a tree in memory, as it would be read of the tree unpacked by root.
+    pub(super) fn of_model<C>(
+        node: NodeRef<'_, C>,
+        mut xattrs: Xattrs,
+        source: Source,
+        path: &[u8],
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let entry = match node.inode() {
+            Some(inode) => {
+                let tree::Inode { mode, uid, gid, mtime, len_bytes, .. } = *inode;
+                let kind = inode.kind.clone();
+                Entry { kind, mode, uid, gid, mtime, len_bytes, ..place::undescribed() }
+            }
+            None => place::undescribed(),
+        };
+        let (kind, file_type, device) = match entry.kind {
+            // No other name of a file shares what is known of this one.
+            Kind::File | Kind::HardLink { .. } => (NodeKind::File, FileType::RegularFile, (0, 0)),
+            Kind::Directory => (NodeKind::Directory, FileType::Directory, (0, 0)),
+            Kind::Symlink { target } => (NodeKind::Symlink(target), FileType::Symlink, (0, 0)),
+            Kind::CharDevice { major, minor } => {
+                (NodeKind::CharDevice(major, minor), FileType::CharacterDevice, (major, minor))
+            }
+            Kind::BlockDevice { major, minor } => {
+                (NodeKind::BlockDevice(major, minor), FileType::BlockDevice, (major, minor))
+            }
+            Kind::Fifo => (NodeKind::Fifo, FileType::Fifo, (0, 0)),
+        };
+        if kind == NodeKind::CharDevice(0, 0) {
+            return Err(Error::WhiteoutDevice { path: path.to_vec() });
+        }
+        apply::keep_what_is_set(&mut xattrs);
+        options.xattrs.apply(&mut xattrs);
+        let (uid, gid) = options.owner.of(entry.uid, entry.gid);
+        let mode = if matches!(kind, NodeKind::Symlink(_)) { 0o777 } else { entry.mode };
+        let mtime = match options.precision {
+            Precision::Nanoseconds => entry.mtime,
+            Precision::Seconds => Timestamp::from_seconds(entry.mtime.seconds),
+        };
+        let inode = Inode {
+            kind: file_type,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            device,
+            len_bytes: entry.len_bytes,
+            mtime: entry.mtime,
+            // It would be unpacked now, and later than all that it holds.
+            ctime: Timestamp { seconds: i64::MAX, nanoseconds: 0 },
+            id: source.id,
+            links: source.links,
+            is_mount_point: false,
+        };
+        let (copied_up, merged_links) = (false, None);
         Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links })
     }
 

@@ -12,6 +12,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
+use super::change::Bytes;
 use super::content::Passed;
 use super::{Change, Content, Error, Sink, SinkError};
 use crate::stream::Pipe;
@@ -82,7 +83,7 @@ impl<W: Write> Sink for PipedLayer<'_, W> {
 
     fn change(&mut self, change: Change<'_>) -> Result<(), SinkError> {
         let Change { entry, content, .. } = change;
-        let Content(Some(content)) = content else {
+        let Content(Bytes::File(content)) = content else {
             return Ok(self.writer.append(entry, content)?);
         };
         if !content.is_unread() {

@@ -114,6 +114,27 @@ impl Source {
         Ok((reader, entry))
     }
 
+    /// The same, of a handle of its own: both read at one place in the file.
+    ///
+    /// # Errors
+    /// A layer that cannot be read there.
+    pub(crate) fn own_member(
+        &self,
+        position: u64,
+        len_bytes: u64,
+    ) -> Result<Reader<BufReader<File>>, Error> {
+        let failed = |source| Error::Read { layer: self.label.clone(), source };
+        self.seek(position)?;
+        let file = self.file.try_clone().map_err(failed)?;
+        let capacity = (len_bytes + HEADERS_LEN_BYTES).min(BUFFER_LEN_BYTES);
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        let stream = BufReader::with_capacity(capacity, file);
+        let mut reader = Reader::buffered(stream, Limits::default(), self.whole);
+        let read = reader.next_entry();
+        read.map_err(|source| Error::Archive { layer: self.label.clone(), source })?;
+        Ok(reader)
+    }
+
     fn seek(&self, position: u64) -> Result<(), Error> {
         let sought = (&self.file).seek(SeekFrom::Start(position));
         sought.map(drop).map_err(|source| Error::Read { layer: self.label.clone(), source })

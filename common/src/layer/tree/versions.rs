@@ -92,6 +92,11 @@ impl NodeId {
 }
 
 impl InodeId {
+    /// The number of an index that [`InodeId::index`] gave.
+    pub(in crate::layer) fn of_index(index: usize) -> Option<Self> {
+        u32::try_from(index).ok().map(Self)
+    }
+
     /// The number as an index: numbers of a tree are close together.
     #[must_use]
     pub fn index(self) -> usize {

@@ -180,6 +180,7 @@ impl Node {
             id: source.id,
             links: source.links,
             is_mount_point: false,
+            recorded: None,
         };
         let (copied_up, merged_links) = (false, None);
         Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links })

@@ -16,6 +16,7 @@
 mod challenge;
 mod client;
 mod credentials;
+mod download;
 mod error;
 mod http;
 mod list;
@@ -32,6 +33,7 @@ mod url;
 
 pub use client::{Client, open};
 pub use credentials::Credentials;
+pub use download::{Download, Fetched, fetch};
 pub use error::Error;
 pub use pace::{Pace, TooSlow};
 pub use puller::{Pull, PullOption, Puller};

@@ -44,6 +44,8 @@ pub(crate) enum Error {
     #[error("DiffID mismatch: expected {expected}, got {actual}")]
     DiffId { expected: DiffId, actual: Digest },
     #[error(transparent)]
+    Remote(#[from] registry::Error),
+    #[error(transparent)]
     Store(#[from] common::store::Error),
     #[error(transparent)]
     Image(#[from] common::image::Error),

@@ -131,6 +131,11 @@ pub(crate) struct TransferWork {
     pub(crate) directory: String,
 }
 
+/// Whether a source is a URL, which only ADD takes.
+pub(crate) fn is_remote(source: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| source.starts_with(scheme))
+}
+
 /// RUN.
 #[derive(Debug)]
 pub(crate) struct RunWork {
@@ -176,8 +181,10 @@ impl Step {
     pub(crate) fn reads(&self) -> Vec<Source> {
         match &self.work {
             Work::Setting | Work::Workdir { .. } => Vec::new(),
-            // A heredoc is in the step itself.
-            Work::Transfer(work) if work.transfer.sources.is_empty() => Vec::new(),
+            // Heredocs are in the step itself, and URLs in no tree.
+            Work::Transfer(work) if work.transfer.sources.iter().all(|text| is_remote(text)) => {
+                Vec::new()
+            }
             Work::Transfer(work) => vec![work.source],
             Work::Run(work) => work.mounts.iter().filter_map(|mount| mount.source).collect(),
         }

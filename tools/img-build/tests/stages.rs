@@ -78,7 +78,10 @@ fn what_is_wrong_is_told_before_the_first_step_runs() {
         ("RUN --mount=type=ssh true", "5: RUN: --mount=type=ssh is not supported"),
         ("RUN --security=insecure true", "5: RUN: --security=insecure is not supported"),
         ("COPY --from=nowhere a /", "5: COPY: nowhere: no such image"),
-        ("ADD https://example.org/x /", "5: ADD: 'https://example.org/x': a remote source"),
+        (
+            "ADD https://example.org/x.git /",
+            "5: ADD: 'https://example.org/x.git': a git repository",
+        ),
         ("LABEL a=${b?needed}", "5: failed to process '${b?needed}': b: needed"),
         ("COPY --chmod=x a /", "5: COPY: invalid --chmod"),
     ] {

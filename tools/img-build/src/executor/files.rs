@@ -15,7 +15,7 @@ use crate::cache::{Outcome, Record};
 use crate::context::Patterns;
 use crate::error::Error;
 use crate::glob::has_wildcards;
-use crate::graph::{TransferWork, Verb};
+use crate::graph::{TransferWork, Verb, is_remote};
 use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::step::{owner, unpack};
 use crate::tree::{
@@ -33,10 +33,7 @@ impl Run<'_> {
     ) -> Result<Option<Outcome>, Error> {
         let TransferWork { verb, transfer, .. } = work;
         let (now, max_size) = (self.executor.clock.now, self.executor.place.max_size);
-        let source = match transfer.sources.is_empty() {
-            true => Arc::new(Tree::new()),
-            false => self.tree(work.source)?,
-        };
+        let mut source = None;
         let place = self.place_of(work.source, transfer.from.as_deref());
         let mut tree = progress.lend_tree(self.executor.place.reading())?;
         let target = Arc::make_mut(&mut tree);
@@ -48,9 +45,25 @@ impl Run<'_> {
             now,
         };
         let mut changed = BTreeSet::new();
+        // They are read when the layer is written.
+        let mut remotes = Vec::new();
         let mut copying = Copying::new(target, &mut changed, &rules);
         let destination = destination(&work.directory, &transfer.destination);
         for text in &transfer.sources {
+            if is_remote(text) {
+                let remote = self.remote(text, transfer.checksum.as_deref())?;
+                let unpacks = transfer.unpack == Some(true);
+                let (tree, found) = (&remote.tree, &remote.found);
+                if !(unpacks && add_archive(&mut copying, tree, found, &destination, max_size)?) {
+                    copying.copy(tree, found, &destination)?;
+                }
+                remotes.push(remote);
+                continue;
+            }
+            let source = match &source {
+                Some(source) => Arc::clone(source),
+                None => Arc::clone(source.insert(self.tree(work.source)?)),
+            };
             let found = find(&source, text, transfer.parents)?;
             if found.is_empty() && !has_wildcards(text.as_bytes()) {
                 return Err(Error::NotFound { path: text.clone(), place });

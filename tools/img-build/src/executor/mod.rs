@@ -7,6 +7,7 @@
 mod files;
 pub(crate) mod mounts;
 pub(crate) mod progress;
+mod remote;
 mod run;
 mod schedule;
 mod snapshot;

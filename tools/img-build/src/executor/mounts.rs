@@ -31,6 +31,9 @@ use crate::scratch::Scratch;
 use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::tree::{HostRoot, Names, Planned, Tree, join, planned, write_layer};
 
+/// How many copies of sources are kept beside those in use.
+const KEPT: usize = 4;
+
 /// The largest file that is taken for a secret, as in BuildKit.
 const MAX_SECRET_LEN_BYTES: u64 = 500 * 1024;
 
@@ -295,7 +298,7 @@ impl Mounts {
                     let make = |dir: &Path| copy_out(tree, found, (dir, "mount"), scratch);
                     // Without a cache it is there for this step alone.
                     let cache = cache.unwrap_or_else(|| scratch.path());
-                    let snapshot = Snapshot::open(cache, &digest, make)?;
+                    let snapshot = Snapshot::open(cache, "snapshots", KEPT, &digest, make)?;
                     let path = snapshot.dir.join("mount");
                     held.snapshots.push(snapshot);
                     Source::Path(path)

@@ -1,6 +1,6 @@
-//! Part of a tree as a directory of the host, made once for all steps that mount it.
+//! Part of a tree, or a download, as a directory of the host, made once for all who use it.
 //!
-//! A snapshot is `snapshots/BOOT/DIGEST` in the cache, with a lock beside it: shared while
+//! A snapshot is `KIND/BOOT/DIGEST` in the cache, with a lock beside it: shared while
 //! something uses it, exclusive while it is made. Those of an earlier start of the machine may
 //! be torn, and are removed. A few are kept, the last used.
 
@@ -18,9 +18,6 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
 use crate::error::Error;
 
-/// How many are kept beside those in use.
-const KEPT: usize = 4;
-
 /// A snapshot in use.
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -30,16 +27,19 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The snapshot of this digest in `cache`, filled by `make` if it is not there.
+    /// The snapshot of this digest in the folder `kind` of the cache, filled by `make` if it
+    /// is not there. Beside those in use, `kept` stay.
     ///
     /// # Errors
     /// A cache that cannot be written, or `make`'s own.
     pub(super) fn open(
         cache: &Path,
+        kind: &str,
+        kept: usize,
         digest: &Digest,
         make: impl FnOnce(&Path) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let all = cache.join("snapshots");
+        let all = cache.join(kind);
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let boot = match boot.trim() {
             "" => "unknown",
@@ -60,7 +60,7 @@ impl Snapshot {
             make(&new)?;
             fs::rename(&new, &dir).map_err(Error::file(&dir))?;
             // What cannot be removed takes room, and nothing else.
-            let _ = forget(&all, boot);
+            let _ = forget(&all, boot, kept);
         }
         let failed = |errno: nix::Error| Error::file(&dir)(errno.into());
         lock.relock(FlockArg::LockShared).map_err(failed)?;
@@ -81,7 +81,7 @@ fn lock(folder: &Path, hex: &str, how: FlockArg) -> io::Result<Flock<File>> {
 
 /// Removes the snapshots of earlier starts of the machine, and those of this one that are
 /// neither in use nor among the last used.
-fn forget(all: &Path, boot: &str) -> io::Result<()> {
+fn forget(all: &Path, boot: &str, kept: usize) -> io::Result<()> {
     for entry in fs::read_dir(all)? {
         let name = entry?.file_name();
         if name != boot {
@@ -98,7 +98,7 @@ fn forget(all: &Path, boot: &str) -> io::Result<()> {
         }
     }
     snapshots.sort();
-    let surplus = snapshots.len().saturating_sub(KEPT);
+    let surplus = snapshots.len().saturating_sub(kept);
     for (_, name) in snapshots.into_iter().take(surplus) {
         if let Ok(_lock) = lock(&folder, &name, FlockArg::LockExclusiveNonblock) {
             remove(File::open(&folder)?.as_fd(), name.as_bytes())?;

@@ -16,7 +16,7 @@ use super::{Held, Images};
 use crate::cli::Network;
 use crate::context::Patterns;
 use crate::error::Error;
-use crate::graph::{Source, Step, TransferWork, Verb, Work};
+use crate::graph::{Source, Step, TransferWork, Verb, Work, is_remote};
 use crate::step::chmod::Chmod;
 
 /// The PATH of a Linux image that sets none, as docker has it.
@@ -239,7 +239,7 @@ impl Settings {
         transfer: &Transfer,
         surroundings: &mut Surroundings<'_, '_>,
     ) -> Result<(Option<String>, Work), Error> {
-        refuse_remote(verb, transfer)?;
+        check_sources(verb, transfer)?;
         Patterns::list(&transfer.excludes)?;
         let source = match &transfer.from {
             Some(from) => surroundings.source(from)?,
@@ -275,28 +275,38 @@ pub(super) fn title(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(TITLE_LEN_CHARS).collect()
 }
 
-/// What needs the network, or means something only there.
-fn refuse_remote(verb: Verb, transfer: &Transfer) -> Result<(), Error> {
-    let remote = ["http://", "https://", "git://", "git@", "ssh://"];
-    if let Some(url) = transfer
-        .sources
-        .iter()
-        .find(|source| remote.iter().any(|scheme| source.starts_with(scheme)))
-    {
-        return Err(match verb {
-            Verb::Copy => Error::Other(format!("'{url}': COPY takes no URL")),
-            Verb::Add => Error::Unsupported(format!("'{url}': a remote source")),
-        });
-    }
-    for (flag, is_given) in [
-        ("--checksum", transfer.checksum.is_some()),
-        ("--keep-git-dir", transfer.keep_git_dir.is_some()),
-    ] {
-        if is_given {
-            return Err(Error::Other(format!(
-                "{flag} is for remote sources, which are not supported"
-            )));
+/// Refuses what is no source, and flags for other sources than there are.
+fn check_sources(verb: Verb, transfer: &Transfer) -> Result<(), Error> {
+    let git = ["git://", "git@", "ssh://"];
+    for source in &transfer.sources {
+        let is_git = git.iter().any(|scheme| source.starts_with(scheme));
+        let is_remote = is_remote(source);
+        // As in BuildKit: the path of a repository ends so.
+        let path = source.split(['?', '#']).next().unwrap_or_default();
+        match verb {
+            Verb::Copy if is_git || is_remote => {
+                return Err(Error::Other(format!("'{source}': COPY takes no URL")));
+            }
+            Verb::Add if is_git || is_remote && path.ends_with(".git") => {
+                return Err(Error::Unsupported(format!("'{source}': a git repository")));
+            }
+            _ => {}
         }
     }
-    Ok(())
+    if transfer.keep_git_dir.is_some() {
+        return Err(Error::Other(
+            "--keep-git-dir is for git repositories, which are not supported".into(),
+        ));
+    }
+    let is_one_url = matches!(transfer.sources.as_slice(), [source] if is_remote(source))
+        && transfer.heredocs.is_empty();
+    match &transfer.checksum {
+        Some(_) if !is_one_url => {
+            Err(Error::Other("--checksum is for a single URL as the source".into()))
+        }
+        Some(text) if text.parse::<Digest>().is_err() => {
+            Err(Error::Other(format!("--checksum={text}: not a digest")))
+        }
+        _ => Ok(()),
+    }
 }

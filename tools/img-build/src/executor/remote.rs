@@ -1,0 +1,206 @@
+//! ADD of a URL: the file behind it, kept in the cache as long as the server says that it is
+//! the same.
+
+use std::fs::{self, File as HostFile};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use common::digest::{Digest, Hashing};
+use common::root::Root;
+use common::time::Timestamp;
+use common::{cache, document};
+use registry::{Download, Fetched, fetch};
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use super::snapshot::Snapshot;
+use crate::error::Error;
+use crate::scratch::Scratch;
+use crate::step::transfer::Found;
+use crate::tree::{Attributes, Content, File, HostRoot, Item, Tree};
+
+/// The longest record of a download.
+const MAX_RECORD_LEN_BYTES: u64 = 64 << 10;
+
+/// The name of the file in its snapshot.
+const FILE: &str = "file";
+
+/// How many files are kept beside those in use.
+const KEPT: usize = 64;
+
+/// What is known of a URL.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Record {
+    etag: Option<String>,
+    /// In seconds.
+    last_modified: Option<i64>,
+    digest: Digest,
+}
+
+/// A file that was fetched, and what must stay while it is read.
+pub(super) struct Remote {
+    pub(super) tree: Tree,
+    pub(super) found: Found,
+    _snapshot: Snapshot,
+    _scratch: Scratch,
+}
+
+impl Run<'_> {
+    /// The file at a URL, as a tree of one file.
+    ///
+    /// # Errors
+    /// A server that fails, a content without that checksum.
+    pub(super) fn remote(&self, url: &str, checksum: Option<&str>) -> Result<Remote, Error> {
+        let scratch = Scratch::new(self.executor.place.cache.as_deref())?;
+        let checksum = checksum.map(str::parse::<Digest>).transpose().map_err(|_| {
+            Error::Other(format!("--checksum={}: not a digest", checksum.unwrap_or_default()))
+        })?;
+        // Without a cache it is there for this step alone.
+        let base = self.executor.place.cache.as_deref().unwrap_or_else(|| scratch.path());
+        let path = base.join("downloads").join(Digest::of(url.as_bytes()).hex());
+        let record = document::found(&path, MAX_RECORD_LEN_BYTES).ok();
+        let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
+        let (record, is_fetched) = match record {
+            // What has the checksum is what is asked for, wherever it is now.
+            Some(record) if checksum.as_ref() == Some(&record.digest) => (record, false),
+            Some(Record { etag: Some(etag), last_modified, digest }) if checksum.is_none() => {
+                match fetch(url, Some(&etag))? {
+                    Fetched::Unchanged => {
+                        (Record { etag: Some(etag), last_modified, digest }, false)
+                    }
+                    Fetched::File(download) => self.receive(download, &scratch)?,
+                }
+            }
+            _ => self.fetch(url, &scratch)?,
+        };
+        if let Some(expected) = checksum.filter(|checksum| *checksum != record.digest) {
+            let actual = &record.digest;
+            return Err(Error::Other(format!(
+                "'{url}': checksum mismatch: expected {expected}, got {actual}"
+            )));
+        }
+        let key = Digest::of(format!("download {}", record.digest).as_bytes());
+        let snapshot = Snapshot::open(base, "downloads-kept", KEPT, &key, |dir| {
+            // It may have been removed since it was recorded.
+            let again = if !is_fetched { Some(self.fetch(url, &scratch)?) } else { None };
+            if again.is_some_and(|(again, _)| again.digest != record.digest) {
+                return Err(Error::Other(format!("'{url}': changed while it was fetched")));
+            }
+            let from = scratch.path().join(FILE);
+            fs::rename(&from, dir.join(FILE)).map_err(Error::file(from))
+        })?;
+        // A cache that cannot be written costs time only.
+        if let Ok(json) = serde_json::to_vec(&record) {
+            let _ = cache::write(&path, &[&json]);
+        }
+        let (tree, found) = tree(url, &snapshot.dir, &record)?;
+        Ok(Remote { tree, found, _snapshot: snapshot, _scratch: scratch })
+    }
+
+    fn fetch(&self, url: &str, scratch: &Scratch) -> Result<(Record, bool), Error> {
+        match fetch(url, None)? {
+            Fetched::File(download) => self.receive(download, scratch),
+            Fetched::Unchanged => Err(Error::Other(format!("'{url}': no content"))),
+        }
+    }
+
+    /// Writes a download to a file of the scratch directory; its record, and that it is there.
+    fn receive(&self, download: Download, scratch: &Scratch) -> Result<(Record, bool), Error> {
+        let Download { etag, last_modified, content } = download;
+        let path = scratch.path().join(FILE);
+        let mut options = fs::OpenOptions::new();
+        let mut file: HostFile = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(Error::file(&path))?;
+        let mut growth = self.executor.place.max_size.growth(None);
+        let mut content = Hashing::new(content);
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            let len = io::Read::read(&mut content, &mut buffer).map_err(Error::file("download"))?;
+            if len == 0 {
+                break;
+            }
+            growth.add(len as u64).map_err(|error| Error::Other(error.to_string()))?;
+            file.write_all(buffer.get(..len).unwrap_or_default()).map_err(Error::file(&path))?;
+        }
+        let (_, digest, _) = content.finish();
+        let last_modified = last_modified.map(|time| time.seconds);
+        Ok((Record { etag, last_modified, digest }, true))
+    }
+}
+
+/// A tree of the file, with the name that the URL gives it: 0600, root's, as in BuildKit.
+fn tree(url: &str, dir: &Path, record: &Record) -> Result<(Tree, Found), Error> {
+    let len = fs::metadata(dir.join(FILE)).map_err(Error::file(dir))?.len();
+    let root = HostRoot(Root::open(dir).map_err(Error::file(dir))?);
+    let content = Content::Host { root: Arc::new(root), path: FILE.into() };
+    let digest = Arc::new(OnceLock::from(record.digest.clone()));
+    let file = File { len_bytes: len, content, digest };
+    let mtime = Timestamp::from_seconds(record.last_modified.unwrap_or(0));
+    let attributes = Attributes { mode: 0o600, ..Attributes::implied(mtime) };
+    let names = vec![file_name(url)];
+    let mut tree = Tree::new();
+    tree.put(&names, Item::file(attributes, file));
+    Ok((tree, Found::exactly(names)))
+}
+
+/// The last name in a URL's path.
+fn file_name(url: &str) -> Vec<u8> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let path = path.split_once('/').map_or("", |(_, path)| path);
+    let name = decoded(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    match name.as_slice() {
+        b"" | b"." | b".." => b"__unnamed__".to_vec(),
+        name if name.contains(&b'/') || name.contains(&0) => b"__unnamed__".to_vec(),
+        _ => name,
+    }
+}
+
+/// `%20` and the like as the bytes that they stand for.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(escaped) if byte == b'%' => {
+                decoded.push(escaped);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn a_file_has_the_last_name_of_its_url() {
+        for (url, name) in [
+            ("https://h/a/b.tar.gz", "b.tar.gz"),
+            ("https://h/a/b?x=/c#d/e", "b"),
+            ("https://h/a%20b", "a b"),
+            ("https://h/a/", "a"),
+            ("https://h/", "__unnamed__"),
+            ("https://h", "__unnamed__"),
+            ("https://h/..", "__unnamed__"),
+            ("https://h/%2e%2e", "__unnamed__"),
+            ("https://h/a%2fb", "__unnamed__"),
+            ("https://h/a%00", "__unnamed__"),
+            ("https://h/50%", "50%"),
+        ] {
+            assert_eq!(file_name(url), name.as_bytes(), "{url}");
+        }
+    }
+}

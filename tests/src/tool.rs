@@ -4,6 +4,13 @@
 //!
 //! A command line is words with blanks between them, without the tool's name.
 
+/// Whether a line of standard error names a step of a build or shows its output:
+/// `img-build` is the one tool that is not silent when all is well.
+#[must_use]
+pub fn is_step(line: &str) -> bool {
+    line.starts_with("img-build: STEP ")
+}
+
 /// A tool and its abilities.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {

@@ -8,6 +8,7 @@
 
 use layerutils_tests::requirement::{Requirement, skip};
 use layerutils_tests::sandbox::Sandbox;
+use layerutils_tests::tool::is_step;
 use layerutils_tests::{fixture, require, stand_in};
 
 const README: &str = include_str!("../../README.md");
@@ -57,7 +58,8 @@ fn cook(sandbox: &Sandbox) {
         let at = format!("README.md:{}", recipe.line);
         let outcome = sandbox.sh(&format!("set -eu\n{}", recipe.script)).outcome();
         assert_eq!(outcome.status, 0, "{at}\n{outcome}");
-        assert!(outcome.stderr.is_empty(), "{at}\n{outcome}");
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        assert!(stderr.lines().all(is_step), "{at}\n{outcome}");
         let mut rest = outcome.text();
         for expected in &recipe.prints {
             let found = rest.find(expected.as_str());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use layerutils_tests::requirement::{find, is_root, skip};
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::tool::{ALL, Tool, every};
+use layerutils_tests::tool::{ALL, Tool, every, is_step};
 use layerutils_tests::{fixture, require, stand_in};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../man");
@@ -215,7 +215,7 @@ fn run(sandbox: &Sandbox, example: &Example) -> Option<String> {
     let outcome = sandbox.sh(&format!("set -e\n{{ :; {setup}\n}} >/dev/null\n{script}")).outcome();
     let complains = |line: &str| {
         let ours = ALL.iter().any(|tool| line.starts_with(&format!("{}: ", tool.name)));
-        ours && !line.starts_with("img-build: STEP ")
+        ours && !is_step(line)
     };
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     let shown = |text: &&String| outcome.text().contains(*text) || stderr.contains(*text);

@@ -72,18 +72,29 @@ impl<'t> Past<'t> {
         Self { inside, order }
     }
 
+    /// What the layers did to one name, in their order.
+    #[must_use]
+    pub fn of_node(&self, node: NodeId) -> Vec<Event<'t>> {
+        let changes = self.inside.tree.changes();
+        let change = |&at: &u32| changes.get(at as usize);
+        let from = self.order.partition_point(|at| change(at).is_some_and(|it| it.node < node));
+        let rest = self.order.get(from..).unwrap_or_default();
+        let own = rest.iter().map_while(|at| change(at).filter(|it| it.node == node));
+        self.events(&own.collect::<Vec<_>>())
+    }
+
     /// Every node with its events, in no order that means anything.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, Vec<Event<'t>>)> + '_ {
         let changes = self.inside.tree.changes();
-        let all = self.order.iter().filter_map(|&at| changes.get(at as usize));
-        let all: Vec<&tree::Change> = all.collect();
-        let mut at = 0;
+        let mut left = self.order.as_slice();
         std::iter::from_fn(move || {
-            let node = all.get(at)?.node;
-            let rest = all.get(at..)?;
-            let len = rest.iter().take_while(|change| change.node == node).count();
-            at += len;
-            Some((node, self.events(rest.get(..len)?)))
+            let change = |&at: &u32| changes.get(at as usize);
+            let node = change(left.first()?)?.node;
+            let len = left.iter().take_while(|at| change(at).is_some_and(|it| it.node == node));
+            let (own, rest) = left.split_at_checked(len.count())?;
+            left = rest;
+            let own: Vec<&tree::Change> = own.iter().filter_map(change).collect();
+            Some((node, self.events(&own)))
         })
     }
 

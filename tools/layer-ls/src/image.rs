@@ -76,27 +76,16 @@ fn past(
     found: &mut [bool],
     rows: &mut Rows<'_>,
 ) -> std::io::Result<()> {
-    let paths = inside.tree.paths();
     let past = Past::of(inside);
-    let mut chosen_nodes = Vec::new();
-    for (node, events) in past.nodes() {
-        let Some(path) = paths.of(node) else { continue };
-        if chosen(selection, &path, found) {
-            chosen_nodes.push((path, events));
+    inside.tree.paths().walk(|node, path| {
+        if !chosen(selection, path, found) {
+            return Ok(());
         }
-    }
-    chosen_nodes.sort_by(|(one, _), (other, _)| one.split(is_slash).cmp(other.split(is_slash)));
-    for (path, events) in &chosen_nodes {
-        for event in events {
+        past.of_node(node).iter().try_for_each(|event| {
             let change = Some(event.change);
-            rows.write(&Row { layer: event.layer, change, path, inode: event.inode })?;
-        }
-    }
-    Ok(())
-}
-
-fn is_slash(byte: &u8) -> bool {
-    *byte == b'/'
+            rows.write(&Row { layer: event.layer, change, path, inode: event.inode })
+        })
+    })
 }
 
 fn chosen(selection: &Selection, path: &[u8], found: &mut [bool]) -> bool {

@@ -76,6 +76,36 @@ impl Paths<'_> {
         Some(path)
     }
 
+    /// Calls `seen` with every name and its path, those that are gone too: the root first,
+    /// a directory before what is in it, in the order of names.
+    ///
+    /// # Errors
+    /// The first of `seen`'s.
+    pub fn walk<E>(&self, mut seen: impl FnMut(NodeId, &[u8]) -> Result<(), E>) -> Result<(), E> {
+        let numbers = (0..).take(self.names.len());
+        let mut order: Vec<u32> = numbers
+            .filter(|&at| self.names.get(at as usize).is_some_and(Option::is_some))
+            .collect();
+        let key = |at: u32| self.names.get(at as usize).copied().flatten();
+        order.sort_unstable_by_key(|&at| key(at));
+        let children = |parent: NodeId| {
+            let from = order.partition_point(|&at| key(at).is_some_and(|(it, _)| it < parent));
+            let rest = order.get(from..).unwrap_or_default();
+            let len = rest.partition_point(|&at| key(at).is_some_and(|(it, _)| it == parent));
+            rest.get(..len).unwrap_or_default()
+        };
+        let mut path = Vec::new();
+        let mut pending = vec![(NodeId::ROOT, 0)];
+        while let Some((node, parent_len)) = pending.pop() {
+            path.truncate(parent_len);
+            root::push(&mut path, key(node.0).map_or(b"", |(_, name)| name));
+            seen(node, &path)?;
+            let len = path.len();
+            pending.extend(children(node).iter().rev().map(|&child| (NodeId(child), len)));
+        }
+        Ok(())
+    }
+
     /// The directory that a name is in, unless it is the root.
     #[must_use]
     pub fn parent(&self, node: NodeId) -> Option<NodeId> {
@@ -259,6 +289,14 @@ mod tests {
         let id = tree.get(&["a", "b", "c"]).unwrap().id();
         apply(&mut tree, &[("a".into(), Kind::File)]).unwrap();
         assert_eq!(tree.paths().of(id).unwrap(), b"a/b/c");
+        apply(&mut tree, &[("0".into(), Kind::File), ("a-".into(), Kind::File)]).unwrap();
+        let mut paths = Vec::new();
+        let mut put = |_, path: &[u8]| -> Result<(), ()> {
+            paths.push(String::from_utf8(path.to_vec()).unwrap());
+            Ok(())
+        };
+        tree.paths().walk(&mut put).unwrap();
+        assert_eq!(paths, ["", "0", "a", "a/b", "a/b/c", "a-"]);
     }
 
     fn path() -> impl Strategy<Value = String> {

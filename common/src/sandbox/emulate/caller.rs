@@ -220,6 +220,7 @@ fn own_link(path: &[u8]) -> Option<(String, &[u8])> {
     match first_name(rest) {
         (b"cwd", rest) => Some(("cwd".into(), rest)),
         (b"root", rest) => Some(("root".into(), rest)),
+        (b"exe", b"") => Some(("exe".into(), b"")),
         (b"fd", rest) => descriptor(rest),
         _ => None,
     }
@@ -255,7 +256,8 @@ mod tests {
             ("/proc/self/fd/", None),
             ("/proc/self/fd/+3", None),
             ("/proc/self/fd/99999999999", None),
-            ("/proc/self/exe", None),
+            ("/proc/self/exe", Some(("exe", ""))),
+            ("/proc/self/exe/x", None),
             ("/proc/1/cwd", None),
             ("/dev/null", None),
         ] {

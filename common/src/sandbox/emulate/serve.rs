@@ -1,9 +1,8 @@
-//! The emulator's life: it waits for the listener, answers calls until nobody is left who
-//! could make one, and ends.
+//! The emulator's life: it waits for the listener and answers calls until the supervisor ends
+//! it.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -72,19 +71,9 @@ fn run(socket: OwnedFd) -> Result<(), Error> {
 
 impl Emulator {
     fn serve(mut self) -> Result<(), Error> {
+        // Nobody tells when all who could call are gone: then the supervisor ends, too.
         let about = || "cannot receive a system call".to_owned();
         loop {
-            let mut polled = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut polled, PollTimeout::NONE) {
-                Ok(_) => {}
-                Err(nix::Error::EINTR) => continue,
-                Err(errno) => return Err(Error::system(about(), errno)),
-            }
-            let events = polled[0].revents().unwrap_or(PollFlags::empty());
-            if !events.contains(PollFlags::POLLIN) {
-                // All who could call are gone.
-                return Ok(());
-            }
             let Some(call) = notify::receive(self.listener.as_fd()).trying(about)? else {
                 continue;
             };

@@ -11,7 +11,10 @@ use crate::errors::causes;
 use crate::image::{self, InvalidReference};
 use crate::status::Status;
 use crate::store::{self, Name};
-use crate::{mount, sandbox, tar};
+use crate::{mount, sandbox, stream, tar};
+
+/// As [`OPTIONS`] has it where `--output` takes a file, and not a destination of some kind.
+const OUTPUT_FILE: &str = "output=FILE";
 
 /// The long options of the tool.
 static OPTIONS: OnceLock<Vec<String>> = OnceLock::new();
@@ -34,14 +37,39 @@ pub fn has_option(name: &str) -> bool {
 
 /// Notes the options that hints may name.
 pub(super) fn set_options(command: &Command) {
-    let options = command.get_arguments().filter_map(|option| option.get_long());
-    let _ = OPTIONS.set(options.map(str::to_owned).collect());
+    let mut options = Vec::new();
+    for option in command.get_arguments() {
+        let Some(long) = option.get_long() else { continue };
+        options.push(long.to_owned());
+        let values = option.get_value_names().unwrap_or_default();
+        options.extend(values.iter().map(|value| format!("{long}={value}")));
+    }
+    let _ = OPTIONS.set(options);
 }
 
 /// The hint for `error` or for what caused it.
 pub(super) fn of(error: &(dyn Error + 'static)) -> Option<String> {
     let more = || MORE.get().and_then(|more| causes(error).find_map(more));
-    causes(error).find_map(|error| of_option(error).or_else(|| of_kind(error))).or_else(more)
+    causes(error)
+        .find_map(|error| of_option(error).or_else(|| of_kind(error).filter(|hint| fits(hint))))
+        .or_else(more)
+}
+
+/// Whether the tool has each option that a hint of the library names. One that follows
+/// the name of a program is that program's.
+fn fits(hint: &str) -> bool {
+    const PROGRAMS: [&str; 5] = ["chmod", "fuser", "modprobe", "systemd-run", "usermod"];
+    let mut is_ours = true;
+    hint.split_whitespace().map(|word| word.trim_matches(['(', ')', ',', ':', ';'])).all(|word| {
+        let is_program = PROGRAMS.contains(&word) || word.starts_with("img-");
+        match word.strip_prefix("--") {
+            Some(option) => !is_ours || has(option.split('=').next().unwrap_or(option)),
+            None => {
+                is_ours &= !is_program;
+                true
+            }
+        }
+    })
 }
 
 /// The status of a tool that ends with `error`.
@@ -75,6 +103,8 @@ fn pull(name: &str) -> Option<String> {
 fn of_option(error: &(dyn Error + 'static)) -> Option<String> {
     let (option, hint) = if error.is::<TooLarge>() {
         ("max-size", "allow more with --max-size SIZE")
+    } else if let Some(stream::Error::OutputIsTerminal) = error.downcast_ref() {
+        (OUTPUT_FILE, "or name a file with -o FILE")
     } else if let Some(tar::Error::Member { problem: tar::Problem::NoEnd, .. }) =
         error.downcast_ref()
     {

@@ -16,7 +16,7 @@ use crate::privilege;
 /// How an ordinary user has more than one id.
 pub(super) fn advice() -> String {
     format!(
-        "have subordinate ids, which root grants ({}), or run the command as root inside (-u 0)",
+        "have subordinate ids, which root grants ({}), or run the command as root inside",
         subordinate::grant()
     )
 }

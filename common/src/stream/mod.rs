@@ -61,7 +61,7 @@ pub enum Error {
     #[error("standard input")]
     StandardInput(#[source] io::Error),
     /// Binary data for a terminal.
-    #[error("refusing to write binary data to a terminal: redirect it, or use -o FILE")]
+    #[error("refusing to write binary data to a terminal: redirect it")]
     OutputIsTerminal,
     /// Binary data from a terminal.
     #[error("refusing to read binary data from a terminal: redirect it, or name a file")]

@@ -5,6 +5,7 @@
 
 mod determinism;
 mod failures;
+mod hints;
 mod listings;
 mod outputs;
 mod signals;

@@ -221,6 +221,8 @@ fn law_7_all_tools_agree_on_what_they_once_understood_differently() {
         (vec![vec![("d", directory()), ("l", link("d"))]], None),
         // A link in the place of the directory that its target is in.
         (vec![vec![("d/e/f", file()), ("d", link("d/e/f"))]], None),
+        // A link to a lower directory.
+        (vec![vec![("a", file()), ("b/c", directory())], vec![("a", link("b/c"))]], None),
     ] {
         empty(&sandbox);
         let layers: Vec<Members> = layers

@@ -124,7 +124,7 @@ impl Engine<'_> {
             }
             Ok(_) => {}
             Err(Errno::NOENT) => {
-                if !self.copy_up(target_at, target_name)? {
+                if !self.copy_up(target_at, target_name, target)? {
                     return missing();
                 }
                 is_whiteout = false;

@@ -101,12 +101,17 @@ impl Engine<'_> {
         }
     }
 
-    /// Copies a lower file up, so that a hard link can name it. Says whether there
-    /// was one.
-    pub(super) fn copy_up(&mut self, at: DirId, name: &[u8]) -> Result<bool, Problem> {
+    /// Copies a lower file up, so that a hard link to `target` can name it. Says whether
+    /// there was one.
+    pub(super) fn copy_up(
+        &mut self,
+        at: DirId,
+        name: &[u8],
+        target: &[u8],
+    ) -> Result<bool, Problem> {
         match self.look_below(at, name)? {
             None => return Ok(false),
-            Some(Found::Directory(_)) => return Err(Problem::LinkToDirectory(name.to_vec())),
+            Some(Found::Directory(_)) => return Err(Problem::LinkToDirectory(target.to_vec())),
             Some(Found::Link(entry, target)) => self.put_symlink(at, name, &entry, &target)?,
             Some(Found::Other { mut entry, file: Some(source) }) => {
                 self.recall(source.as_fd(), &mut entry).tried("read its attributes")?;

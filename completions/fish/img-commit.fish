@@ -1,6 +1,7 @@
 complete -c img-commit -s m -l message -d 'Say in the history what the commit is for' -r
 complete -c img-commit -s a -l author -d 'Say in the history and the config who made it' -r
 complete -c img-commit -s c -l change -d 'Change the config by a Containerfile instruction (CMD, ENV, LABEL, ...); repeatable' -r
+complete -c img-commit -l unset -d 'Take ENV=NAME, LABEL=NAME, PORT=NUMBER, VOLUME=PATH, CMD or HEALTHCHECK out of the config, before any --change; repeatable' -r
 complete -c img-commit -s t -l tag -d 'Name the image; repeatable' -r
 complete -c img-commit -s o -l output -d 'Write the image to DEST (-, oci:DIR, oci-archive:FILE, docker-archive:FILE) and not to the store' -r
 complete -c img-commit -l upper -d 'Take the layer from DIR, the upper directory of an overlay mount' -r -F

@@ -156,3 +156,23 @@ fn img_run_pulls_what_is_missing() {
     assert_eq!(silent(run(&["img-run", &registry.name("me/app:2")])), "hi\n");
     assert_eq!(silent(run(&["img-ls", "--blobs"])), before);
 }
+
+#[test]
+fn an_archive_of_images_is_taken_for_no_layer_and_a_tree_with_images_is() {
+    let sandbox = Sandbox::new();
+    let script = "mkdir tree && echo hi > tree/file && layer-diff tree | img-commit -t app scratch \
+                  && img-copy app docker-archive:app.tar && img-copy app oci:layout";
+    sandbox.sh(script).succeeds();
+    for words in [
+        &["layer-apply", "applied", "app.tar"][..],
+        &["layer-ls", "app.tar"],
+        &["layer-merge", "-o", "merged", "app.tar", "app.tar"],
+        &["img-commit", "scratch", "app.tar"],
+    ] {
+        let said = sandbox.run(words).outcome().failed(words[0], 2);
+        let line = format!("{}: app.tar: an archive of images, not a layer\n", words[0]);
+        assert!(said.starts_with(&line) && said.lines().count() == 2, "{said}");
+    }
+    sandbox.sh("layer-diff layout | layer-apply copy && diff -r layout copy").succeeds();
+    sandbox.run(&["layer-apply", "--image", "docker-archive:app.tar", "image"]).succeeds();
+}

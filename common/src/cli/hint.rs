@@ -11,7 +11,7 @@ use crate::errors::causes;
 use crate::image::{self, InvalidReference};
 use crate::status::Status;
 use crate::store::{self, Name};
-use crate::{mount, sandbox, stream, tar};
+use crate::{mount, oci, sandbox, stream, tar};
 
 /// As [`OPTIONS`] has it where `--output` takes a file, and not a destination of some kind.
 const OUTPUT_FILE: &str = "output=FILE";
@@ -85,6 +85,12 @@ fn of_kind(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<mount::Error>() {
         return error.hint().map(Into::into);
     }
+    if let Some(tar::Error::Image) = error.downcast_ref() {
+        return Some(match has("image") {
+            true => "name it as an image: --image docker-archive:FILE, or --image -".into(),
+            false => "put it into the store: img-copy docker-archive:FILE NAME".into(),
+        });
+    }
     if let Some(image::Error::Store(store::Error::NoImage { name, .. })) = error.downcast_ref() {
         return pull(name);
     }
@@ -109,6 +115,8 @@ fn of_option(error: &(dyn Error + 'static)) -> Option<String> {
         error.downcast_ref()
     {
         ("allow-missing-end", "if it is known to be whole, use --allow-missing-end")
+    } else if let Some(oci::Error::DockersZstd) = error.downcast_ref() {
+        ("compress", "use --compress gzip, or --format oci")
     } else {
         return None;
     };

@@ -27,6 +27,7 @@ mod port;
 mod signal;
 mod stage;
 mod suggest;
+mod unset;
 mod word;
 
 pub use directive::Directives;
@@ -40,6 +41,7 @@ pub use lines::MAX_LEN_BYTES;
 pub use mount::{Mount, MountKind, Sharing, mount_sources};
 pub use stage::{Containerfile, Stage};
 pub use suggest::nearest;
+pub use unset::{InvalidUnset, Unset};
 
 use grammar::Line;
 use lines::Lines;

@@ -31,7 +31,8 @@ pub struct Member {
 /// # Errors
 /// A stream that fails, an archive that is malformed or grows too large.
 pub fn scan<R: Read>(stream: R, mut growth: Growth, whole: Whole) -> io::Result<(Vec<Member>, R)> {
-    let mut reader = tar::Reader::new(stream, tar::Limits::default(), whole);
+    // ADD unpacks archives of images as any other.
+    let mut reader = tar::Reader::new(stream, tar::Limits::default(), whole).taking_any();
     let mut members = Vec::new();
     while let Some(entry) = reader.next_entry().map_err(io::Error::other)? {
         growth.add(entry.len_bytes).map_err(io::Error::other)?;

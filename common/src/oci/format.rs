@@ -63,6 +63,8 @@ impl ManifestFormat {
 
     fn rename(self, blob: &mut Descriptor) -> Result<(), Error> {
         match self.media_type(&blob.media_type) {
+            // A type that some builders write and that podman and skopeo refuse.
+            Some(DOCKER_LAYER_ZSTD) => return Err(Error::DockersZstd),
             Some(renamed) => blob.media_type = renamed.to_owned(),
             // OCI has words for more than docker has.
             None if self == Self::Oci => {}
@@ -93,6 +95,21 @@ mod tests {
         assert_eq!(docker.layers[1].media_type, media_type::DOCKER_LAYER_GZIP);
         assert_eq!(ManifestFormat::Oci.manifest(&docker).unwrap(), oci);
         assert_eq!(ManifestFormat::Oci.manifest(&noted).unwrap(), noted);
+    }
+
+    #[test]
+    fn docker_has_no_zstd() {
+        let blob = |media_type: &str| Descriptor::new(media_type, Digest::of(b""), 0);
+        let manifest = Manifest::new(blob(media_type::CONFIG), vec![blob(media_type::LAYER_ZSTD)]);
+        let refused = ManifestFormat::Docker.manifest(&manifest);
+        assert!(matches!(refused, Err(crate::oci::Error::DockersZstd)));
+        // What has it already can be read, and made OCI's.
+        let docker = Manifest::new(
+            blob(media_type::DOCKER_CONFIG),
+            vec![blob(media_type::DOCKER_LAYER_ZSTD)],
+        );
+        let oci = ManifestFormat::Oci.manifest(&docker).unwrap();
+        assert_eq!(oci.layers, manifest.layers);
     }
 
     #[test]

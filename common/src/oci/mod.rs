@@ -55,6 +55,9 @@ pub enum Error {
     /// A media type that has no counterpart in docker's format.
     #[error("'{}' has no counterpart in docker's format", crate::name::show(.0))]
     NotDockers(String),
+    /// A layer that docker's format has no type for, whatever some write.
+    #[error("docker's format has no layers compressed with zstd")]
+    DockersZstd,
     /// A layout of a later specification.
     #[error("image layout version '{}' is not supported", crate::name::show(.0))]
     LayoutVersion(String),

@@ -21,6 +21,9 @@ pub enum Error {
     /// The stream is something else.
     #[error("not a tar archive: it is {0}")]
     NotAnArchive(&'static str),
+    /// The archive of an image, where a layer is expected.
+    #[error("an archive of images, not a layer")]
+    Image,
     /// A member, or the place where one should be, is not as it must be.
     #[error("{}{problem} (archive member at byte {offset})", prefix(path))]
     Member {

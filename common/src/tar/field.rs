@@ -25,9 +25,10 @@ fn base_256(sign: i64, bytes: &[u8]) -> Option<i64> {
 }
 
 fn octal(field: &[u8]) -> Option<i64> {
-    // GNU tar reads on past a NUL at the start; to everybody else it is the end.
-    if field.starts_with(b"\0") && field.iter().any(|&byte| byte != 0) {
-        return None;
+    // GNU tar and Go read on past a NUL at the start; to everybody else it is the end. Where
+    // there is nothing but zeros, they agree.
+    if field.starts_with(b"\0") {
+        return field.iter().all(|byte| b"\x000 ".contains(byte)).then_some(0);
     }
     let digits = string(field).trim_ascii();
     digits.iter().try_fold(0_i64, |value, &byte| match byte {
@@ -53,6 +54,7 @@ mod tests {
         }
         assert_eq!(number(b"\0\0\0", "mode"), Ok(0));
         assert_eq!(number(b"   ", "mode"), Ok(0));
+        assert_eq!(number(b"\x00000000\0", "uid"), Ok(0));
         assert_eq!(number(b"77777777777\0", "size"), Ok(0o77_777_777_777));
     }
 

@@ -47,18 +47,40 @@ impl Header {
     /// Readers differ on a prefix where there should be none: Python takes it for
     /// part of the name everywhere, Go in a GNU header if it cannot be the times
     /// that belong there (its own writer was wrong before 1.8), the others nowhere.
+    /// What Go's writer made is read as docker reads it, and nothing else is.
     fn check_prefix(self) -> Result<Self, Problem> {
-        let prefix = self.prefix();
-        let is_time = |range| {
-            prefix.get(range).is_some_and(|time| field::number(time, "time of access").is_ok())
-        };
         let clear = match self.dialect() {
             Dialect::Ustar => true,
-            Dialect::Gnu => is_time(0..12) && is_time(12..24),
-            Dialect::V7 => string(prefix).is_empty(),
+            Dialect::Gnu => !self.has_no_times() || self.go_prefix().is_some(),
+            Dialect::V7 => string(self.prefix()).is_empty(),
         };
         let problem = Problem::Ambiguous("a prefix to the name in a header that has none");
         if clear { Ok(self) } else { Err(problem) }
+    }
+
+    /// Whether what is in the place of GNU's times is none.
+    fn has_no_times(&self) -> bool {
+        let is_time = |range| {
+            let time = self.prefix().get(range);
+            time.is_some_and(|time| field::number(time, "time of access").is_ok())
+        };
+        !is_time(0..12) || !is_time(12..24)
+    }
+
+    /// The prefix that Go before 1.8 put into a GNU header: the directories of a name that
+    /// is too long for its field, with nothing but zeros after it.
+    fn go_prefix(&self) -> Option<&[u8]> {
+        if self.dialect() != Dialect::Gnu || !self.has_no_times() {
+            return None;
+        }
+        let field = self.layout.as_old().pad.get(88..).unwrap_or_default();
+        let prefix = string(field);
+        let is_text = prefix.iter().all(|byte| (b' '..0x7f).contains(byte));
+        let is_alone = field.iter().skip(prefix.len()).all(|&byte| byte == 0);
+        // A name that its field holds has no prefix.
+        let name = string(&self.layout.as_old().name);
+        let is_long = prefix.len() + 1 + name.len() > self.layout.as_old().name.len();
+        (!prefix.is_empty() && is_text && is_alone && is_long).then_some(prefix)
     }
 
     /// The prefix of the name follows the device numbers: bytes 345 to 499 of the block.
@@ -90,7 +112,8 @@ impl Header {
         let name = string(&old.name);
         let prefix = match self.dialect() {
             Dialect::Ustar => string(self.prefix()),
-            Dialect::V7 | Dialect::Gnu => b"",
+            Dialect::Gnu => self.go_prefix().unwrap_or_default(),
+            Dialect::V7 => b"",
         };
         if prefix.is_empty() {
             return name.to_vec();
@@ -148,10 +171,11 @@ impl Header {
 
     /// Whether those fields are in use: libarchive obeys them whatever the type.
     pub(super) fn has_gnu_map(&self) -> bool {
-        self.gnu().is_some_and(|gnu| {
-            let [first, ..] = &gnu.sparse;
-            !first.offset.starts_with(&[0]) || !gnu.realsize.starts_with(&[0])
-        })
+        self.go_prefix().is_none()
+            && self.gnu().is_some_and(|gnu| {
+                let [first, ..] = &gnu.sparse;
+                !first.offset.starts_with(&[0]) || !gnu.realsize.starts_with(&[0])
+            })
     }
 }
 
@@ -206,6 +230,17 @@ mod tests {
         let old = fill(::tar::Header::new_old(), b"").unwrap();
         assert_eq!((old.path().as_slice(), old.dialect()), (&b"name"[..], Dialect::V7));
         assert!(fill(::tar::Header::new_gnu(), b"pre").is_err());
+        // Go before 1.8 wrote this, of a name that is longer than its field.
+        let directories = "directory/".repeat(11);
+        let go = fill(::tar::Header::new_gnu(), directories.trim_end_matches('/').as_bytes());
+        let go = go.unwrap();
+        assert_eq!(go.path(), [directories.as_bytes(), b"name"].concat());
+        assert!(!go.has_gnu_map());
+        let mut odd = directories.clone().into_bytes();
+        odd[5] = 0xe9;
+        assert!(fill(::tar::Header::new_gnu(), &odd).is_err());
+        odd[5] = 0;
+        assert!(fill(::tar::Header::new_gnu(), &odd).is_err());
         assert!(fill(::tar::Header::new_old(), b"pre").is_err());
     }
 }

@@ -332,12 +332,20 @@ fn what_readers_resolve_differently_is_refused() {
     let long = |typeflag, text: &[u8]| Raw::gnu(typeflag, "././@LongLink", text);
     let member = || Raw::gnu(b'2', "a", b"").set(|header| header.as_old_mut().linkname[0] = b't');
     for archive in [
-        [Raw::pax(b'x', &[]), Raw::pax(b'x', &[]), member()],
+        [Raw::pax(b'x', &[("uid", b"1")]), Raw::pax(b'x', &[]), member()],
+        [Raw::pax(b'x', &[("path", b"a")]), Raw::pax(b'x', &[("path", b"b")]), member()],
         [long(b'L', b"one"), Raw::pax(b'x', &[("path", b"two")]), member()],
         [long(b'K', b"one"), Raw::pax(b'x', &[("linkpath", b"two")]), member()],
-        [long(b'L', b"one"), long(b'L', b"one"), member()],
+        [long(b'L', b"one"), long(b'L', b"two"), member()],
     ] {
         assert!(matches!(problem(&raw(archive)), Problem::Ambiguous(_)));
+    }
+    // Twice the same is the same to all.
+    for doubled in [
+        [long(b'L', b"one"), long(b'L', b"one\0"), member()],
+        [Raw::pax(b'x', &[("path", b"one")]), Raw::pax(b'x', &[("path", b"one")]), member()],
+    ] {
+        assert_eq!(names(&raw(doubled)).unwrap(), ["one"]);
     }
     let same = [long(b'L', b"one\0"), Raw::pax(b'x', &[("path", b"one")]), member()];
     assert_eq!(names(&raw(same)).unwrap(), ["one"]);

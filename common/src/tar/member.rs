@@ -24,9 +24,14 @@ impl Extensions {
     }
 
     pub(super) fn set_pax(&mut self, extended: Extended) -> Result<(), Problem> {
-        match self.pax.replace(extended) {
-            None => Ok(()),
+        match &self.pax {
+            // Whether the last one counts or both do, it is the same.
+            Some(other) if *other == extended => Ok(()),
             Some(_) => Err(Problem::Ambiguous("two extended headers for one member")),
+            None => {
+                self.pax = Some(extended);
+                Ok(())
+            }
         }
     }
 
@@ -47,6 +52,7 @@ fn set_long(slot: &mut Option<Vec<u8>>, body: &[u8], what: &'static str) -> Resu
     }
     match slot.replace(text.to_vec()) {
         None => Ok(()),
+        Some(other) if other == text => Ok(()),
         Some(_) => Err(Problem::Ambiguous("two GNU long names for one member")),
     }
 }

@@ -10,7 +10,7 @@
 //! What readers of the field disagree on is settled here:
 //!
 //! - a member that two of them would frame or name differently is refused, not
-//!   guessed at: two `x` headers in a row, an `L` name and a `path` record that
+//!   guessed at: two different `x` headers in a row, an `L` name and a `path` record that
 //!   differ, a global `size`, a sparse map or records that go on after their end;
 //! - other global (`g`) records are checked and ignored, as docker and
 //!   containerd do;
@@ -32,6 +32,7 @@ mod error;
 mod field;
 mod foreign;
 mod header;
+mod image;
 mod limits;
 mod member;
 mod pax;

@@ -10,7 +10,7 @@ use super::{Problem, Xattrs};
 use crate::time::Timestamp;
 
 /// What the records before a member say of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Extended {
     pub(super) path: Option<Vec<u8>>,
     pub(super) linkpath: Option<Vec<u8>>,

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use super::content::{Body, Content};
 use super::foreign;
 use super::header::{Dialect, Header, is_zero};
+use super::image::Look;
 use super::member::{self, Extensions, Stored};
 use super::pax::{self, Extended};
 use super::source::{Filled, Source};
@@ -30,6 +31,7 @@ pub struct Reader<R> {
     /// Where its first header is.
     start: u64,
     body: Body,
+    look: Look,
 }
 
 /// The evidence that an archive is whole, and nothing was cut off its end.
@@ -91,7 +93,15 @@ impl<R: BufRead> Reader<R> {
             path: Vec::new(),
             start: 0,
             body: Body::default(),
+            // What has a digest is known to be a layer.
+            look: if whole == Whole::ByDigest { Look::Over } else { Look::First },
         }
+    }
+
+    /// The same, of an archive that may be that of an image, or the middle of one.
+    #[must_use]
+    pub fn taking_any(self) -> Self {
+        Self { look: Look::Over, ..self }
     }
 
     /// The next member, or `None` at the end of the archive.
@@ -111,6 +121,9 @@ impl<R: BufRead> Reader<R> {
         self.state = State::Failed;
         self.skip_body()?;
         let entry = self.read_member()?;
+        if entry.as_ref().is_some_and(|entry| self.look.is_image(entry)) {
+            return Err(Error::Image);
+        }
         self.state = if entry.is_some() { State::Members } else { State::Ended };
         Ok(entry)
     }

@@ -30,7 +30,7 @@ pub(super) struct Map {
 const MALFORMED: Problem = Problem::Malformed("sparse map");
 
 /// Collects a map.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct MapBuilder {
     segments: Vec<Segment>,
     end: u64,
@@ -74,7 +74,7 @@ impl MapBuilder {
 }
 
 /// The `GNU.sparse.` records of a member.
-#[derive(Debug, Default)]
+#[derive(PartialEq, Debug, Default)]
 pub(super) struct Records {
     seen: bool,
     major: Option<u64>,

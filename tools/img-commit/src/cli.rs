@@ -34,6 +34,11 @@ pub(crate) struct Cli {
     #[arg(short = 'c', long = "change", value_name = "INSTRUCTION")]
     pub(crate) changes: Vec<String>,
 
+    /// Take ENV=NAME, LABEL=NAME, PORT=NUMBER, VOLUME=PATH, CMD or HEALTHCHECK out of the
+    /// config, before any --change; repeatable
+    #[arg(long, value_name = "THING")]
+    pub(crate) unset: Vec<String>,
+
     /// Name the image; repeatable
     #[arg(short = 't', long = "tag", value_name = "NAME")]
     pub(crate) names: Vec<Name>,

@@ -4,7 +4,7 @@
 //! layer, which for a container that was started from an image is the image's own.
 
 use common::cli::Failure;
-use common::containerfile::config;
+use common::containerfile::{Unset, config};
 use common::oci::{History, ImageConfig};
 use common::time::Timestamp;
 
@@ -20,8 +20,15 @@ pub(crate) fn of_container(image: &ImageConfig) -> ImageConfig {
     config
 }
 
-/// The config with the changes that `-c` asks for.
+/// The config without what `--unset` takes out, and with the changes that `-c` asks for.
 pub(crate) fn changed(cli: &Cli, mut config: ImageConfig) -> Result<ImageConfig, Failure> {
+    for text in &cli.unset {
+        let shown = || format!("--unset {}", common::name::show(text.as_bytes()));
+        let unset: Unset = text.parse().map_err(|error| Failure::about(shown(), error))?;
+        if !unset.apply(&mut config) {
+            return Err(Failure::new(format!("{}: not in the image's config", shown())));
+        }
+    }
     if !cli.changes.is_empty() {
         config::change(&cli.changes, &mut config)
             .map_err(|error| Failure::about("--change", error))?;
@@ -70,6 +77,7 @@ pub(crate) fn record(
 
 fn has_nothing_to_say(cli: &Cli) -> bool {
     cli.changes.is_empty()
+        && cli.unset.is_empty()
         && cli.message.is_none()
         && cli.author.is_none()
         && cli.created_by.is_none()
@@ -79,7 +87,8 @@ fn has_nothing_to_say(cli: &Cli) -> bool {
 /// changes themselves tell more.
 fn created_by(cli: &Cli, start: &Start) -> String {
     if cli.config_only {
-        return cli.changes.join("; ");
+        let unset = cli.unset.iter().map(|thing| format!("--unset {thing}"));
+        return unset.chain(cli.changes.iter().cloned()).collect::<Vec<_>>().join("; ");
     }
     let command = start.parent.as_ref().and_then(|parent| parent.config.config.cmd.as_ref());
     command.map(|words| words.join(" ")).unwrap_or_default()

@@ -20,7 +20,7 @@ use common::cli::{Failure, Status};
 use common::compression::Format;
 use common::digest::Digest;
 use common::image::{BASE_DIGEST, Destination, Found, Image};
-use common::oci::{Descriptor, ImageConfig, Manifest, ManifestFormat, media_type};
+use common::oci::{self, Descriptor, ImageConfig, Manifest, ManifestFormat, media_type};
 use common::options::Compress;
 use common::store::Store;
 use common::stream::{self, Output, Payload};
@@ -84,6 +84,9 @@ impl<'c> Plan<'c> {
         let is_stored = cli.destination.is_none();
         if compress.format() != Format::None && cli.config_only && !cli.squash && is_stored {
             return Err(Failure::usage("--compress: there is no layer to compress"));
+        }
+        if cli.format == ManifestFormat::Docker && compress.format() == Format::Zstd {
+            return Err(oci::Error::DockersZstd.into());
         }
         if cli.format == ManifestFormat::Docker && !cli.annotations.is_empty() {
             return Err(Failure::usage("--annotation: docker's format has no annotations"));

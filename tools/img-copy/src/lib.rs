@@ -23,6 +23,7 @@ use common::human;
 use common::image::{self, Destination, Found, Opener};
 use common::layer::verify;
 use common::message;
+use common::oci::{self, ManifestFormat};
 use common::store::{Name, Store};
 use common::stream::{self, Output, Payload};
 use registry::{Access, Options, RegistryReference, Repository};
@@ -239,6 +240,9 @@ fn one_name_each(copies: &[Copy<'_>]) -> Result<(), Failure> {
 
 fn wishes(cli: &cli::Cli, sources: &[Source], place: &Place) -> Result<Wishes, Failure> {
     let compress = cli.compress.map(Format::from);
+    if (compress, cli.format) == (Some(Format::Zstd), Some(ManifestFormat::Docker)) {
+        return Err(oci::Error::DockersZstd.into());
+    }
     // Registries expect it, and many readers of theirs know nothing else; what is in one
     // already stays as it is.
     let plain = match place {

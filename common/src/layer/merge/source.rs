@@ -107,7 +107,7 @@ impl Source {
         let capacity = (len_bytes + HEADERS_LEN_BYTES).min(BUFFER_LEN_BYTES);
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let stream = BufReader::with_capacity(capacity, &self.file);
-        let mut reader = Reader::buffered(stream, Limits::default(), self.whole);
+        let mut reader = Reader::buffered(stream, Limits::default(), self.whole).taking_any();
         let entry = reader
             .next_entry()
             .map_err(|source| Error::Archive { layer: self.label.clone(), source })?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{commit, layer, place, refuse};
+use crate::{commit, history, layer, place, refuse};
 
 /// The changes, and what the config has then that it did not have.
 type Change = (&'static [&'static str], fn() -> Value);
@@ -57,6 +57,90 @@ fn every_instruction_changes_the_config_and_nothing_else() {
         let image = place.image("app");
         let config: Value = serde_json::from_slice(&image.config_bytes).unwrap();
         assert_eq!(config["config"], expected(), "{changes:?}");
+    }
+}
+
+#[test]
+fn what_the_base_has_is_taken_out() {
+    let place = place();
+    let changes = [
+        "ENV A=1 AB=2",
+        "LABEL a=1 b=2",
+        "EXPOSE 80 81/udp 90-92",
+        "VOLUME /a /b",
+        "HEALTHCHECK CMD true",
+        "CMD x",
+        "USER 5",
+    ];
+    let mut args = vec!["-t", "base", "scratch"];
+    changes.iter().for_each(|change| args.extend(["-c", change]));
+    commit(&place, &args, &layer(&["a"]));
+    let config = |name: &str| place.image(name).config.config;
+    let mut args = vec!["--config-only", "-t", "app", "base"];
+    for thing in [
+        "ENV=A",
+        "LABEL=a",
+        "PORT=80",
+        "PORT=81/udp",
+        "PORT=90-91",
+        "VOLUME=/a",
+        "cmd",
+        "HEALTHCHECK",
+    ] {
+        args.extend(["--unset", thing]);
+    }
+    commit(&place, &args, b"");
+    let json = serde_json::to_value(config("app")).unwrap();
+    let expected = json!({
+        "User": "5",
+        "Env": ["AB=2"],
+        "Labels": {"b": "2"},
+        "ExposedPorts": {"92/tcp": {}},
+        "Volumes": {"/b": {}},
+    });
+    assert_eq!(json, expected);
+    let said = history(&place, "app").pop().unwrap();
+    assert!(said.starts_with("--unset ENV=A; --unset LABEL=a; "), "{said}");
+    // What is taken out may be set anew.
+    let args = ["--config-only", "-t", "new", "--unset", "ENV=A", "-c", "ENV A=3", "base"];
+    commit(&place, &args, b"");
+    assert_eq!(config("new").env, ["AB=2", "A=3"]);
+    for (thing, words) in [
+        ("ENV=B", "--unset ENV=B: not in the image's config"),
+        ("VOLUME=/c", "not in the image's config"),
+        ("PORT=81", "not in the image's config"),
+        ("ENV", "not ENV=NAME, "),
+        ("ENV=", "not ENV=NAME, "),
+        ("PORT=x", "not ENV=NAME, "),
+        ("USER", "not ENV=NAME, "),
+    ] {
+        let said = refuse(&place, &["--config-only", "--unset", thing, "base"], b"");
+        assert!(said.starts_with("img-commit: --unset ") && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn an_archive_of_images_is_no_layer() {
+    let place = place();
+    let hex = "a".repeat(64);
+    commit(&place, &["scratch"], &layer(&["a"]));
+    for name in [
+        "oci-layout".to_owned(),
+        format!("blobs/sha256/{hex}"),
+        format!("{hex}/VERSION"),
+        format!("{hex}/layer.tar"),
+        format!("{hex}.json"),
+        format!("{hex}.tar"),
+        format!("sha256:{hex}"),
+    ] {
+        let said = refuse(&place, &["scratch"], &layer(&[&name, "manifest.json"]));
+        let expected = "img-commit: standard input: an archive of images, not a layer\n\
+                        img-commit: hint: put it into the store: img-copy docker-archive:FILE NAME\n";
+        assert_eq!(said, expected, "{name}");
+    }
+    // Names that are nearly such are files'.
+    for name in ["index.json", "manifest.json", "blobs/sha256/x", "a.tar", &hex] {
+        commit(&place, &["scratch"], &layer(&[name, "oci-layout"]));
     }
 }
 

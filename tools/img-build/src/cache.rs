@@ -28,8 +28,15 @@ use crate::error::Error;
 const VERSION: u32 = 1;
 
 /// What a step depends on, in an order that does not matter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record(serde_json::Map<String, Value>);
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Record {
+    facts: Facts,
+    /// The files of the layer, as the text of a JSON array: there may be a great many, and
+    /// only a difference is looked for in them.
+    entries: Option<Vec<u8>>,
+}
+
+type Facts = serde_json::Map<String, Value>;
 
 /// What came of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,17 +80,28 @@ impl Record {
             other => [("facts".to_owned(), other)].into_iter().collect(),
         };
         map.insert("version".into(), VERSION.into());
-        Self(map)
+        Self { facts: map, entries: None }
+    }
+
+    /// The record with the files of a layer, each as JSON, with commas between them.
+    pub(crate) fn with_entries(self, entries: &[u8]) -> Self {
+        Self { entries: Some([b"[", entries, b"]"].concat()), ..self }
     }
 
     /// The record with one more fact.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.into(), value.into());
+        self.facts.insert(name.into(), value.into());
         self
     }
 
     pub(crate) fn key(&self) -> Result<Key, Error> {
-        let json = to_json(self)?;
+        let facts = to_json(&self.facts)?;
+        let json = match (&self.entries, facts.split_first()) {
+            (Some(entries), Some((_, facts))) => {
+                [b"{\"entries\":", entries.as_slice(), b",", facts].concat()
+            }
+            _ => facts,
+        };
         let digest = Digest::of(&json);
         Ok(Key { json, digest })
     }
@@ -168,7 +186,11 @@ impl Cache {
         let kept = document::found(&path, MAX_LEN_BYTES).ok()?;
         let at = kept.iter().position(|byte| *byte == b'\n')?;
         let before = serde_json::from_slice(kept.get(at..)?).ok()?;
-        Some(difference(&before, now))
+        let mut facts = now.facts.clone();
+        if let Some(entries) = &now.entries {
+            facts.insert("entries".into(), serde_json::from_slice(entries).ok()?);
+        }
+        Some(difference(&before, &facts))
     }
 
     fn path(&self, key: &Digest) -> Option<PathBuf> {
@@ -182,10 +204,10 @@ impl Cache {
 }
 
 /// What of a step is not as it was.
-fn difference(before: &Record, now: &Record) -> String {
+fn difference(before: &Facts, now: &Facts) -> String {
     let mut changed = Vec::new();
-    for (name, value) in &now.0 {
-        match before.0.get(name) {
+    for (name, value) in now {
+        match before.get(name) {
             Some(old) if old == value => {}
             Some(Value::Array(old)) if name == "entries" => {
                 changed.push(entries(old, value.as_array().map_or(&[], Vec::as_slice)));

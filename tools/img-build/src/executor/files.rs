@@ -19,8 +19,8 @@ use crate::graph::{TransferWork, Verb, is_remote};
 use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::step::{owner, unpack};
 use crate::tree::{
-    Attributes, File, Item, Last, Names, Node, Planned, Tree, components, file_of, planned,
-    write_layer,
+    Attributes, File, Item, Last, Names, Node, Planned, Tree, components, file_of, fingerprints,
+    planned, write_layer,
 };
 
 impl Run<'_> {
@@ -118,13 +118,11 @@ impl Run<'_> {
         let epoch = self.executor.clock.epoch;
         let planned = planned(&tree, changed, epoch)?;
         let outcome = if !planned.is_empty() {
-            let entries =
-                planned.iter().map(Planned::fingerprint).collect::<Result<Vec<_>, _>>()?;
             let record = Record::new(serde_json::json!({
                 "operation": "files",
-                "entries": entries,
                 "epoch": epoch.map(|epoch| epoch.seconds),
-            }));
+            }))
+            .with_entries(&fingerprints(&planned)?);
             Some(self.cached(at, &record, || self.write(&planned))?)
         } else {
             self.executor.reporter.about(at.step.number, "nothing to change");

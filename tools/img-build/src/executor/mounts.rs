@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::graph::{MountWork, Source as Origin};
 use crate::scratch::Scratch;
 use crate::step::transfer::{Copying, Found, Rules, find};
-use crate::tree::{HostRoot, Names, Planned, Tree, join, planned, write_layer};
+use crate::tree::{HostRoot, Names, Tree, fingerprints, join, planned, write_layer};
 
 /// How many copies of sources are kept beside those in use.
 const KEPT: usize = 4;
@@ -418,9 +418,7 @@ fn extract(tree: &Tree, found: &Found, name: &str) -> Result<(Tree, BTreeSet<Nam
 fn fingerprint(tree: &Tree, found: &Found) -> Result<Digest, Error> {
     let (part, changed) = extract(tree, found, "mount")?;
     let planned = planned(&part, &changed, None)?;
-    let entries = planned.iter().map(Planned::fingerprint).collect::<Result<Vec<_>, _>>()?;
-    let json = serde_json::to_vec(&entries).map_err(|error| Error::Other(error.to_string()))?;
-    Ok(Digest::of(&json))
+    Ok(Digest::of(&[b"[", fingerprints(&planned)?.as_slice(), b"]"].concat()))
 }
 
 /// Writes part of a tree to a name in a directory of the host, by way of a layer: what is

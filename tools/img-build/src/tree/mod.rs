@@ -22,7 +22,7 @@ use common::time::Timestamp;
 pub(crate) use common::layer::tree::Last;
 pub(crate) use content::{Archive, Content, File, HostRoot};
 pub(crate) use index::{Reading, Scanned, of_archive, of_layer};
-pub(crate) use write::{Planned, planned, write_layer};
+pub(crate) use write::{Planned, fingerprints, planned, write_layer};
 
 use crate::error::Error;
 

@@ -1,5 +1,6 @@
 //! The changes to a tree as a changeset: in layer order, parents first.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -104,7 +105,7 @@ impl Planned<'_> {
     ///
     /// # Errors
     /// A content that cannot be read.
-    pub(crate) fn fingerprint(&self) -> Result<serde_json::Value, Error> {
+    fn fingerprint(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         let entry = &self.entry;
         let digest = match self.content {
             Some(file) => {
@@ -113,36 +114,46 @@ impl Planned<'_> {
             }
             None => None,
         };
+        let mode = format!("{:o} {}:{}", entry.mode, entry.uid, entry.gid);
         let time = (!self.is_change).then(|| entry.mtime.to_string());
         let xattrs: Vec<_> =
             entry.xattrs.iter().map(|(name, value)| (text(name), Digest::of(value))).collect();
-        Ok(serde_json::json!([
-            text(&entry.path),
-            kind_text(&entry.kind),
-            format!("{:o} {}:{}", entry.mode, entry.uid, entry.gid),
-            digest,
-            time,
-            xattrs,
-        ]))
+        let facts = (text(&entry.path), kind_text(&entry.kind), mode, digest, time, xattrs);
+        serde_json::to_writer(out, &facts).map_err(|error| Error::Other(error.to_string()))
     }
+}
+
+/// The fingerprints of entries as JSON, with commas between them.
+///
+/// # Errors
+/// A content that cannot be read.
+pub(crate) fn fingerprints(planned: &[Planned<'_>]) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    for entry in planned {
+        if !all.is_empty() {
+            all.push(b',');
+        }
+        entry.fingerprint(&mut all)?;
+    }
+    Ok(all)
 }
 
 /// Bytes as JSON can hold them, different ones differently.
-fn text(bytes: &[u8]) -> String {
+fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains('\\') => text.to_owned(),
-        _ => bytes.escape_ascii().to_string(),
+        Ok(text) if !text.contains('\\') => text.into(),
+        _ => bytes.escape_ascii().to_string().into(),
     }
 }
 
-fn kind_text(kind: &tar::Kind) -> String {
+fn kind_text(kind: &tar::Kind) -> Cow<'static, str> {
     match kind {
         tar::Kind::File => "file".into(),
         tar::Kind::Directory => "directory".into(),
-        tar::Kind::Symlink { target } => format!("symlink {}", text(target)),
-        tar::Kind::HardLink { target } => format!("link {}", text(target)),
-        tar::Kind::CharDevice { major, minor } => format!("char {major}:{minor}"),
-        tar::Kind::BlockDevice { major, minor } => format!("block {major}:{minor}"),
+        tar::Kind::Symlink { target } => format!("symlink {}", text(target)).into(),
+        tar::Kind::HardLink { target } => format!("link {}", text(target)).into(),
+        tar::Kind::CharDevice { major, minor } => format!("char {major}:{minor}").into(),
+        tar::Kind::BlockDevice { major, minor } => format!("block {major}:{minor}").into(),
         tar::Kind::Fifo => "fifo".into(),
     }
 }

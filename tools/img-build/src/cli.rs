@@ -32,9 +32,10 @@ pub(crate) struct Cli {
     #[arg(short = 't', long = "tag", value_name = "NAME")]
     pub(crate) names: Vec<Name>,
 
-    /// Write the image to DEST: -, oci:DIR, oci-archive:FILE or docker-archive:FILE
+    /// Write the image to DEST: -, oci:DIR, oci-archive:FILE or docker-archive:FILE; or its
+    /// files to a directory (repeatable)
     #[arg(short = 'o', long = "output", value_name = "DEST")]
-    pub(crate) destination: Option<OsString>,
+    pub(crate) destinations: Vec<OsString>,
 
     #[command(flatten)]
     pub(crate) store: Location,

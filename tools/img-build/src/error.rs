@@ -74,6 +74,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Apply(#[from] common::layer::apply::Error),
     #[error(transparent)]
+    Merge(#[from] common::layer::merge::Error),
+    #[error(transparent)]
     Diff(#[from] common::layer::diff::Error),
     /// An image that cannot be pulled.
     #[error("{text}")]

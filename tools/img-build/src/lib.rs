@@ -11,6 +11,7 @@ mod frontend;
 mod glob;
 mod graph;
 mod input;
+mod output;
 mod place;
 mod reporter;
 mod result;
@@ -26,7 +27,6 @@ use std::path::Path;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::containerfile::Containerfile;
-use common::image::Destination;
 use common::message;
 use common::oci::{Descriptor, Platform};
 use common::stream::{self, Output, Payload};
@@ -42,6 +42,7 @@ use executor::{Clock, Executor};
 use frontend::Request;
 use graph::Graph;
 use input::Inputs;
+use output::Target;
 use place::Place;
 use reporter::{Form, Reporter};
 use result::Annotation;
@@ -70,9 +71,12 @@ pub fn parser() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     docker::refuse(matches)?;
     let cli = Cli::from_arg_matches(matches)?;
-    let destination = cli.destination.as_deref().map(Destination::parse).transpose()?;
-    if let Some(destination) = &destination {
-        destination.check()?;
+    let targets = cli.destinations.iter().map(|text| Target::parse(text));
+    let targets = targets.collect::<Result<Vec<_>, _>>()?;
+    targets.iter().try_for_each(Target::check)?;
+    let to_standard = targets.iter().filter(|target| target.is_standard()).count();
+    if to_standard > 1 {
+        return Err(Failure::usage("--output: only one can be standard output"));
     }
     // The status of a runner is for tools that run a command.
     let again = cli.users.apply().map_err(|failure| failure.with_status(Status::FAILED))?;
@@ -103,9 +107,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let place = Place::open(&cli, cache).map_err(failure)?;
     let images = build(&cli, &inputs, graphs, (&place, form), &secrets, &labels, &annotations)?;
     let image = result::join(images, &annotations, &place.store)?;
-    result::deliver(&image, &cli.names, destination.as_ref(), &place.store)?;
+    result::deliver(&image, &cli.names, &targets, &place)?;
     result::note(&image, &cli, &place.store)?;
-    if !destination.as_ref().is_some_and(Destination::is_standard) {
+    if to_standard == 0 {
         let mut output = Output::standard(Payload::Text)?;
         writeln!(output, "{}", image.digest).map_err(stream::Error::StandardOutput)?;
         output.commit()?;

@@ -53,7 +53,7 @@ impl Place {
 /// # Errors
 /// A store that cannot be written, if the image is to stay in it.
 fn open(cli: &Cli, cache: Option<&Path>) -> Result<(Store, Option<Scratch>), Error> {
-    let stays = cli.destination.is_none() || !cli.names.is_empty();
+    let stays = cli.destinations.is_empty() || !cli.names.is_empty();
     let is_read_only = |source: &std::io::Error| {
         matches!(source.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)
     };

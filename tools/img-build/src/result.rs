@@ -2,9 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::sync::Arc;
 
-use common::image::{BASE_DIGEST, Destination, Layer, Product};
+use common::image::{BASE_DIGEST, Layer};
 use common::oci::{Descriptor, Document, History, Index, Manifest, media_type};
 use common::store::{Name, Store};
 use common::stream::{Output, Payload};
@@ -14,6 +13,7 @@ use crate::cli::Cli;
 use crate::error::Error;
 use crate::executor::progress::Progress;
 use crate::graph::Graph;
+use crate::output::Target;
 
 /// The annotation that names the image a manifest was made from.
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
@@ -153,18 +153,15 @@ fn date(history: &mut [History], now: Timestamp) {
 pub(crate) fn deliver(
     made: &Descriptor,
     names: &[Name],
-    destination: Option<&Destination>,
-    store: &Arc<Store>,
+    targets: &[Target],
+    place: &crate::place::Place,
 ) -> Result<(), Error> {
     // Named before it is written: then the one thing that can still fail leaves
     // a whole image behind, and nothing half-made.
-    if !names.is_empty() || destination.is_none() {
-        store.tag(names, made)?;
+    if !names.is_empty() || targets.is_empty() {
+        place.store.tag(names, made)?;
     }
-    if let Some(destination) = destination {
-        destination.write(&Product::in_store(store, made)?, names)?;
-    }
-    Ok(())
+    targets.iter().try_for_each(|target| target.write(made, names, place))
 }
 
 /// Writes the files that tell of the image: `--iidfile` and `--metadata-file`.

@@ -1,0 +1,134 @@
+//! `-o`: in our words and in docker's, and the files of an image in a directory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use support::Bench;
+
+const TEXT: &str = "FROM scratch\nCOPY --chown=5:6 --chmod=4755 nonce /bin/tool\nCOPY nonce /gone/a\nCOPY nonce /kept\n";
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.write("Containerfile", TEXT);
+    bench
+}
+
+fn names(dir: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_files_of_an_image_go_to_a_directory() {
+    let bench = bench();
+    for (number, destination) in ["out0", "./out1", "type=local,dest=out2"].iter().enumerate() {
+        let built = bench.run(&["-o", destination, "ctx"], b"");
+        assert_eq!((built.stderr.as_str(), built.status), ("", 0), "{destination}");
+        assert!(built.stdout.starts_with("sha256:"));
+        let out = bench.path(&format!("out{number}"));
+        assert_eq!(names(&out), ["bin", "gone", "kept"]);
+        // They are the caller's, and let nobody act as him.
+        let tool = fs::metadata(out.join("bin/tool")).unwrap();
+        assert_eq!((tool.uid(), tool.mode() & 0o7777), (nix::unistd::geteuid().as_raw(), 0o755));
+    }
+    let index = fs::read_to_string(bench.path("store/index.json")).unwrap_or_default();
+    assert!(!index.contains("digest"), "{index}");
+}
+
+#[test]
+fn other_files_of_the_directory_stay() {
+    let bench = bench();
+    fs::create_dir_all(bench.path("out/gone")).unwrap();
+    fs::write(bench.path("out/mine"), "").unwrap();
+    fs::write(bench.path("out/gone/mine"), "").unwrap();
+    fs::write(bench.path("out/kept"), "old").unwrap();
+    // A layer that deletes and makes anew what the directory has, too.
+    bench.write("dir/new", "");
+    bench.write(
+        "Containerfile",
+        "FROM scratch\nCOPY nonce /gone/a\nADD one.tar /\nCOPY nonce /kept\n",
+    );
+    let script = "import tarfile; t=tarfile.open('ctx/one.tar','w'); i=tarfile.TarInfo('gone'); t.addfile(i)";
+    let made = std::process::Command::new("python3")
+        .args(["-c", script])
+        .current_dir(bench.dir.path())
+        .status();
+    if made.is_ok_and(|status| status.success()) {
+        let built = bench.run(&["-o", "fresh", "ctx"], b"");
+        assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+        assert!(fs::metadata(bench.path("fresh/gone")).unwrap().is_file());
+    }
+    bench.write("Containerfile", TEXT);
+    let built = bench.run(&["-o", "out", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(names(&bench.path("out")), ["bin", "gone", "kept", "mine"]);
+    assert_eq!(names(&bench.path("out/gone")), ["a", "mine"]);
+    assert_ne!(fs::read_to_string(bench.path("out/kept")).unwrap(), "old");
+}
+
+#[test]
+fn each_platform_has_a_directory_of_its_own() {
+    let bench = bench();
+    let built = bench.run(&["--platform=linux/amd64,linux/arm/v7", "-o", "out", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(names(&bench.path("out")), ["linux_amd64", "linux_arm_v7"]);
+    assert_eq!(names(&bench.path("out/linux_amd64")), ["bin", "gone", "kept"]);
+}
+
+#[test]
+fn an_image_goes_to_several_places_in_dockers_words() {
+    let bench = bench();
+    let outputs = [
+        "-o",
+        "type=oci,dest=oci.tar",
+        "-o",
+        "type=docker,dest=docker.tar",
+        "-o",
+        "type=oci,dest=layout,tar=false",
+        "-o",
+        "type=tar,dest=root.tar",
+        "-o",
+        "out",
+    ];
+    let built = bench.run(&[&outputs[..], &["-t", "x", "ctx"]].concat(), b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    for name in ["oci-archive:oci.tar", "docker-archive:docker.tar", "oci:layout"] {
+        let text = format!("FROM {name}\n");
+        assert_eq!(bench.build(&text).layers.len(), 3, "{name}");
+    }
+    let list = std::process::Command::new("tar").arg("-tf").arg(bench.path("root.tar")).output();
+    let list = String::from_utf8(list.unwrap().stdout).unwrap();
+    assert_eq!(list, "bin/\nbin/tool\ngone/\ngone/a\nkept\n");
+    let output = bench.output(&["-o", "type=tar,dest=-", "ctx"], b"");
+    assert!(output.status.success() && !output.stdout.starts_with(b"sha256:"));
+}
+
+#[test]
+fn what_is_no_destination_is_refused_before_anything_is_built() {
+    let bench = bench();
+    fs::write(bench.path("file"), "").unwrap();
+    for (destination, expected) in [
+        ("type=local", "dest=PATH is missing"),
+        ("type=docker", "there is no docker to load it"),
+        ("type=image,name=x,push=true", "'name' is not supported"),
+        ("type=registry", "an image is in the store anyway"),
+        ("type=what,dest=x", "there are local, tar, oci and docker"),
+        ("type=local,dest=x,mode=y", "'mode' is not supported"),
+        ("what:x", "what:x"),
+        ("file", "file: "),
+    ] {
+        let built = bench.run(&["-o", destination, "ctx"], b"");
+        assert_eq!((built.status, built.stdout.as_str()), (2, ""), "{destination}");
+        assert!(built.stderr.contains(expected), "{destination}: {}", built.stderr);
+        assert!(!bench.path("store").try_exists().unwrap(), "{destination}: something was built");
+    }
+    let built = bench.run(&["-o", "-", "-o", "type=tar,dest=-", "ctx"], b"");
+    assert!(built.stderr.contains("only one can be standard output"), "{}", built.stderr);
+}

@@ -100,7 +100,13 @@ impl ImageConfig {
     /// # Errors
     /// See [`from_json`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        from_json(bytes, "image config")
+        let config: Self = from_json(bytes, "image config")?;
+        // Elsewhere the entry would be no variable, or one without a name.
+        let is_variable = |entry: &&String| entry.find('=').is_some_and(|at| at > 0);
+        match config.config.env.iter().find(|entry| !is_variable(entry)) {
+            Some(entry) => Err(Error::Invalid(format!("variable '{entry}': not NAME=VALUE"))),
+            None => Ok(config),
+        }
     }
 
     /// The bytes of this config, the same everywhere.
@@ -321,6 +327,19 @@ mod tests {
             assert!(written.contains(kept), "{kept} in {written}");
         }
         assert_eq!(ImageConfig::parse(written.as_bytes()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_variable_has_a_name_and_a_value() {
+        let parse = |entry: &str| {
+            ImageConfig::parse(format!(r#"{{"config":{{"Env":["A=1","{entry}"]}}}}"#).as_bytes())
+        };
+        for good in ["B=", "B=x=y", "lower=1", "a b=c"] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in ["B", "", "=x"] {
+            assert!(parse(bad).unwrap_err().to_string().ends_with("not NAME=VALUE"), "{bad}");
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
 use super::json::{Extra, is_default, null_as_default};
-use super::{Platform, media_type};
+use super::{Error, Platform, media_type};
 use crate::digest::Digest;
 use crate::json;
 
@@ -56,6 +58,35 @@ impl Descriptor {
         }
     }
 
+    /// Refuses what the specification does not allow in a descriptor. A media type may be
+    /// missing, as old writers leave it out.
+    ///
+    /// # Errors
+    /// A malformed media type, artifact type, URL or content.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let invalid = |what: &str, text: &str| Err(Error::Invalid(format!("{what} '{text}'")));
+        if !self.media_type.is_empty() && !media_type::is_valid(&self.media_type) {
+            return invalid("media type", &self.media_type);
+        }
+        if let Some(artifact_type) = &self.artifact_type {
+            if !media_type::is_valid(artifact_type) {
+                return invalid("artifact type", artifact_type);
+            }
+        }
+        if let Some(url) = self.urls.iter().find(|url| !is_url(url)) {
+            return invalid("URL", url);
+        }
+        match self.extra.get("data") {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::String(data))
+                if data.len() % 4 == 0 && json::from_base64(data.as_bytes()).is_some() =>
+            {
+                Ok(())
+            }
+            Some(_) => Err(Error::Invalid("embedded content: not base64".into())),
+        }
+    }
+
     /// What the media type promises.
     #[must_use]
     pub fn kind(&self) -> media_type::Kind {
@@ -85,5 +116,71 @@ impl Descriptor {
             || self.platform.as_ref().is_some_and(|platform| {
                 platform.os == "unknown" && platform.architecture == "unknown"
             })
+    }
+}
+
+/// Whether a text is a URI with a scheme (RFC 3986, section 3).
+fn is_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(in_scheme)
+        && !rest.is_empty()
+        && !text.contains(|character: char| character.is_whitespace() || character.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Descriptor;
+    use crate::digest::Digest;
+    use serde_json::{Value, json};
+
+    /// A descriptor with one field changed, checked.
+    fn check(field: &str, value: Value) -> bool {
+        let mut descriptor = json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": Digest::of(b"").to_string(),
+            "size": 34,
+        });
+        descriptor[field] = value;
+        let parsed: Result<Descriptor, _> = serde_json::from_value(descriptor);
+        parsed.is_ok_and(|descriptor| descriptor.check().is_ok())
+    }
+
+    #[test]
+    fn what_the_specification_allows_is_taken_and_nothing_else() {
+        let longest = "1".repeat(127);
+        for good in [
+            "a/b",
+            "text/plain; charset=utf-8",
+            "x/vnd.a-b_c.v1+json",
+            &format!("{longest}/{longest}"),
+        ] {
+            assert!(check("mediaType", json!(good)), "{good}");
+            assert!(check("artifactType", json!(good)), "{good}");
+        }
+        let long = format!("a/1{longest}");
+        for bad in ["application", ".a/b", "a/.b", "a/", "/b", "a/b/c", "a/b c", &long, "a/é"] {
+            assert!(!check("mediaType", json!(bad)), "{bad}");
+            assert!(!check("artifactType", json!(bad)), "{bad}");
+        }
+        for good in ["https://example.com/a", "file:///a", "urn:x"] {
+            assert!(check("urls", json!([good])), "{good}");
+        }
+        for bad in ["value", "", "://x", "1a:b", "https://a b", "a:"] {
+            assert!(!check("urls", json!(["https://good", bad])), "{bad}");
+        }
+        assert!(check("data", json!("aHR0cHM6Ly9leGFtcGxlLmNvbQo=")));
+        assert!(check("data", json!(null)));
+        for bad in [json!("aHR0cHM6Ly9leGFtcGxlLmNvbQo"), json!("a b="), json!(1)] {
+            assert!(!check("data", bad.clone()), "{bad}");
+        }
+        for bad in [json!("34"), json!(-34), json!(null)] {
+            assert!(!check("size", bad.clone()), "{bad}");
+        }
+        let upper = Digest::of(b"").to_string().to_uppercase();
+        for bad in [json!(upper), json!("sha256"), json!(":a"), json!("sha256:a")] {
+            assert!(!check("digest", bad.clone()), "{bad}");
+        }
     }
 }

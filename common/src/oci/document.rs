@@ -131,7 +131,9 @@ impl Index {
     pub fn of_layout(bytes: &[u8]) -> Result<Self, Error> {
         let probe: Probe = from_json(bytes, "index")?;
         probe.layout_kind()?;
-        from_json(bytes, "index")
+        let index: Self = from_json(bytes, "index")?;
+        index.manifests.iter().try_for_each(Descriptor::check)?;
+        Ok(index)
     }
 
     /// The bytes of this index, the same everywhere.
@@ -282,10 +284,34 @@ impl Document {
     /// or ambiguous.
     pub fn parse(bytes: &[u8], expected: &str) -> Result<Self, Error> {
         let probe: Probe = from_json(bytes, "manifest or index")?;
-        Ok(match probe.kind(expected)? {
+        let document = match probe.kind(expected)? {
             Kind::Index => Self::Index(Box::new(from_json(bytes, "index")?)),
             _ => Self::Manifest(Box::new(from_json(bytes, "manifest")?)),
-        })
+        };
+        document.check()?;
+        Ok(document)
+    }
+
+    /// Refuses what the specification does not allow.
+    fn check(&self) -> Result<(), Error> {
+        let (artifact_type, subject) = match self {
+            Self::Manifest(manifest) => {
+                manifest.config.check()?;
+                manifest.layers.iter().try_for_each(Descriptor::check)?;
+                (&manifest.artifact_type, &manifest.subject)
+            }
+            Self::Index(index) => {
+                index.manifests.iter().try_for_each(Descriptor::check)?;
+                (&index.artifact_type, &index.subject)
+            }
+        };
+        match artifact_type {
+            Some(text) if !media_type::is_valid(text) => {
+                return Err(Error::Invalid(format!("artifact type '{text}'")));
+            }
+            _ => {}
+        }
+        subject.iter().try_for_each(Descriptor::check)
     }
 }
 

@@ -77,6 +77,22 @@ pub fn kind(media_type: &str) -> Kind {
     }
 }
 
+/// Whether a text is a media type as the specification takes one (RFC 6838, section 4.2),
+/// parameters aside.
+#[must_use]
+pub fn is_valid(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        (1..=MAX_NAME_LEN).contains(&name.len())
+            && name.bytes().all(allowed)
+            && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+    };
+    essence(text).split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
+}
+
+/// The longest name on either side of the slash.
+const MAX_NAME_LEN: usize = 127;
+
 /// A media type without its parameters.
 pub(super) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or_default().trim_end()

@@ -58,6 +58,9 @@ pub enum Error {
     /// A layer that docker's format has no type for, whatever some write.
     #[error("docker's format has no layers compressed with zstd")]
     DockersZstd,
+    /// Something that the specification does not allow.
+    #[error("invalid {}", crate::name::show(.0))]
+    Invalid(String),
     /// A layout of a later specification.
     #[error("image layout version '{}' is not supported", crate::name::show(.0))]
     LayoutVersion(String),

@@ -254,6 +254,7 @@ impl<'i> Entry<'i> {
         let source = |source| oci::Error::Json { what: "entry of the index", source };
         serde_json::from_str(self.json)
             .map_err(source)
+            .and_then(|image: Descriptor| image.check().map(|()| image))
             .map_err(|source| super::Error::Document { name: self.digest.to_owned(), source })
     }
 

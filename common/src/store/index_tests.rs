@@ -120,7 +120,7 @@ fn depth_costs_neither_stack_nor_time() {
     let digest = Digest::of(b"");
     for depth in [100, 4_000_000] {
         let text = format!(
-            r#"{{"schemaVersion":2,"x":{0},"manifests":[{{"mediaType":"x","digest":"{digest}","size":1,"y":{0}}}]}}"#,
+            r#"{{"schemaVersion":2,"x":{0},"manifests":[{{"mediaType":"x/y","digest":"{digest}","size":1,"y":{0}}}]}}"#,
             deep(depth)
         );
         let entries = parsed(&text);

@@ -34,3 +34,6 @@ complete -c img-commit -l quiet -d 'Show no progress and no notes; errors and wa
 complete -c img-commit -s v -l verbose -d 'Say what is being done'
 complete -c img-commit -s h -l help -d 'Print help'
 complete -c img-commit -s V -l version -d 'Print version'
+complete -c img-commit -a '(img-ls --complete 2>/dev/null)'
+complete -c img-commit -l onto -x -a '(img-ls --complete 2>/dev/null)'
+complete -c img-commit -l base -x -a '(img-ls --complete 2>/dev/null)'

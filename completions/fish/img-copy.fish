@@ -32,3 +32,4 @@ complete -c img-copy -l quiet -d 'Show no progress and no notes; errors and warn
 complete -c img-copy -s v -l verbose -d 'Say what is being done'
 complete -c img-copy -s h -l help -d 'Print help'
 complete -c img-copy -s V -l version -d 'Print version'
+complete -c img-copy -a '(img-ls --complete 2>/dev/null)'

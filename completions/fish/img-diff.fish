@@ -21,3 +21,4 @@ complete -c img-diff -l quiet -d 'Show no progress and no notes; errors and warn
 complete -c img-diff -s v -l verbose -d 'Say what is being done'
 complete -c img-diff -s h -l help -d 'Print help'
 complete -c img-diff -s V -l version -d 'Print version'
+complete -c img-diff -a '(img-ls --complete 2>/dev/null)'

@@ -21,3 +21,4 @@ complete -c img-du -l quiet -d 'Show no progress and no notes; errors and warnin
 complete -c img-du -s v -l verbose -d 'Say what is being done'
 complete -c img-du -s h -l help -d 'Print help'
 complete -c img-du -s V -l version -d 'Print version'
+complete -c img-du -a '(img-ls --complete 2>/dev/null)'

@@ -13,3 +13,4 @@ complete -c img-inspect -l quiet -d 'Show no progress and no notes; errors and w
 complete -c img-inspect -s v -l verbose -d 'Say what is being done'
 complete -c img-inspect -s h -l help -d 'Print help'
 complete -c img-inspect -s V -l version -d 'Print version'
+complete -c img-inspect -a '(img-ls --complete 2>/dev/null)'

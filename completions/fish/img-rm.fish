@@ -10,3 +10,4 @@ complete -c img-rm -l quiet -d 'Show no progress and no notes; errors and warnin
 complete -c img-rm -s v -l verbose -d 'Say what is being done'
 complete -c img-rm -s h -l help -d 'Print help'
 complete -c img-rm -s V -l version -d 'Print version'
+complete -c img-rm -a '(img-ls --complete 2>/dev/null)'

@@ -41,3 +41,4 @@ complete -c img-run -l quiet -d 'Show no progress and no notes; errors and warni
 complete -c img-run -l verbose -d 'Say what is being done'
 complete -c img-run -s h -l help -d 'Print help'
 complete -c img-run -s V -l version -d 'Print version'
+complete -c img-run -a '(img-ls --complete 2>/dev/null)'

@@ -25,3 +25,4 @@ complete -c layer-apply -l quiet -d 'Show no progress and no notes; errors and w
 complete -c layer-apply -s v -l verbose -d 'Say what is being done'
 complete -c layer-apply -s h -l help -d 'Print help'
 complete -c layer-apply -s V -l version -d 'Print version'
+complete -c layer-apply -l image -x -a '(img-ls --complete 2>/dev/null)'

@@ -31,3 +31,4 @@ complete -c union-mount -l quiet -d 'Show no progress and no notes; errors and w
 complete -c union-mount -s v -l verbose -d 'Say what is being done'
 complete -c union-mount -s h -l help -d 'Print help'
 complete -c union-mount -s V -l version -d 'Print version'
+complete -c union-mount -l image -x -a '(img-ls --complete 2>/dev/null)'

@@ -38,6 +38,127 @@ impl Shell {
         let mut script = Vec::new();
         let mut command = common::cli::with_one_help((tool.command)());
         generate(self.generator, &mut command, tool.name, &mut script);
-        script
+        let images = Images::of(&command);
+        match self.generator {
+            _ if images.is_empty() => script,
+            Generator::Bash => [script, images.bash(tool.name).into_bytes()].concat(),
+            Generator::Fish => [script, images.fish(tool.name).into_bytes()].concat(),
+            Generator::Zsh => images.zsh(&script),
+            _ => script,
+        }
+    }
+}
+
+/// The value names of operands and options that name images.
+const OF_IMAGES: [&str; 5] = ["IMAGE", "IMAGE [ARG]", "PARENT", "SRC", "DST"];
+
+/// What prints the names.
+const LISTING: &str = "img-ls --complete 2>/dev/null";
+
+/// Where a command line names images.
+struct Images {
+    /// The operands that do, by their names in the definitions.
+    operands: Vec<String>,
+    /// The options that do, and those that take other values.
+    options: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Images {
+    fn of(command: &clap::Command) -> Self {
+        let names_images = |argument: &clap::Arg| {
+            let names = argument.get_value_names().unwrap_or_default();
+            names.iter().any(|name| OF_IMAGES.contains(&name.as_str()))
+        };
+        let mut images = Self { operands: Vec::new(), options: Vec::new(), others: Vec::new() };
+        for argument in command.get_arguments() {
+            let long = argument.get_long().map(|long| format!("--{long}"));
+            let short = argument.get_short().map(|short| format!("-{short}"));
+            let is_image = names_images(argument);
+            if argument.is_positional() {
+                let id = argument.get_id().to_string();
+                images.operands.extend(is_image.then_some(id));
+            } else if argument.get_action().takes_values() {
+                let list = if is_image { &mut images.options } else { &mut images.others };
+                list.extend(long.into_iter().chain(short));
+            }
+        }
+        images
+    }
+
+    fn is_empty(&self) -> bool {
+        self.operands.is_empty() && self.options.is_empty()
+    }
+
+    /// A function around the generated one. The word is taken from the whole line, as a
+    /// colon in it ends a word of bash's.
+    fn bash(&self, tool: &str) -> String {
+        let generated = format!("_{}", tool.replace('-', "__"));
+        let mut cases = String::new();
+        if !self.options.is_empty() {
+            cases += &format!("        {}) ;;\n", self.options.join("|"));
+        }
+        if !self.others.is_empty() {
+            let others = self.others.join("|");
+            cases += &format!("        {others}) {generated} \"$@\"; return ;;\n");
+        }
+        if self.operands.is_empty() {
+            cases += &format!("        *) {generated} \"$@\"; return ;;\n");
+        }
+        format!(
+            r#"
+{generated}_images() {{
+    local word="${{COMP_LINE:0:COMP_POINT}}" name
+    word="${{word##*[[:space:]]}}"
+    case "$word" in
+        -*) {generated} "$@"; return ;;
+    esac
+    case "$3" in
+{cases}    esac
+    COMPREPLY=()
+    while IFS= read -r name; do
+        [[ $name == "$word"* ]] && COMPREPLY+=("${{name#"${{word%"${{word##*:}}"}}"}}")
+    done < <({LISTING})
+}}
+complete -F {generated}_images -o bashdefault -o default {tool}
+"#
+        )
+    }
+
+    fn fish(&self, tool: &str) -> String {
+        let mut text = String::new();
+        if !self.operands.is_empty() {
+            text += &format!("complete -c {tool} -a '({LISTING})'\n");
+        }
+        for option in self.options.iter().filter_map(|option| option.strip_prefix("--")) {
+            text += &format!("complete -c {tool} -l {option} -x -a '({LISTING})'\n");
+        }
+        text
+    }
+
+    /// The generated script with another action where images are named.
+    fn zsh(&self, script: &[u8]) -> Vec<u8> {
+        let script = String::from_utf8_lossy(script);
+        let is_named = |line: &str| {
+            let operand = line.trim_start_matches(['\'', '*', ':']);
+            let is_operand = line.len() - operand.len() >= 2
+                && self.operands.iter().any(|id| operand.starts_with(&format!("{id} -- ")));
+            let of_option = |name: &&str| line.contains(&format!("]:{name}:"));
+            is_operand || OF_IMAGES.iter().any(of_option)
+        };
+        let line = |line: &str| match is_named(line) {
+            true => line
+                .replace(":_default'", ":_layerutils_images'")
+                .replace(":_files'", ":_layerutils_images'"),
+            false => line.to_owned(),
+        };
+        let function = format!(
+            "_layerutils_images() {{\n    local -a names\n    names=(${{(f)\"$({LISTING})\"}})\n    \
+             compadd -a names\n    _files\n}}\n\n"
+        );
+        let mut text: Vec<String> = script.lines().map(line).collect();
+        // After the line that says what the script is for.
+        text.insert(1, format!("\n{}", function.trim_end()));
+        (text.join("\n") + "\n").into_bytes()
     }
 }

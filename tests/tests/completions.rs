@@ -110,3 +110,68 @@ fn beginning_with_ver(tool: &Tool) -> Vec<String> {
     assert!(found.len() >= 2);
     found
 }
+
+/// A sandbox whose store has an image of two tags, and one with a colon in its host.
+fn with_images() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for name in ["apple:1", "apple:2", "localhost:5000/x", "banana"] {
+        let line = format!("img-commit -t {name} scratch");
+        let _ = sandbox.sh(&format!("mkdir -p empty && layer-diff empty | {line}")).succeeds();
+    }
+    sandbox
+}
+
+#[test]
+fn bash_completes_the_names_of_images() {
+    require!(Peer("bash"));
+    let sandbox = with_images();
+    // As bash calls it for the last word of the line, cut at colons as it does.
+    let complete = |line: &str| {
+        let tool = line.split(' ').next().unwrap();
+        let words: Vec<&str> = line.split([' ', ':']).collect();
+        let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+        let script = format!(
+            "source {COMMITTED}/bash/{tool}
+             words=$(complete -p {tool}); function=${{words##*-F }}; function=${{function%% *}}
+             COMP_WORDS=({tool}) COMP_CWORD=1 COMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}}
+             COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}
+             $function {tool} '{last}' '{before}'; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let answer = sandbox.run(&["bash", "--norc", "-c", &script]).succeeds();
+        let mut answers: Vec<String> = answer.text().lines().map(str::to_owned).collect();
+        answers.sort();
+        answers
+    };
+    assert_eq!(complete("img-du ap"), ["apple:1", "apple:2"]);
+    assert_eq!(complete("img-du apple:"), ["1", "2"]);
+    assert_eq!(complete("img-du localhost:5"), ["5000/x"]);
+    assert_eq!(complete("layer-ls --image ban"), ["banana"]);
+    assert_eq!(complete("img-history oci"), ["oci-archive:", "oci:"]);
+    assert!(complete("img-du --ver").contains(&"--verify".to_owned()));
+}
+
+#[test]
+fn fish_completes_the_names_of_images() {
+    require!(Peer("fish"));
+    let sandbox = with_images();
+    let complete = |line: &str| {
+        let tool = line.split(' ').next().unwrap();
+        let script = format!("source {COMMITTED}/fish/{tool}.fish; complete -C '{line}'");
+        let answer = sandbox.run(&["fish", "--no-config", "-c", &script]).succeeds();
+        let mut answers: Vec<String> = answer.text().lines().map(str::to_owned).collect();
+        answers.sort();
+        answers
+    };
+    assert_eq!(complete("img-du appl"), ["apple:1", "apple:2"]);
+    assert_eq!(complete("layer-ls --image ban"), ["banana"]);
+}
+
+#[test]
+fn the_listing_for_completions_is_never_an_error() {
+    let sandbox = Sandbox::new();
+    let transports = "docker://\ndocker-archive:\noci-archive:\noci:\n";
+    assert_eq!(sandbox.words("img-ls --complete").succeeds().text(), transports);
+    let _ = sandbox.sh("mkdir -p broken && echo '{' > broken/index.json").succeeds();
+    let broken = sandbox.words("img-ls --complete --store broken").succeeds();
+    assert_eq!(broken.text(), transports);
+}

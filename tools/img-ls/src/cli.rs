@@ -34,6 +34,10 @@ pub(crate) struct Cli {
     #[arg(long, conflicts_with_all = ["format", "json", "check", "quiet", "no_trunc"])]
     pub(crate) blobs: bool,
 
+    /// Print names for the completions of shells
+    #[arg(long, hide = true)]
+    pub(crate) complete: bool,
+
     #[command(flatten)]
     pub(crate) location: Location,
 

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod cli;
+mod complete;
 mod remote;
 mod rows;
 mod table;
@@ -41,6 +42,9 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let mut output = Output::standard(Payload::Text)?;
+    if cli.complete {
+        return complete::list(&cli, output);
+    }
     let table = Table::new(&cli, output.is_terminal())?;
     let (remote, names): (Vec<String>, Vec<String>) =
         cli.names.iter().cloned().partition(|name| remote::is_remote(name));

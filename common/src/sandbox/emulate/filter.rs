@@ -69,7 +69,9 @@ const CREATES: u32 = (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) as u
 
 const NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW as u32;
 
-const LOCKS: u32 = libc::RLIMIT_LOCKS;
+// Its type is the C library's affair.
+#[allow(clippy::unnecessary_cast)]
+const LOCKS: u32 = libc::RLIMIT_LOCKS as u32;
 
 /// The calls that all machines have.
 const COMMON: &[(i64, Call, When)] = &[

@@ -67,7 +67,13 @@ impl Caller<'_> {
             let is_owner = identity.users.file == old_uid;
             let keeps_user = uid == SAME || uid == old_uid && is_owner;
             let may_have_group = gid == SAME || is_owner && (gid == old_gid || identity.is_in(gid));
-            if !keeps_user || !may_have_group {
+            // The kernel clears set-id bits, which only the owner may.
+            let mode = file.stat.st_mode;
+            let sheds = mode & libc::S_IFMT != libc::S_IFDIR
+                && (mode & libc::S_ISUID != 0
+                    || mode & libc::S_ISGID != 0
+                        && (mode & libc::S_IXGRP != 0 || !identity.is_in(old_gid)));
+            if !keeps_user || !may_have_group || sheds && !is_owner {
                 return Err(Errno::PERM);
             }
         }

@@ -195,6 +195,20 @@ pub const ALL: &[Tool] = &[
         ..NOTHING
     },
     Tool {
+        name: "img-index",
+        command: img_index::command,
+        works: Line { options: "-t indexed", operands: "base" },
+        missing: Some("-t indexed"),
+        clustered: Some(("-tindexed base", "-t indexed base")),
+        reads: Some(Reads {
+            line: "-t indexed -",
+            layer: "archive.tar",
+            twice: Some("-t indexed - -"),
+        }),
+        endless: Endless::Input("-t indexed -", "archive.tar"),
+        ..NOTHING
+    },
+    Tool {
         name: "img-history",
         command: img_history::command,
         works: Line { options: "--no-trunc", operands: "base" },

@@ -175,6 +175,12 @@ impl Found {
         Ok(image)
     }
 
+    /// What is below this one, in the same place: a manifest or index that it has.
+    #[must_use]
+    pub fn below(&self, descriptor: &Descriptor) -> Self {
+        Self::new(self.source.clone(), descriptor.clone()).with_max_size(self.max_size)
+    }
+
     /// The manifest for `platform`, or else for this machine.
     ///
     /// # Errors

@@ -1,0 +1,73 @@
+//! `img-index`: make one name stand for images of several platforms.
+//!
+//! What is given is brought into the store in `entries`; here it is put together.
+
+mod cli;
+mod entries;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use common::cli::{Failure, Status};
+use common::image::{Opener, Reference};
+use common::oci::{Descriptor, Index, media_type};
+use common::stream::{self, Output, Payload};
+use registry::Client;
+
+use self::cli::Cli;
+use self::entries::{Entries, WhenTaken};
+
+/// The arguments, for parsing and for completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the tool on parsed arguments.
+///
+/// # Errors
+/// Whatever keeps it from doing all that was asked.
+///
+/// # Streams
+/// Reads an archive from standard input for `-`; writes the index's digest to standard
+/// output.
+pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
+    let cli = Cli::from_arg_matches(matches)?;
+    stream::at_most_one_standard(cli.images.iter().map(OsString::as_os_str))?;
+    let mut output = Output::standard(Payload::Text)?;
+    let references: Vec<Reference> =
+        cli.images.iter().map(|image| Reference::parse(image)).collect::<Result<_, _>>()?;
+    let mut opener = Opener::new(&cli.location, None).with_registries(Client::default());
+    let mut entries = Entries::default();
+    if cli.add || !cli.remove.is_empty() {
+        let before = cli.names.first().map(ToString::to_string).unwrap_or_default();
+        let before = Reference::Store(before);
+        let found = opener.find(&before).map_err(|error| error.about(&before))?;
+        entries.begin(&found).map_err(|error| error.about(&before))?;
+    }
+    for platform in &cli.remove {
+        if !entries.remove(platform) {
+            return Err(Failure::new(format!("--remove {platform}: there is no such image")));
+        }
+    }
+    let find = |reference| opener.find(reference).map_err(|error| error.about(reference));
+    let found = references.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    let store = cli.location.create()?;
+    let when_taken = if cli.add { WhenTaken::Replace } else { WhenTaken::Refuse };
+    for (reference, found) in references.iter().zip(&found) {
+        let taken = entries.take(found, &store, when_taken);
+        if let Some(platform) = taken.map_err(|error| error.about(reference))? {
+            let text = format!("{reference}: a second image for {platform}");
+            return Err(Failure::new(text).hint("--add replaces an image in an index"));
+        }
+    }
+    let mut index = Index::new(entries.all);
+    index.annotations = entries.annotations;
+    index.annotations.extend(cli.annotations.iter().cloned());
+    let (digest, len_bytes) = store.put(&index.to_bytes()?)?;
+    store.tag(&cli.names, &Descriptor::new(media_type::INDEX, digest.clone(), len_bytes))?;
+    writeln!(output, "{digest}").map_err(stream::Error::StandardOutput)?;
+    output.commit()?;
+    Ok(Status::DONE)
+}

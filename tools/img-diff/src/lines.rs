@@ -6,8 +6,29 @@ use std::fmt::Write as _;
 /// Lines around a change.
 const CONTEXT: usize = 3;
 
-/// Larger tables than this are not made: all lines between are taken for changed.
+/// The largest table that is made, in cells, and how large all of them may be together.
+/// Beyond that, all lines between the first change and the last are taken for changed.
 const MAX_CELLS: usize = 4 << 20;
+const ALL_CELLS: usize = 64 << 20;
+
+/// The work that may still be done to find out which lines stayed.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(ALL_CELLS)
+    }
+}
+
+impl Budget {
+    /// Whether a table of so many cells may be made, which then counts.
+    fn allows(&mut self, cells: usize) -> bool {
+        let left = self.0.checked_sub(cells).filter(|_| cells <= MAX_CELLS);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line<'a> {
@@ -17,18 +38,18 @@ enum Line<'a> {
 }
 
 /// The hunks that turn `old` into `new`; `None` if one of them is no text.
-pub(crate) fn hunks(old: &[u8], new: &[u8]) -> Option<String> {
+pub(crate) fn hunks(old: &[u8], new: &[u8], budget: &mut Budget) -> Option<String> {
     let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
     let (old, new) = (text(old)?, text(new)?);
     let lines =
         |text: &'_ str| -> Vec<String> { text.split_inclusive('\n').map(str::to_owned).collect() };
     let (old, new) = (lines(old), lines(new));
-    let script = script(&old, &new);
+    let script = script(&old, &new, budget);
     Some(shown(&script))
 }
 
 /// All lines of both, in order.
-fn script<'a>(old: &'a [String], new: &'a [String]) -> Vec<Line<'a>> {
+fn script<'a>(old: &'a [String], new: &'a [String], budget: &mut Budget) -> Vec<Line<'a>> {
     let start = old.iter().zip(new).take_while(|(one, other)| one == other).count();
     let (head, old) = old.split_at(start);
     let new = new.get(start..).unwrap_or_default();
@@ -37,15 +58,15 @@ fn script<'a>(old: &'a [String], new: &'a [String]) -> Vec<Line<'a>> {
     let (old, tail) = old.split_at(old.len() - end);
     let new = new.get(..new.len() - end).unwrap_or_default();
     let mut script: Vec<_> = head.iter().map(|line| Line::Same(line)).collect();
-    script.extend(middle(old, new));
+    script.extend(middle(old, new, budget));
     script.extend(tail.iter().map(|line| Line::Same(line)));
     script
 }
 
 /// The same by the longest common subsequence, if that is not too much work.
-fn middle<'a>(old: &'a [String], new: &'a [String]) -> Vec<Line<'a>> {
+fn middle<'a>(old: &'a [String], new: &'a [String], budget: &mut Budget) -> Vec<Line<'a>> {
     let width = new.len() + 1;
-    if (old.len() + 1).saturating_mul(width) > MAX_CELLS {
+    if !budget.allows((old.len() + 1).saturating_mul(width)) {
         let gone = old.iter().map(|line| Line::Old(line));
         return gone.chain(new.iter().map(|line| Line::New(line))).collect();
     }
@@ -128,7 +149,11 @@ fn shown(script: &[Line<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::hunks;
+    use super::{Budget, MAX_CELLS};
+
+    fn hunks(old: &[u8], new: &[u8]) -> Option<String> {
+        super::hunks(old, new, &mut Budget::default())
+    }
 
     #[test]
     fn hunks_are_those_of_diff() {
@@ -152,5 +177,18 @@ mod tests {
         let long = |word: &str| (0..5000).map(|n| format!("{word}{n}\n")).collect::<String>();
         let text = hunks(long("a").as_bytes(), long("b").as_bytes()).unwrap();
         assert_eq!(text.lines().count(), 10_001);
+    }
+    #[test]
+    fn many_files_are_no_more_work_than_a_few() {
+        let lines =
+            |word: &str| (0..1000).map(|n| format!("{word}{n}\nsame\n")).collect::<String>();
+        let (old, new) = (lines("a"), lines("b"));
+        let mut budget = Budget(MAX_CELLS);
+        let count = |budget: &mut Budget| {
+            let text = super::hunks(old.as_bytes(), new.as_bytes(), budget).unwrap();
+            text.lines().filter(|line| line.starts_with(' ')).count()
+        };
+        // The lines that stayed are found once, and then nobody looks for them any more.
+        assert_eq!((count(&mut budget), count(&mut budget)), (1000, 1));
     }
 }

@@ -146,8 +146,9 @@ fn texts(
         read.map(|()| contents).map_err(|error| (side, error))
     };
     let (old, new) = (read(old, &wanted.0, Side::Old)?, read(new, &wanted.1, Side::New)?);
+    let mut budget = lines::Budget::default();
     let text = |(path, one, other): (&Vec<u8>, _, _)| {
-        let hunks = lines::hunks(old.get(&one)?, new.get(&other)?)?;
+        let hunks = lines::hunks(old.get(&one)?, new.get(&other)?, &mut budget)?;
         (!hunks.is_empty()).then(|| (path.clone(), hunks))
     };
     Ok(pairs.into_iter().filter_map(text).collect())

@@ -199,7 +199,6 @@ fn databases_that_nothing_reads_are_told() {
     assert!(text.ends_with("\npackages:\n? var/lib/rpm/rpmdb.sqlite: differs, and is not read\n"));
     let refused = place.failed(&["one", "nothing"]).1;
     assert!(refused.starts_with("img-diff: nothing: no such image"), "{refused}");
-    assert_eq!(refused.lines().count(), 1);
 }
 
 #[test]

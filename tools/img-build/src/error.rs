@@ -66,8 +66,6 @@ pub(crate) enum Error {
     #[error("directories are nested more than {0} deep")]
     TooDeep(usize),
     #[error(transparent)]
-    Ignore(#[from] crate::context::PatternError),
-    #[error(transparent)]
     Unpacked(#[from] common::unpacked::Error),
     #[error(transparent)]
     Sandbox(#[from] common::sandbox::Error),

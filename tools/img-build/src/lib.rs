@@ -37,7 +37,7 @@ use cache::Cache;
 use cli::{Cli, Named, Print};
 use context::{Context, Hashed};
 use error::Error;
-use executor::mounts::{Secret, SecretOrigin};
+use executor::secret::{Secret, SecretOrigin};
 use executor::{Clock, Executor};
 use frontend::Request;
 use graph::Graph;

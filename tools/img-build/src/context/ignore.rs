@@ -3,6 +3,7 @@
 //! The semantics are docker's (moby/patternmatcher): the last pattern that
 //! matches a path, or one of its parents, decides.
 
+use crate::error::Error;
 use crate::glob::{DoubleStar, Glob};
 
 /// A pattern that cannot be used.
@@ -11,6 +12,12 @@ use crate::glob::{DoubleStar, Glob};
 pub(crate) struct PatternError {
     line: usize,
     pattern: String,
+}
+
+impl From<PatternError> for Error {
+    fn from(error: PatternError) -> Self {
+        Self::Other(error.to_string())
+    }
 }
 
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use common::name::show_path;
 use common::root::Root;
 
 pub(crate) use hashed::Hashed;
-pub(crate) use ignore::{Matched, PatternError, Patterns};
+pub(crate) use ignore::{Matched, Patterns};
 
 use stamp::Stamp;
 

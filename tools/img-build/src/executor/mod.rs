@@ -5,11 +5,12 @@
 //! comes a layer, or nothing if there is no change.
 
 mod files;
-pub(crate) mod mounts;
+mod mounts;
 pub(crate) mod progress;
 mod remote;
 mod run;
 mod schedule;
+pub(crate) mod secret;
 mod snapshot;
 
 use std::collections::{BTreeMap, HashMap};
@@ -26,9 +27,9 @@ use crate::graph::{Graph, Source, Step, Work};
 use crate::place::Place;
 use crate::reporter::Reporter;
 use crate::tree::{Names, Tree};
-use mounts::Secret;
 use progress::Progress;
 use schedule::{Done, Schedule, Task};
+use secret::Secret;
 
 /// What a build works with.
 #[derive(Debug)]

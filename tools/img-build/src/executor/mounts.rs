@@ -1,20 +1,16 @@
 //! `RUN --mount`: what is there for one command and never in the layer.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use common::cache;
 use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
 use common::digest::Digest;
-use common::document;
 use common::layer::apply;
-use common::name::show_path;
 use common::privilege::can_mount;
 use common::root::Root;
 use common::sandbox::{self, Access, Programs, Source, Tmpfs};
@@ -33,9 +29,6 @@ use crate::tree::{HostRoot, Names, Tree, fingerprints, join, planned, write_laye
 
 /// How many copies of sources are kept beside those in use.
 const KEPT: usize = 4;
-
-/// The largest file that is taken for a secret, as in BuildKit.
-const MAX_SECRET_LEN_BYTES: u64 = 500 * 1024;
 
 /// The mounts of one RUN, found but not made.
 #[derive(Debug, Default)]
@@ -223,43 +216,6 @@ fn with_attributes(mount: &Mount, mut facts: Value) -> Value {
         facts.push(json!([mode, uid, gid]));
     }
     facts
-}
-
-/// A file or variable of `--secret`, read when a step first asks for it, and once: it may be a pipe.
-#[derive(Debug)]
-pub(crate) struct Secret {
-    origin: SecretOrigin,
-    content: OnceLock<Vec<u8>>,
-}
-
-/// Where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SecretOrigin {
-    File(PathBuf),
-    /// A variable of the environment.
-    Variable(OsString),
-}
-
-impl Secret {
-    pub(crate) fn new(origin: SecretOrigin) -> Self {
-        Self { origin, content: OnceLock::new() }
-    }
-
-    fn content(&self) -> Result<Vec<u8>, Error> {
-        if let Some(content) = self.content.get() {
-            return Ok(content.clone());
-        }
-        let content = match &self.origin {
-            SecretOrigin::File(path) => {
-                document::named(path, MAX_SECRET_LEN_BYTES).map_err(Error::file(path))?
-            }
-            SecretOrigin::Variable(name) => {
-                let unset = || Error::Other(format!("variable {}: not set", show_path(name)));
-                std::env::var_os(name).ok_or_else(unset)?.into_vec()
-            }
-        };
-        Ok(self.content.get_or_init(|| content).clone())
-    }
 }
 
 impl Mounts {

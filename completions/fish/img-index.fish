@@ -10,3 +10,4 @@ complete -c img-index -l quiet -d 'Show no progress and no notes; errors and war
 complete -c img-index -s v -l verbose -d 'Say what is being done'
 complete -c img-index -s h -l help -d 'Print help'
 complete -c img-index -s V -l version -d 'Print version'
+complete -c img-index -a '(img-ls --complete 2>/dev/null)'

@@ -48,9 +48,16 @@ fn every_tool_reads_an_image_in_a_registry() {
     assert_eq!(run(&["layer-ls", "--image", &name]), run(&["layer-ls", "--image", "app"]));
     let total = |image: &str| {
         let report: Value = serde_json::from_str(&run(&["img-du", "--json", image])).unwrap();
-        report["content_bytes"].clone()
+        report["size_bytes"].as_u64().unwrap()
     };
     assert_eq!(total(&name), total("app"));
+    for pair in [["app", &name], [&name, "app"]] {
+        assert_eq!(
+            run(&["img-diff", "--exit-code", "--json", pair[0], pair[1]]).lines().count(),
+            1
+        );
+        assert_eq!(run(&["layer-diff", "--exit-code", "--list", "--image", pair[0], pair[1]]), "");
+    }
     run(&["layer-apply", "--image", &name, "applied"]);
     assert_eq!(std::fs::read(sandbox.path("applied/file")).unwrap(), b"hi\n");
     let committed = run(&["img-commit", "--config-only", "-c", "ENV A=1", "-t", "more", &name]);

@@ -12,7 +12,7 @@ use common::store::Location;
 #[derive(Debug, Parser)]
 #[command(name = "img-diff", version, override_usage = "img-diff [OPTION]... OLD NEW")]
 pub(crate) struct Cli {
-    /// Two images: names, digests, oci:DIR, oci-archive:FILE, docker-archive:FILE, '-'
+    /// Two images: names, digests, docker://HOST/NAME[:TAG], oci:DIR, oci-archive:FILE, docker-archive:FILE, '-'
     #[arg(value_name = "IMAGE", required = true, num_args = 2)]
     pub(crate) images: Vec<OsString>,
 

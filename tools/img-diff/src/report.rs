@@ -7,6 +7,7 @@ use common::cli::Failure;
 use common::image::{Opener, Reference};
 use common::inside::{self, Error, Inside, LayerSums, Reading, Side, Trust, Wanted};
 use common::oci::History;
+use registry::Client;
 
 use crate::cli::{Cli, Part};
 use crate::config::{self, Field, Rest};
@@ -41,7 +42,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn of(cli: &Cli, old: &OsStr, new: &OsStr) -> Result<Self, Failure> {
-        let mut opener = Opener::new(&cli.location, cli.platform.clone());
+        let mut opener =
+            Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
         let mut open = |operand: &OsStr| -> Result<_, Failure> {
             let reference = Reference::parse(operand)?;
             let image = opener.open(&reference).map_err(|error| error.about(&reference))?;

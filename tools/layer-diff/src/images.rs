@@ -8,6 +8,7 @@ use common::layer::diff::{self, Options, Sink, Summary};
 use common::oci::Platform;
 use common::store::Location;
 use common::stream;
+use registry::Client;
 
 use crate::cli::Cli;
 
@@ -43,7 +44,8 @@ impl Images {
         options: &Options,
         sink: &mut dyn Sink,
     ) -> Result<Result<Summary, diff::Error>, Failure> {
-        let mut opener = Opener::new(&self.location, self.platform.clone());
+        let mut opener =
+            Opener::new(&self.location, self.platform.clone()).with_registries(Client::default());
         let mut open = |reference: &Reference| -> Result<(Image, Reading), Failure> {
             let image = opener.open(reference).map_err(|error| error.about(reference))?;
             let trust = Trust::of(reference, self.verify);

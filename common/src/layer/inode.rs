@@ -9,6 +9,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
@@ -17,6 +18,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::recorded::Record;
+use crate::cleanup;
 use crate::sys::xattrat;
 use crate::tar::Xattrs;
 use crate::time::Timestamp;
@@ -187,10 +189,14 @@ pub(super) fn open_file(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedF
 }
 
 fn open(directory: BorrowedFd<'_>, name: &[u8], extra: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | extra;
+    lent(directory, name, || open_with(directory, name, flags))
+}
+
+fn open_with(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     // Reading a tree should not write to it. O_NOATIME is for owners only; once
     // refused, it is not asked for again.
     static NOATIME: AtomicBool = AtomicBool::new(true);
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | extra;
     if NOATIME.load(Ordering::Relaxed) {
         match rustix::fs::openat(directory, name, flags | OFlags::NOATIME, Mode::empty()) {
             Err(Errno::PERM) => NOATIME.store(false, Ordering::Relaxed),
@@ -198,6 +204,46 @@ fn open(directory: BorrowedFd<'_>, name: &[u8], extra: OFlags) -> Result<OwnedFd
         }
     }
     rustix::fs::openat(directory, name, flags, Mode::empty())
+}
+
+/// Reads what is one's own and closed to oneself: the permission is lent for as long as
+/// `read` takes. Not for files with several names, of which another may be looked at
+/// meanwhile.
+fn lent<T>(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    read: impl Fn() -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    static LENDING: Mutex<()> = Mutex::new(());
+    match read() {
+        Err(Errno::ACCESS) => {}
+        other => return other,
+    }
+    let _one_at_a_time = LENDING.lock();
+    let name = if name.is_empty() { b"." } else { name };
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&fd)?;
+    let may_be_lent = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => stat.st_nlink == 1,
+        FileType::Directory => true,
+        _ => false,
+    };
+    let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if !may_be_lent || !is_own || stat.st_mode & 0o400 != 0 {
+        return Err(Errno::ACCESS);
+    }
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let mode = stat.st_mode & 0o7777;
+    rustix::fs::chmod(&path, Mode::from_raw_mode(mode | 0o400))?;
+    // Also if a signal ends this process meanwhile.
+    let restored = cleanup::register(move || {
+        let _ = rustix::fs::chmod(&path, Mode::from_raw_mode(mode));
+    });
+    let outcome = read();
+    drop(restored);
+    drop(fd);
+    outcome
 }
 
 /// Makes [`names`] begin anew for a descriptor that they were read from before.
@@ -242,6 +288,10 @@ pub(super) fn link_target(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<
 /// What llistxattr(2) and lgetxattr(2) say; before Linux 6.13 also `ENOENT` where
 /// /proc is not mounted.
 pub(super) fn xattrs(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Xattrs, Errno> {
+    lent(directory, name, || readable_xattrs(directory, name))
+}
+
+fn readable_xattrs(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Xattrs, Errno> {
     let place = XattrPlace { directory, name };
     let mut xattrs = Xattrs::new();
     let names = match sized(|buffer| place.list(buffer)) {

@@ -95,8 +95,9 @@ fn the_layers_are_the_same_in_each_tier() {
     let Some(found) = layerutils_tests::sandbox::subordinate_user() else { return };
     let file = format!(
         "{BASE}RUN mkdir -m 1777 /tmp; mkdir /d; chown 3:4 /d; chmod 2775 /d; echo 1 > /d/f; \
-         ln -s f /d/l; chown -h 7:8 /d/l; mkfifo /p; chown 9:9 /p; ln /d/f /d/g; chown 60000 /d/g\n\
-         RUN echo 2 >> /d/f; mv /d/l /d/m; chmod 4755 /d/g; mv /p /q; touch /d/new\n\
+         ln -s f /d/l; chown -h 7:8 /d/l; mkfifo /p; chown 9:9 /p; ln /d/f /d/g; chown 60000 /d/g; \
+         echo 3 > /z; chown 5:5 /z; chmod 0 /z; mkdir -m 311 /y; echo > /y/x; chown 5 /y\n\
+         RUN echo 2 >> /d/f; mv /d/l /d/m; chmod 4755 /d/g; mv /p /q; touch /d/new; echo 4 >> /z\n\
          COPY --chown=5:6 copied /c/copied\nUSER 7:8\n\
          RUN touch /tmp/g; mkdir /tmp/d; ln -s g /tmp/l; mkfifo /tmp/p\n\
          RUN touch /tmp/d/h; rm /tmp/p\n"

@@ -226,3 +226,30 @@ fn subordinate_ids_read_what_belongs_to_them() {
     let (status, out, _) = as_user("./tool --map-users --exit-code --list tree");
     assert_eq!((status, &*out), (Some(1), "A /\nA /f\n"));
 }
+
+#[test]
+fn own_files_that_are_closed_to_oneself_are_read_and_stay_closed() {
+    if !layerutils_tests::requirement::is_root() {
+        layerutils_tests::requirement::skip("", "needs root, to become an ordinary user");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let tool = scratch.path().join("tool");
+    fs::copy(env!("CARGO_BIN_EXE_layer-diff"), &tool).unwrap();
+    std::os::unix::fs::chown(scratch.path(), Some(54_325), Some(54_325)).unwrap();
+    let script = "mkdir old new new/d; echo secret > new/shadow; echo x > new/d/x; \
+                  echo y > new/write; chmod 000 new/shadow; chmod 200 new/write; chmod 311 new/d; \
+                  ./tool old new | tar --numeric-owner -tvf - | sed 's/ .* / /'; \
+                  ./tool old new | tar -xOf - shadow; stat -c '%a %n' new/*; \
+                  ! ./tool /root new";
+    let output = Command::new("setpriv")
+        .args(["--reuid=54325", "--regid=54325", "--clear-groups", "sh", "-ec", script])
+        .current_dir(&scratch)
+        .output()
+        .unwrap();
+    let lines = "drwxr-xr-x ./\nd-wx--x--x d/\n-rw-r--r-- d/x\n---------- shadow\n--w------- write\n\
+                 secret\n311 new/d\n0 new/shadow\n200 new/write\n";
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(text(&output.stdout), lines, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("/root: Permission denied"), "{output:?}");
+}

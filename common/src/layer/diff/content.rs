@@ -216,12 +216,13 @@ fn check(file: &File, before: Option<Inode>, len_bytes: u64, label: &[u8]) -> Re
 }
 
 /// Whether a file was replaced or written to. A name more or less, which also
-/// sets its ctime, changes nothing of its content.
+/// sets its ctime, changes nothing of its content; nor does the permission to read it,
+/// which its owner has to be lent.
 fn is_other(before: &Inode, now: &Inode) -> bool {
     before.id != now.id
         || before.len_bytes != now.len_bytes
         || before.mtime != now.mtime
-        || (before.ctime != now.ctime && before.links == now.links)
+        || (before.ctime != now.ctime && before.links == now.links && before.mode & 0o400 != 0)
 }
 
 impl Read for FileContent {

@@ -1,4 +1,6 @@
 complete -c img-copy -l platform -d 'The platforms to take from an image for several' -r
+complete -c img-copy -l have -d 'Leave layers out of an archive whose digests are in FILE, one a line; \'-\' is standard input' -r
+complete -c img-copy -l since -d 'Leave layers out of an archive that IMAGE has' -r
 complete -c img-copy -l compress -d 'Have every layer in this format' -r -f -a "gzip\t'gzip'
 zstd\t'zstd'
 none\t'Plain tar, so that a layer\'s digest is its DiffID'"
@@ -33,3 +35,4 @@ complete -c img-copy -s v -l verbose -d 'Say what is being done'
 complete -c img-copy -s h -l help -d 'Print help'
 complete -c img-copy -s V -l version -d 'Print version'
 complete -c img-copy -a '(img-ls --complete 2>/dev/null)'
+complete -c img-copy -l since -x -a '(img-ls --complete 2>/dev/null)'

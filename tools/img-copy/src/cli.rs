@@ -34,6 +34,15 @@ pub(crate) struct Cli {
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT],...", value_delimiter = ',')]
     pub(crate) platforms: Vec<Platform>,
 
+    /// Leave layers out of an archive whose digests are in FILE, one a line; '-' is standard
+    /// input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) have: Option<OsString>,
+
+    /// Leave layers out of an archive that IMAGE has
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) since: Option<OsString>,
+
     /// Have every layer in this format
     #[arg(long, value_name = "FORMAT")]
     pub(crate) compress: Option<Compress>,

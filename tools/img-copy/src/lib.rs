@@ -4,12 +4,13 @@ mod cli;
 mod compressed;
 mod convert;
 mod copy;
+mod delta;
 mod place;
 mod recode;
 mod target;
 mod tree;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use common::message;
 use common::oci::{self, ManifestFormat};
 use common::store::{Name, Store};
 use common::stream::{self, Output, Payload};
-use registry::{Access, Options, RegistryReference, Repository};
+use registry::{Access, Client, Options, RegistryReference, Repository};
 
 use crate::convert::Wishes;
 use crate::copy::Layers;
@@ -50,7 +51,8 @@ pub fn command() -> clap::Command {
 /// `-` the archive, to standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = cli::Cli::from_arg_matches(matches)?;
-    stream::at_most_one_standard(cli.sources.iter().map(OsString::as_os_str))?;
+    let inputs = cli.sources.iter().chain(&cli.have).chain(&cli.since);
+    stream::at_most_one_standard(inputs.map(OsString::as_os_str))?;
     let sources: Vec<Source> =
         cli.sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
     let place = Place::parse(&cli.destination)?;
@@ -59,13 +61,18 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         let hint = "name a destination that keeps their names: store:, oci:DIR, or an archive";
         return Err(Failure::new(text).hint(hint));
     }
+    let is_archive = matches!(place, Place::Elsewhere(Destination::Archive { .. }));
+    if (cli.have.is_some() || cli.since.is_some()) && !is_archive {
+        return Err(Failure::usage("--have and --since leave layers out of archives alone"));
+    }
     let (pulling, pushing) = place::options(&cli.registries, &sources, &place)?;
     let wishes = wishes(&cli, &sources, &place)?;
     if let Place::Elsewhere(destination) = &place {
         destination.check()?;
     }
 
-    let mut opener = Opener::new(&cli.location, None);
+    let mut opener = Opener::new(&cli.location, None).with_registries(Client::new(pulling.clone()));
+    let there = delta::there(&cli, &mut opener)?;
     let mut copies = Vec::new();
     for source in &sources {
         let (found, repository) = source.find(&mut opener, place.keeps_names(), &pulling)?;
@@ -78,7 +85,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     one_name_each(&copies)?;
 
-    let target = target(&cli, &place, &copies, &pushing)?;
+    let target = target(&cli, &place, &copies, there, &pushing)?;
     let mut digests = Vec::new();
     for copy in &copies {
         digests.push(copy.run(&cli, &wishes, &place, target.as_ref())?);
@@ -268,16 +275,21 @@ fn target(
     cli: &cli::Cli,
     place: &Place,
     copies: &[Copy<'_>],
+    there: HashSet<Digest>,
     options: &Options,
 ) -> Result<Box<dyn Target>, Failure> {
     let level = cli.level;
-    Ok(match place {
-        Place::Store(_) => Box::new(Layout { store: cli.location.create()?, level }),
-        Place::Elsewhere(Destination::Layout { dir, .. }) => {
-            Box::new(Layout { store: Store::create(dir)?, level })
+    let layout = |store: Store| -> Result<Box<dyn Target>, Failure> {
+        for copy in copies {
+            delta::check_complete(&copy.found, &copy.root, &store)?;
         }
+        Ok(Box::new(Layout { store, level }))
+    };
+    Ok(match place {
+        Place::Store(_) => layout(cli.location.create()?)?,
+        Place::Elsewhere(Destination::Layout { dir, .. }) => layout(Store::create(dir)?)?,
         Place::Elsewhere(Destination::Archive { file, .. }) => {
-            Box::new(Archive::new(file.clone(), level))
+            Box::new(Archive::new(file.clone(), there, level))
         }
         Place::Registry(reference) => {
             let others = copies.iter().flat_map(|copy| others(reference, copy)).collect::<Vec<_>>();

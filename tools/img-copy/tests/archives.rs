@@ -279,3 +279,51 @@ fn transports_that_we_do_not_have_are_refused_by_name() {
     let hint = "hint: pull it first: img-copy docker://127.0.0.1:5000/x 127.0.0.1:5000/x\n";
     assert!(said.ends_with(hint), "{said}");
 }
+
+#[test]
+fn what_the_other_side_has_is_left_out_and_completed_there() {
+    let place = place();
+    place.put_image(&["base"], WHEN, &[10, 200_000]);
+    let app = place.put_image(&["app"], WHEN, &[10, 200_000, 30]);
+    let layers = place.image("base").manifest.layers;
+    let printed = format!("{app}\n");
+    place.done(&["base", "oci-archive:base.tar:base"]).pop();
+    assert_eq!(place.done(&["--since", "base", "app", "oci-archive:delta.tar:app"]), printed);
+    let delta = files(&place, "delta.tar");
+    for layer in &layers {
+        let name = format!("blobs/sha256/{}", layer.digest.hex());
+        assert!(!delta.contains_key(&name), "{name}");
+    }
+    assert!(!delta.contains_key("manifest.json"), "docker cannot load it");
+    // The same from a list, in a file or on standard input, with more in it than there is.
+    let list: String = layers.iter().map(|layer| format!("{}\n", layer.digest)).collect();
+    let list = format!("{}\n\n{list}", Digest::of(b"other"));
+    fs::write(place.path("have"), &list).unwrap();
+    assert_eq!(place.done(&["--have", "have", "app", "oci-archive:had.tar:app"]), printed);
+    assert_eq!(
+        fs::read(place.path("had.tar")).unwrap(),
+        fs::read(place.path("delta.tar")).unwrap()
+    );
+    let piped = place.run(&["--have", "-", "app", "-"], list.as_bytes());
+    assert_eq!(piped.status.code(), Some(0));
+
+    // Without the layers it is refused, and each of them named; with them it is whole.
+    let (_, said) = place.failed(&["oci-archive:delta.tar", "app", "--store", "other"]);
+    assert!(said.starts_with("img-copy: 2 blobs are missing: "), "{said}");
+    assert!(layers.iter().all(|layer| said.contains(&layer.digest.to_string())), "{said}");
+    let other = Store::open(&place.path("other")).unwrap();
+    assert_eq!(other.entries().unwrap().iter().len(), 0);
+    place.done(&["oci-archive:base.tar", "store:", "--store", "other"]).pop();
+    assert_eq!(place.done(&["oci-archive:delta.tar", "app", "--store", "other"]), printed);
+    let again = place.run(&["-", "again", "--store", "other"], &piped.stdout);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), printed);
+    other.check(common::compression::MaxSize::default(), |finding| panic!("{finding}")).unwrap();
+
+    fs::write(place.path("bad"), "sha256:0\n").unwrap();
+    let (_, said) = place.failed(&["--have", "bad", "app", "-"]);
+    assert!(said.starts_with("img-copy: bad:1: not a sha256 or sha512 digest"), "{said}");
+    let (_, said) = place.failed(&["--have", "have", "app", "oci:dir:x"]);
+    assert!(said.contains("--have and --since leave layers out of archives alone"), "{said}");
+    let (_, said) = place.failed(&["--since", "nope", "app", "-"]);
+    assert!(said.contains("nope: no such image in "), "{said}");
+}

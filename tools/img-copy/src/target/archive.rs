@@ -1,7 +1,7 @@
 //! An archive: blobs go into it one after the other, once all digests are known. What is
 //! compressed anew waits in a file without a name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,8 @@ pub(crate) struct Archive {
     /// `-` for standard output.
     pub(crate) file: PathBuf,
     pub(crate) level: Option<i32>,
+    /// Layers that are to be left out.
+    there: HashSet<Digest>,
     images: Mutex<Vec<Waiting>>,
     waiting: Mutex<HashMap<Digest, Arc<File>>>,
     /// What the blobs are to be checked as when their turn comes.
@@ -41,9 +43,9 @@ struct Waiting {
 }
 
 impl Archive {
-    pub(crate) fn new(file: PathBuf, level: Option<i32>) -> Self {
+    pub(crate) fn new(file: PathBuf, there: HashSet<Digest>, level: Option<i32>) -> Self {
         let (images, waiting) = (Mutex::default(), Mutex::default());
-        Self { file, level, images, waiting, diff_ids: Mutex::default() }
+        Self { file, level, there, images, waiting, diff_ids: Mutex::default() }
     }
 
     fn waiting(&self, digest: &Digest) -> Option<Arc<File>> {
@@ -107,12 +109,16 @@ impl Target for Archive {
             let Some((last, _)) = image.converted.documents.last() else { continue };
             let mut root = last.clone();
             root.platform.clone_from(&image.platform);
-            let listed = image.listed.and_then(|at| image.converted.manifests.get(at));
+            // Docker could not load what is not whole.
+            let listed = image.listed.filter(|_| self.there.is_empty());
+            let listed = listed.and_then(|at| image.converted.manifests.get(at));
             selection.images.push(Selected { root, names: image.names.clone(), listed });
             let documents = image.converted.documents.iter();
             selection.documents.extend(documents.map(|(one, bytes)| (one, bytes.as_slice())));
             for manifest in &image.converted.manifests {
-                for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
+                let left =
+                    manifest.layers.iter().filter(|layer| !self.there.contains(&layer.digest));
+                for blob in std::iter::once(&manifest.config).chain(left) {
                     selection.blobs.push(blob);
                     owners.entry(&blob.digest).or_insert(&image.from);
                 }

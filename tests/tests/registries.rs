@@ -60,6 +60,12 @@ fn every_tool_reads_an_image_in_a_registry() {
     }
     run(&["layer-apply", "--image", &name, "applied"]);
     assert_eq!(std::fs::read(sandbox.path("applied/file")).unwrap(), b"hi\n");
+    run(&["img-diff", "--exit-code", &name, "app"]);
+    let other = registry.name("me/app:other");
+    sandbox.run(&["layer-diff", "--image", &other, &name, "-o", "a.tar"]).succeeds();
+    sandbox.run(&["layer-diff", "--image", "base", "app", "-o", "b.tar"]).succeeds();
+    let read = |name: &str| std::fs::read(sandbox.path(name)).unwrap();
+    assert_eq!(read("a.tar"), read("b.tar"));
     let committed = run(&["img-commit", "--config-only", "-c", "ENV A=1", "-t", "more", &name]);
     assert_eq!(run(&["img-inspect", "--digest", "more"]), committed);
     run(&["img-ls", "--check"]);

@@ -56,7 +56,12 @@ pub enum MountKind {
         is_required: bool,
     },
     /// The agent's socket.
-    Ssh,
+    Ssh {
+        /// What it is called.
+        id: String,
+        /// Whether its absence is an error.
+        is_required: bool,
+    },
 }
 
 /// Who may have a cache at once.
@@ -233,10 +238,13 @@ impl Fields {
                 let variable = self.variable;
                 MountKind::Secret { id, variable, is_required: self.is_required == Some(true) }
             }
-            "ssh" => MountKind::Ssh,
+            "ssh" => MountKind::Ssh {
+                id: self.id.filter(|id| !id.is_empty()).unwrap_or_else(|| "default".into()),
+                is_required: self.is_required == Some(true),
+            },
             _ => return Err(Problem::InvalidMount(format!("unknown type '{name}'"))),
         };
-        if target.is_empty() && !matches!(kind, MountKind::Secret { .. } | MountKind::Ssh) {
+        if target.is_empty() && !matches!(kind, MountKind::Secret { .. } | MountKind::Ssh { .. }) {
             return Err(Problem::InvalidMount(format!("type={name} needs a target")));
         }
         let default = !matches!(kind, MountKind::Cache { .. } | MountKind::Tmpfs { .. });

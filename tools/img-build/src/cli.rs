@@ -95,6 +95,10 @@ pub(crate) struct Cli {
     #[arg(long = "secret", value_name = "id=ID[,src=FILE|,env=NAME]")]
     pub(crate) secrets: Vec<String>,
 
+    /// Let the mounts of this name reach an ssh agent; default: that of SSH_AUTH_SOCK (repeatable)
+    #[arg(long = "ssh", value_name = "ID[=SOCKET]")]
+    pub(crate) agents: Vec<String>,
+
     /// Execute every step, even if its result is in the cache
     #[arg(long)]
     pub(crate) no_cache: bool,

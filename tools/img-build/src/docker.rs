@@ -20,7 +20,7 @@ const PASSING: [(&str, &[&str]); 6] = [
 
 const LIMITS: &str = "start the build under limits, as systemd-run(1) or prlimit(1) set them";
 
-const REFUSED: [Option; 25] = {
+const REFUSED: [Option; 24] = {
     use ArgAction::{Append, SetTrue};
     [
         ("allow", None, Append, "no step may do more than others: leave it out"),
@@ -44,7 +44,6 @@ const REFUSED: [Option; 25] = {
         ("security-opt", None, Append, "every command has docker's usual limits: leave it out"),
         ("shm-size", None, Append, "mount one: RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE"),
         ("squash", None, SetTrue, "img-commit --squash makes one layer of an image"),
-        ("ssh", None, Append, "give a key as a secret: --secret id=ID,src=FILE"),
         ("stream", None, SetTrue, "the context is read in place: leave it out"),
         ("ulimit", None, Append, LIMITS),
         ("cpus", None, Append, LIMITS),

@@ -22,7 +22,7 @@ mod tree;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
@@ -94,6 +94,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return Err(Failure::usage("--annotation index:...: one image has no index"));
     }
     let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
+    let agents = cli.agents.iter().map(|text| agent(text)).collect::<Result<_, _>>()?;
     let cache = common::cache::dir();
     if let Some(cache) = &cache {
         // What a killed build left takes room, and nothing else.
@@ -105,7 +106,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return print(&graphs);
     }
     let place = Place::open(&cli, cache).map_err(failure)?;
-    let images = build(&cli, &inputs, graphs, (&place, form), &secrets, &labels, &annotations)?;
+    let images =
+        build(&cli, &inputs, graphs, (&place, form), (&secrets, &agents), &labels, &annotations)?;
     let image = result::join(images, &annotations, &place.store)?;
     result::deliver(&image, &cli.names, &targets, &place)?;
     result::note(&image, &cli, &place.store)?;
@@ -179,7 +181,7 @@ fn build(
     inputs: &Inputs,
     graphs: Vec<Graph>,
     (place, form): (&Place, Form),
-    secrets: &BTreeMap<String, Secret>,
+    (secrets, agents): (&BTreeMap<String, Secret>, &BTreeMap<String, PathBuf>),
     labels: &[(String, String)],
     annotations: &[Annotation],
 ) -> Result<Vec<Descriptor>, Failure> {
@@ -201,6 +203,7 @@ fn build(
             context: &inputs.context,
             directories: &directories,
             secrets,
+            agents,
             reporter: &reporter,
             clock,
             identity: &identity,
@@ -287,6 +290,28 @@ fn secret(text: &str) -> Result<(String, Secret), Failure> {
         _ => Err(Failure::usage(format!(
             "--secret '{text}': it must be id=ID, id=ID,src=FILE or id=ID,env=NAME"
         ))),
+    }
+}
+
+/// `ID[=SOCKET]`, as docker takes it, but for keys: they would need an agent of ours.
+fn agent(text: &str) -> Result<(String, PathBuf), Failure> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let (id, socket) = match text.split_once('=') {
+        Some((id, socket)) => (id, PathBuf::from(socket)),
+        None => match std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()) {
+            Some(socket) => (text, socket.into()),
+            None => return Err(Failure::usage(format!("--ssh {text}: SSH_AUTH_SOCK is not set"))),
+        },
+    };
+    let shown = common::name::show_path(&socket).to_string();
+    match std::fs::metadata(&socket) {
+        Err(error) => Err(Error::file(&socket)(error).into()),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            Err(Failure::new(format!("--ssh {text}: {shown}: not a socket"))
+                .hint("add the key to an agent: ssh-add FILE"))
+        }
+        Ok(_) if id.is_empty() => Err(Failure::usage(format!("--ssh '{text}': the id is missing"))),
+        Ok(_) => Ok((id.to_owned(), socket)),
     }
 }
 

@@ -152,8 +152,8 @@ fn errors_name_file_and_line() {
         ),
         ("FROM scratch\nEXPOSE x", "Containerfile:2: invalid port: 'x'"),
         (
-            "FROM scratch\nRUN --mount=type=ssh x",
-            "Containerfile:2: RUN: --mount=type=ssh is not supported",
+            "FROM scratch\nRUN --mount=type=ssh,required x",
+            "Containerfile:2: RUN: the agent 'default' is required: give it with --ssh",
         ),
         (
             "FROM scratch\nRUN --security=insecure x",

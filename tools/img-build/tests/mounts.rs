@@ -166,3 +166,43 @@ fn a_result_is_not_kept_if_the_context_changed_meanwhile() {
     assert_eq!(bench.hits(&[]), [false], "the step is executed again");
     assert_eq!(bench.hits(&[]), [true]);
 }
+
+#[test]
+fn an_agent_is_there_for_those_who_mount_it() {
+    let Some(mut bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let socket = bench.path("agent");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let see = "busybox stat -c '%F %u:%g %a' $SSH_AUTH_SOCK >/out; echo $SSH_AUTH_SOCK >>/out";
+    let given = format!("default={}", socket.display());
+    for (mount, arguments, expected) in [
+        ("type=ssh", ["--ssh", given.as_str()], "socket 0:0 600\n/run/buildkit/ssh_agent.0"),
+        (
+            "type=ssh,uid=5,gid=6,mode=0666,target=/s",
+            ["--ssh", given.as_str()],
+            "socket 5:6 666\n/s",
+        ),
+    ] {
+        if bench.is_user() && mount.contains("uid") {
+            continue;
+        }
+        assert_eq!(out(&bench, &format!("RUN --mount={mount} {see}\n"), &arguments), expected);
+    }
+    let absent = "RUN --mount=type=ssh echo \"<$SSH_AUTH_SOCK>\" >/out\n";
+    assert_eq!(out(&bench, absent, &[]), "<>");
+    bench.env.insert("SSH_AUTH_SOCK".into(), socket.display().to_string());
+    let image = bench.build_with(
+        "FROM bb\nRUN --mount=type=ssh,id=mine busybox test -S $SSH_AUTH_SOCK && echo x >/out\n",
+        &["--ssh", "mine"],
+    );
+    assert_eq!(image.last(), ["f 0644 0:0 out \"x\\n\""]);
+    bench.write("key", "");
+    for (bad, expected) in [
+        ("default=ctx/key", "not a socket"),
+        ("default=nowhere", "nowhere"),
+        ("=agent", "the id is missing"),
+    ] {
+        let built = bench.run(&["--ssh", bad, "ctx"], b"");
+        assert_eq!(built.status, 2, "{bad}");
+        assert!(built.stderr.contains(expected), "{bad}: {}", built.stderr);
+    }
+}

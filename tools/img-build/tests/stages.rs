@@ -75,7 +75,6 @@ fn a_failure_ends_the_steps_beside_it() {
 fn what_is_wrong_is_told_before_the_first_step_runs() {
     let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
     for (line, message) in [
-        ("RUN --mount=type=ssh true", "5: RUN: --mount=type=ssh is not supported"),
         ("RUN --security=insecure true", "5: RUN: --security=insecure is not supported"),
         ("COPY --from=nowhere a /", "5: COPY: nowhere: no such image"),
         (

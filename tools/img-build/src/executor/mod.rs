@@ -4,6 +4,7 @@
 //! The instructions that change files have a module each: in comes a stage's progress, out
 //! comes a layer, or nothing if there is no change.
 
+mod agent;
 mod files;
 mod mounts;
 pub(crate) mod progress;
@@ -14,6 +15,7 @@ pub(crate) mod secret;
 mod snapshot;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -41,6 +43,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) directories: &'a [Context],
     /// The secrets that RUN may mount, by their names.
     pub(crate) secrets: &'a BTreeMap<String, Secret>,
+    /// The sockets of the agents that RUN may mount, by their names.
+    pub(crate) agents: &'a BTreeMap<String, PathBuf>,
     pub(crate) reporter: &'a Reporter,
     pub(crate) clock: Clock,
     /// What tells this build's steps from another's (`--explain`).

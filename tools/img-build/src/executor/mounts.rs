@@ -18,6 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
+use super::agent::Agent;
 use super::snapshot::Snapshot;
 use super::{Run, lock};
 use crate::context::Patterns;
@@ -26,6 +27,9 @@ use crate::graph::{MountWork, Source as Origin};
 use crate::scratch::Scratch;
 use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::tree::{HostRoot, Names, Tree, fingerprints, join, planned, write_layer};
+
+/// The variable that tells ssh where its agent is.
+const AGENT_VARIABLE: &str = "SSH_AUTH_SOCK";
 
 /// How many copies of sources are kept beside those in use.
 const KEPT: usize = 4;
@@ -44,6 +48,7 @@ pub(crate) struct Mounts {
 pub(crate) struct Held {
     locks: Vec<Flock<fs::File>>,
     snapshots: Vec<Snapshot>,
+    agents: Vec<Agent>,
 }
 
 #[derive(Debug)]
@@ -70,6 +75,12 @@ enum What {
         seed: Option<(Arc<Tree>, Found)>,
     },
     Tmpfs(Option<u64>),
+    /// The way to an agent.
+    Agent {
+        socket: PathBuf,
+        mode: u32,
+        owner: (u32, u32),
+    },
     File {
         content: Vec<u8>,
         mode: u32,
@@ -175,7 +186,24 @@ impl Run<'_> {
                 }
                 What::File { content, mode: mount.mode.unwrap_or(0o400), owner }
             }
-            MountKind::Ssh => return Err(Error::Unsupported("--mount=type=ssh".into())),
+            MountKind::Ssh { id, is_required } => {
+                let facts = json!(["ssh", mount.target, id, is_required]);
+                planned.facts.push(with_attributes(mount, facts));
+                let Some(socket) = self.executor.agents.get(id) else {
+                    return match *is_required {
+                        true => Err(Error::Other(format!(
+                            "the agent '{id}' is required: give it with --ssh"
+                        ))),
+                        false => Ok(()),
+                    };
+                };
+                let is_first = planned.variables.iter().all(|(name, _)| name != AGENT_VARIABLE);
+                if is_first {
+                    let target = mount.target.clone().into_bytes();
+                    planned.variables.push((AGENT_VARIABLE.into(), target));
+                }
+                What::Agent { socket: socket.clone(), mode: mount.mode.unwrap_or(0o600), owner }
+            }
         };
         planned.all.push(Planning { target, access, what });
         Ok(())
@@ -267,6 +295,13 @@ impl Mounts {
                 What::File { content, mode, owner } => {
                     let path = scratch.path().join(format!("file-{number}"));
                     write_file(&path, content, *mode, *owner).map_err(Error::file(&path))?;
+                    Source::Path(path)
+                }
+                What::Agent { socket, mode, owner } => {
+                    let path = scratch.path().join(format!("agent-{number}"));
+                    let agent = Agent::start(&path, socket).map_err(Error::file(&path))?;
+                    held.agents.push(agent);
+                    set_attributes(&path, *mode, *owner).map_err(Error::file(&path))?;
                     Source::Path(path)
                 }
                 What::Cache { dir, sharing, mode, owner, seed } => {

@@ -32,6 +32,9 @@ impl Settings {
         }
         let mut mounts = Vec::new();
         for mut mount in run.mounts(surroundings.expander, &*self.variables)? {
+            if let (MountKind::Ssh { .. }, "") = (&mount.kind, mount.target.as_str()) {
+                mount.target = format!("/run/buildkit/ssh_agent.{}", mounts.len());
+            }
             // A secret that is a variable is mounted nowhere.
             if !mount.target.is_empty() {
                 mount.target = path::join(&self.image.config.working_dir, &mount.target);
@@ -43,7 +46,6 @@ impl Settings {
                 MountKind::Bind { from: None, .. } => Some(Source::Context),
                 MountKind::Bind { from: Some(from), .. }
                 | MountKind::Cache { from: Some(from), .. } => Some(surroundings.source(from)?),
-                MountKind::Ssh => return Err(Error::Unsupported("--mount=type=ssh".into())),
                 _ => None,
             };
             mounts.push(MountWork { mount, source });

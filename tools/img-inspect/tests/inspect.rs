@@ -110,3 +110,32 @@ fn layers_of_a_compressed_archive_are_measured() {
         std::fs::remove_dir_all(place.path("cache")).unwrap();
     }
 }
+
+#[test]
+fn what_a_name_stands_for_is_shown_and_what_is_no_image() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-inspect"));
+    let config = common::oci::ImageConfig::default();
+    let chart = place.put(&["chart:1"], config, &[b"a chart"], |manifest| {
+        manifest.config.media_type = "application/vnd.cncf.helm.config.v1+json".into();
+    });
+    assert_eq!(place.done(&["--digest", "chart:1"]), format!("{chart}\n"));
+    let raw = place.done(&["--raw", "chart:1"]);
+    assert_eq!(common::digest::Digest::of(raw.as_bytes()), chart);
+    let (_, said) = place.failed(&["chart:1"]);
+    assert!(said.contains("an artifact, not an image"), "{said}");
+
+    let image = place.put_image(&["app"], "2001-01-01T00:00:00Z", &[10]);
+    let store = place.store();
+    let mut entry = store.resolve("app").unwrap();
+    entry.annotations.clear();
+    entry.platform = Some("linux/amd64".parse().unwrap());
+    let index = common::oci::Index::new(vec![entry]).to_bytes().unwrap();
+    let (digest, len_bytes) = store.put(&index).unwrap();
+    let root = common::oci::Descriptor::new(common::oci::media_type::INDEX, digest, len_bytes);
+    store.tag(&["many".parse().unwrap()], &root).unwrap();
+    assert_eq!(place.done(&["--raw", "many"]).as_bytes(), index);
+    assert_eq!(place.done(&["--digest", "many"]), format!("{}\n", root.digest));
+    let one = ["--digest", "--platform", "linux/amd64", "many"];
+    assert_eq!(place.done(&one), format!("{image}\n"));
+    assert_eq!(place.done(&["--manifest", "many"]), place.done(&["--raw", "app"]));
+}

@@ -222,7 +222,7 @@ for what, instruction in {
 @row("img-commit/squash-layers", 50)
 def _(count):
     command = using("img-commit", layers=make.small_layers(count))
-    command.argv = ["img-commit", "--squash", "-t", "out", "base"]
+    command.argv = ["img-commit", "--squash", "--config-only", "-t", "out", "base"]
     return command
 
 

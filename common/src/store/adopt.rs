@@ -121,6 +121,8 @@ mod tests {
         let (from, to) = (store("from"), store("to"));
         let blob = Descriptor::new("", Digest::of(b"content"), 7);
         fs::write(from.blob_path(&blob.digest), b"CONTENT").unwrap();
+        let mode = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(from.blob_path(&blob.digest), mode).unwrap();
         let file = Arc::new(from.blob_file(&blob).unwrap());
         let error = to.adopt(&file, &blob, None, MaxSize::default()).unwrap_err();
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("mismatch"));

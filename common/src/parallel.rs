@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Runs `work` on every job, at most `threads` of them at once, in their order. After a
-/// failure, of which the first one is returned, no further job is begun.
+/// Runs `work` on every job, at most `threads` of them at once, in their order; on this
+/// thread alone where the system has no other. After a failure, of which the first one is
+/// returned, no further job is begun.
 ///
 /// # Errors
 /// Whatever `work` returns.
@@ -26,7 +27,10 @@ pub fn each<T: Sync, E: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..jobs.len().min(threads) {
-            scope.spawn(worker);
+            // Where the system has no more threads, fewer do.
+            if thread::Builder::new().name("jobs".into()).spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
         worker();
     });

@@ -130,7 +130,7 @@ pub(super) fn receive(
     let (full, parts) = std::sync::mpsc::sync_channel::<Vec<u8>>(PARTS);
     let (empty, used) = std::sync::mpsc::channel::<Vec<u8>>();
     std::thread::scope(|scope| {
-        let reading = scope.spawn(move || -> io::Result<()> {
+        let read = move || -> io::Result<()> {
             loop {
                 let mut part = used.try_recv().unwrap_or_default();
                 part.resize(PART_LEN_BYTES, 0);
@@ -141,7 +141,9 @@ pub(super) fn receive(
                     return Ok(());
                 }
             }
-        });
+        };
+        let thread = std::thread::Builder::new().name("blob".into());
+        let reading = thread.spawn_scoped(scope, read).map_err(Error::io(dir))?;
         let written = parts.into_iter().try_for_each(|part| {
             file.write_all(&part)?;
             seen(part.len() as u64);

@@ -36,10 +36,12 @@ struct Arguments {
     home: Option<Bytes>,
 }
 
-/// As [`again`]; `None` if this process is root of its ids already.
+/// Runs this tool again, with these arguments, as root of a user namespace with the
+/// caller's subordinate ids, and passes its status on; `None` if this process is root of
+/// its ids already.
 ///
 /// # Errors
-/// As [`again`].
+/// There are no subordinate ids, or the system refuses the namespace.
 pub fn again_with_many_ids(arguments: Vec<OsString>) -> Result<Option<Status>, Error> {
     if privilege::can_mount() {
         return Ok(None);
@@ -47,11 +49,10 @@ pub fn again_with_many_ids(arguments: Vec<OsString>) -> Result<Option<Status>, E
     again(arguments).map(Some)
 }
 
-/// Runs this tool again, with these arguments, as root of a user namespace with the
-/// caller's subordinate ids, and passes its status on.
+/// As [`again_with_many_ids`], whoever runs it.
 ///
 /// # Errors
-/// There are no subordinate ids, or the system refuses the namespace.
+/// As [`again_with_many_ids`].
 pub(super) fn again(arguments: Vec<OsString>) -> Result<Status, Error> {
     run(arguments).map(Exit::status)
 }

@@ -25,6 +25,8 @@ pub(super) enum Report {
     WantsIds,
     /// Something the user should know, though it goes on.
     Warning(String),
+    /// Why one id does not behave like root, though it was to be.
+    NotEmulated(String),
     /// What is being done, for `--verbose`.
     Verbose(String),
     /// The command cannot be started.

@@ -21,7 +21,7 @@ use super::plan::Plan;
 use super::program::Program;
 use super::surroundings::{Exit, Stream};
 use super::terminal::Relay;
-use super::{Error, child, ids};
+use super::{Error, child, emulate, ids};
 use crate::message;
 use crate::signal;
 
@@ -113,6 +113,11 @@ fn listen(channel: &Channel) -> Result<Option<Exit>, Error> {
             // A sandbox maps its own.
             Report::WantsIds => {}
             Report::Warning(text) => message::warning(text),
+            Report::NotEmulated(text) => {
+                if emulate::give_up() {
+                    message::warning(text);
+                }
+            }
             Report::Verbose(text) => message::verbose(text),
             // The first failure is the cause of those that follow.
             Report::Failed { what, hint } => {

@@ -61,7 +61,7 @@ pub(super) fn main(
                 Some(libc::EBUSY) => format!("{what}: another program answers system calls here"),
                 _ => crate::errors::line(&Error::system(what, error)),
             };
-            channel.report(&Report::Warning(line));
+            channel.report(&Report::NotEmulated(line));
             false
         }
         None => false,

@@ -41,6 +41,7 @@ mod serve;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,10 +83,19 @@ pub(super) fn is_wanted(plan: &Plan) -> bool {
     plan.ids == Ids::Single && may_filter && is_possible()
 }
 
-/// Whether a command with one id can be emulated more of them here.
+/// The system has refused a listener, which it says to the first command only.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a command with one id can be emulated more of them here, as far as is known
+/// before a first one was: see [`give_up`].
 #[must_use]
 pub fn is_possible() -> bool {
-    filter::is_known() && notify::is_supported()
+    !REFUSED.load(Ordering::Relaxed) && filter::is_known() && notify::is_supported()
+}
+
+/// Notes that it is not possible; true for the first to say so.
+pub(super) fn give_up() -> bool {
+    !REFUSED.swap(true, Ordering::Relaxed)
 }
 
 /// Hands this process's calls, and those of all that it starts, to the emulator at the

@@ -105,6 +105,7 @@ impl Run<'_> {
         }
         let cache = self.executor.place.cache.as_deref();
         let (command, held) = mounts.add_to(command, &scratch, cache)?;
+        let is_emulated = sandbox::emulates_users();
         let exit = command.run();
         drop(held);
         // Whoever interrupts a build means the build.
@@ -119,6 +120,8 @@ impl Run<'_> {
         if !is_lasting {
             message::warning("the context changed while a step read it: its result is not kept");
         }
+        // The key says that users are emulated.
+        let is_lasting = is_lasting && sandbox::emulates_users() == is_emulated;
         Ok(Made { outcome: self.changes(&upper, &lowers)?, is_lasting })
     }
 

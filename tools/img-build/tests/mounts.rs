@@ -61,7 +61,10 @@ fn the_root_is_no_target() {
 fn mounts_have_the_owner_and_the_mode_that_they_are_given() {
     let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
     bench.write("secret", "S");
-    let secret = ["--secret", "id=s,src=ctx/secret"];
+    let mut options = vec!["--secret", "id=s,src=ctx/secret"];
+    if bench.is_user() {
+        options.extend(["--users", "single"]);
+    }
     let attributes = |path: &str| format!("busybox stat -c '%u:%g %a' {path} >/out");
     let owner = |expected: &'static str| match bench.is_user() {
         true => "0:0",
@@ -75,7 +78,7 @@ fn mounts_have_the_owner_and_the_mode_that_they_are_given() {
         ("type=secret,id=s,gid=6,mode=0444", "/run/secrets/s", format!("{} 444", owner("0:6"))),
     ] {
         let lines = format!("RUN --mount={mount} {}\n", attributes(path));
-        assert_eq!(out(&bench, &lines, &secret), expected, "{mount}");
+        assert_eq!(out(&bench, &lines, &options), expected, "{mount}");
     }
 }
 

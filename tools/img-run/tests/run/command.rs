@@ -73,7 +73,7 @@ fn users_are_the_images() {
             assert_eq!(scratch.run(&["-u", "4294967295", "app"]).status.code(), Some(125));
         } else {
             // Without emulation the one id has the name that the image's user has.
-            let alone = ["--security-opt", "seccomp=unconfined"];
+            let alone = ["--users", "single", "--security-opt", "seccomp=unconfined"];
             let script = "id -u; id -g; echo $HOME; touch /mine; stat -c %u:%g /mine /bin";
             let id = |user: &str| scratch.sh(&[&alone[..], &["-u", user]].concat(), script);
             assert_eq!(id("0"), "0\n0\n/root\n0:0\n0:0\n");

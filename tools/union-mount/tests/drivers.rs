@@ -130,13 +130,14 @@ fn an_ordinary_users_drivers_show_the_same_tree() {
 fn each_driver_that_is_passed_over_is_told() {
     as_user(|scratch| {
         let Some(base) = scratch.base() else { return };
-        let ran = scratch.sh(&["-v"], &[&base], "true");
+        let ran = scratch.sh(&["-v", "--users", "single"], &[&base], "true");
         let of_drivers = |line: &&str| line.starts_with("union-mount: driver");
         let told: Vec<&str> = ran.stderr.lines().filter(of_drivers).take(2).collect();
         let expected =
             ["union-mount: driver overlay: needs CAP_SYS_ADMIN", "union-mount: driver userxattr"];
         assert_eq!(told, expected);
-        let forced = scratch.sh(&["--driver", "overlay"], &[&base], "true");
+        let forced = ["--users", "single", "--driver", "overlay"];
+        let forced = scratch.sh(&forced, &[&base], "true");
         assert_eq!(forced.status, Some(125));
         let expected = "union-mount: cannot show the layers: overlay: needs CAP_SYS_ADMIN\n";
         assert_eq!(forced.stderr, expected);

@@ -42,8 +42,8 @@ pub fn line(error: &dyn Error) -> String {
     line
 }
 
-/// What one error says of itself: of the system's, the words of strerror(3) without
-/// the number that Rust puts after them, however deep they are wrapped.
+/// Returns the text of one error, without its sources. Errors of the system lose the
+/// number that Rust puts after the words of strerror(3), however deep they are wrapped.
 fn words(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let number = text.rsplit_once(" (os error ").and_then(|(words, rest)| {

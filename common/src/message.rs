@@ -23,12 +23,12 @@ pub fn tool() -> &'static str {
     TOOL.get().map_or("layerutils", String::as_str)
 }
 
-/// How much is said, and in which way.
+/// The amount and the form of diagnostics.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     /// Neither progress nor notes.
     pub(crate) quiet: bool,
-    /// What is being done, too.
+    /// Also say what is being done.
     pub(crate) verbose: bool,
     /// In colours; `None`: on a terminal that has them and whose user wants them.
     pub(crate) color: Option<bool>,

@@ -20,7 +20,7 @@ single\t'The caller\'s one id'
 root\t'The host\'s own, which takes root'"
 complete -c img-build -l secret -d 'Give a file or a variable to the mounts of this secret (repeatable)' -r
 complete -c img-build -l ssh -d 'Let the mounts of this name reach an ssh agent; default: that of SSH_AUTH_SOCK (repeatable)' -r
-complete -c img-build -l progress -d 'How to tell what is being done: \'auto\' [default], \'plain\', \'tty\', \'json\' or \'none\'' -r -f -a "auto\t'As on a terminal if standard error is one, else plain'
+complete -c img-build -l progress -d 'Show progress as FORM: \'auto\' [default], \'plain\', \'tty\', \'json\' or \'none\'' -r -f -a "auto\t'As on a terminal if standard error is one, else plain'
 plain\t'A line for each step, and for each line of output'
 tty\t'As on a terminal'
 json\t'A JSON object for each event'

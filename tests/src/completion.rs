@@ -52,7 +52,7 @@ impl Shell {
 /// The value names of operands and options that name images.
 const OF_IMAGES: [&str; 5] = ["IMAGE", "IMAGE [ARG]", "PARENT", "SRC", "DST"];
 
-/// What prints the names.
+/// The command that lists the names.
 const LISTING: &str = "img-ls --complete 2>/dev/null";
 
 /// Where a command line names images.

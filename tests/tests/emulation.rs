@@ -13,7 +13,7 @@ use layerutils_tests::requirement::{is_root, skip};
 /// An id that nobody has.
 const USER: u32 = 54_324;
 
-/// How many sequences there are, unless the environment says it.
+/// The number of sequences, unless the environment sets another.
 const SEQUENCES: &str = "200";
 
 #[test]

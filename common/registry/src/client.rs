@@ -62,7 +62,7 @@ pub fn open(
     opener.with_registries(Client::new(Options::default())).open(reference)
 }
 
-/// What the user can do about an error of a registry.
+/// Returns a hint for an error of a registry.
 pub(super) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     // A transparent wrapper hides what it wraps.
     let found = match error.downcast_ref() {

@@ -26,7 +26,7 @@ pub enum Fetched {
 
 /// A file that is being fetched.
 pub struct Download {
-    /// What tells this content from another (RFC 9110, section 8.8.3).
+    /// Identifies this version of the content (RFC 9110, section 8.8.3).
     pub etag: Option<String>,
     /// The time of its last change, as the server says.
     pub last_modified: Option<Timestamp>,

@@ -20,7 +20,7 @@ pub enum Error {
     Io {
         /// The registry.
         host: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A conversation that goes wrong.
@@ -28,7 +28,7 @@ pub enum Error {
     Connection {
         /// The registry.
         host: String,
-        /// What is wrong with it.
+        /// The problem with it.
         source: ureq::Error,
     },
     /// A body that ends too early.
@@ -41,9 +41,9 @@ pub enum Error {
         what: String,
         /// The status of HTTP.
         status: u16,
-        /// What the registry says, with a separator before it.
+        /// The registry's own message, after a separator.
         detail: String,
-        /// How long the registry asks us to wait.
+        /// The delay that the registry asks for.
         retry_after: Option<Duration>,
     },
     /// Nothing of this name or digest.
@@ -51,7 +51,7 @@ pub enum Error {
     Missing {
         /// The object of the request.
         what: String,
-        /// What the registry says, with a separator before it.
+        /// The registry's own message, after a separator.
         detail: String,
     },
     /// Credentials are wanted, or others.
@@ -59,9 +59,9 @@ pub enum Error {
     Denied {
         /// The registry.
         host: String,
-        /// What it refuses.
+        /// The request that it refuses.
         what: &'static str,
-        /// What the registry says, with a separator before it.
+        /// The registry's own message, after a separator.
         detail: String,
     },
     /// A token that is not taken any more.
@@ -72,7 +72,7 @@ pub enum Error {
     Protocol {
         /// The registry.
         host: String,
-        /// What is wrong with the answer.
+        /// The problem with the answer.
         what: String,
     },
     /// An address that is not to be followed.
@@ -80,7 +80,7 @@ pub enum Error {
     Refused {
         /// The registry.
         host: String,
-        /// What it does.
+        /// The unexpected behaviour.
         what: &'static str,
         /// The address.
         url: String,
@@ -101,7 +101,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// One that is malformed.
@@ -109,7 +109,7 @@ pub enum Error {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A credential helper that fails.
@@ -117,7 +117,7 @@ pub enum Error {
     Helper {
         /// The helper.
         program: String,
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
 }

@@ -35,7 +35,7 @@ pub struct PullOption {
 const ENVIRONMENT: &str = "LAYERUTILS_PULL";
 
 impl PullOption {
-    /// What the option says, or else `LAYERUTILS_PULL`.
+    /// Returns the value of the option, or else of `LAYERUTILS_PULL`.
     ///
     /// # Errors
     /// An environment variable with another value.

@@ -15,7 +15,7 @@ use super::{Credentials, Error, Pace, RegistryReference, credentials, tls};
 /// More than any registry needs.
 const MAX_REDIRECTS: usize = 5;
 
-/// How often something is tried again unless the user says otherwise.
+/// The number of retries unless the user sets another.
 pub const RETRIES: u32 = 5;
 
 /// How to reach a registry.

@@ -1,5 +1,5 @@
-//! What errors mean for the user: the hint, if this tool has the option that it
-//! names, and the status.
+//! Hints and exit statuses for errors. A hint is given only if the tool has the option
+//! that the hint names.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -77,7 +77,7 @@ pub(super) fn status_of(error: &(dyn Error + 'static)) -> Status {
     error.downcast_ref().map_or(Status::FAILED, sandbox::Error::status)
 }
 
-/// What the error itself knows.
+/// Returns the hint that the error itself carries.
 fn of_kind(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<sandbox::Error>() {
         return error.hint().map(Into::into);
@@ -97,7 +97,7 @@ fn of_kind(error: &(dyn Error + 'static)) -> Option<String> {
     error.downcast_ref::<InvalidReference>()?.hint()
 }
 
-/// How to come by an image of this name.
+/// Returns the command that pulls an image of this name.
 fn pull(name: &str) -> Option<String> {
     let (bare, _) = name.split_once('@').unwrap_or((name, ""));
     // One that may be pulled was asked for in vain.

@@ -190,7 +190,7 @@ pub enum ExpansionError {
 }
 
 impl Problem {
-    /// What to do about it.
+    /// Returns the hint for this error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let meant = |word: &str| format!("did you mean {word}?");

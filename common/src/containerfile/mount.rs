@@ -57,7 +57,7 @@ pub enum MountKind {
     },
     /// The agent's socket.
     Ssh {
-        /// What it is called.
+        /// The name of the secret or agent.
         id: String,
         /// Whether its absence is an error.
         is_required: bool,

@@ -18,8 +18,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     found.min_by_key(|(far, _)| *far).map(|(_, candidate)| candidate)
 }
 
-/// How many characters must be replaced, added, removed or exchanged with the next to make
-/// one word of the other.
+/// Returns the number of characters to replace, add, remove or swap to turn one word
+/// into the other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let first: Vec<usize> = (0..=other.len()).collect();

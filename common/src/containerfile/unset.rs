@@ -1,4 +1,4 @@
-//! What is taken out of an image's config: no instruction does that.
+//! Removal of entries from an image's config, for which there is no instruction.
 
 use std::str::FromStr;
 

@@ -53,12 +53,12 @@ pub enum Error {
         /// What is wrong with it.
         source: oci::Error,
     },
-    /// What became of an image that was asked for.
+    /// An error about an image that the user asked for.
     #[error("{reference}")]
     About {
         /// In the user's words.
         reference: String,
-        /// What is wrong.
+        /// The problem.
         source: Box<Error>,
     },
     /// An index that has no image for the platform.

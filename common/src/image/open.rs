@@ -175,7 +175,7 @@ impl Found {
         Ok(image)
     }
 
-    /// What is below this one, in the same place: a manifest or index that it has.
+    /// Returns a manifest or index that this one lists, in the same place.
     #[must_use]
     pub fn below(&self, descriptor: &Descriptor) -> Self {
         Self::new(self.source.clone(), descriptor.clone()).with_max_size(self.max_size)
@@ -189,7 +189,7 @@ impl Found {
         choose::by_platform(&self.source, &self.descriptor, platform)
     }
 
-    /// How many images there are below the index `bytes`, wherever they are.
+    /// Returns the number of images that the index `bytes` lists, wherever they are.
     #[must_use]
     pub fn count_images(bytes: &[u8]) -> usize {
         match Document::parse(bytes, "") {

@@ -65,8 +65,8 @@ impl Product {
         Self { root, index, images, owners }
     }
 
-    /// What goes into an archive under these names. Docker's list, which knows no platforms, has this
-    /// machine's image of several.
+    /// Selects the images that an archive holds under these names. Docker's list has no
+    /// platforms: of several images it lists the one for this machine.
     pub(super) fn selection(&self, names: Vec<Name>) -> Selection<'_> {
         let mut root = self.root.clone();
         let images = self.images.iter();

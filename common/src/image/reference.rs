@@ -68,7 +68,7 @@ pub enum InvalidReference {
 const OTHERS: [&str; 5] = ["dir:", "docker-daemon:", "containers-storage:", "ostree:", "sif:"];
 
 impl InvalidReference {
-    /// What to type instead.
+    /// Returns the hint for this error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

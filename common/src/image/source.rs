@@ -23,7 +23,7 @@ pub trait Origin: Debug + Send + Sync {
     fn blob(&self, blob: &Descriptor) -> Result<BlobReader, Error>;
 }
 
-/// What reaches registries, for an [`super::Opener`] that is to.
+/// Access to registries, for an [`super::Opener`] that needs it.
 pub trait Registries: Debug {
     /// Finds the image that `text`, which begins with `docker://`, names.
     ///

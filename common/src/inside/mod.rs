@@ -1,4 +1,4 @@
-//! What images hold, seen from the headers of their layers: nothing is unpacked.
+//! The content of images, from the headers of their layers: nothing is unpacked.
 //!
 //! A reader of [`crate::layer::tree`], which alone says what layers mean; here are the
 //! layers of an image read into it, with where each file's content lies, the step that
@@ -40,7 +40,7 @@ pub use select::{Selection, select};
 pub use step::{Step, steps};
 pub use two::{Side, read_two};
 
-/// What all extended attributes of an image may take in memory. Honest images have some
+/// The most memory for all extended attributes of an image. Honest images have some
 /// kilobytes of them.
 const MAX_XATTRS_LEN_BYTES: u64 = 16 << 20;
 
@@ -58,7 +58,7 @@ pub enum Error {
         layer: Digest,
         /// The member's path, as stored.
         path: Vec<u8>,
-        /// What is wrong with it.
+        /// The problem with it.
         #[source]
         problem: Problem,
     },
@@ -73,12 +73,12 @@ pub enum Error {
     /// More extended attributes than anybody wants to see.
     #[error("layer {0}: more than {MAX_XATTRS_LEN_BYTES} bytes of extended attributes")]
     Xattrs(Digest),
-    /// What became of an image that was asked for.
+    /// An error about an image that the user asked for.
     #[error("{reference}")]
     About {
         /// In the user's words.
         reference: String,
-        /// What is wrong.
+        /// The problem.
         source: Box<Error>,
     },
     /// A layer that the image does not have.
@@ -86,7 +86,7 @@ pub enum Error {
     NoLayer {
         /// Its number.
         wanted: usize,
-        /// How many there are.
+        /// The number of layers.
         there: usize,
     },
 }
@@ -123,12 +123,12 @@ impl Trust {
     }
 }
 
-/// How layers are read.
+/// The way to read layers.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
-    /// What need not be checked.
+    /// The blobs that need no check.
     pub trust: Trust,
-    /// What a layer may grow to.
+    /// The largest size of a layer.
     pub max_size: MaxSize,
     /// Whether extended attributes are kept.
     pub xattrs: bool,
@@ -162,7 +162,7 @@ pub struct LayerSums {
     pub files: u64,
     /// Whiteouts of both kinds.
     pub whiteouts: u64,
-    /// What its files and symbolic links hold, in bytes, as docker counts.
+    /// The size of its files and symbolic links, in bytes, as docker counts it.
     pub content_bytes: u64,
 }
 
@@ -175,9 +175,9 @@ pub struct Inside {
     pub layers: Vec<LayerSums>,
     /// The tree.
     pub tree: Tree<Place>,
-    /// How it was read.
+    /// The way in which it was read.
     pub reading: Reading,
-    /// What extended attributes may still take, in bytes.
+    /// The room left for extended attributes, in bytes.
     xattrs_left: u64,
 }
 

@@ -4,7 +4,7 @@ use super::{Inside, Place};
 use crate::layer::tree::{self, Inode, NodeId, Version};
 use crate::tar::Kind;
 
-/// What a layer did to a path.
+/// The change that a layer made to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// It was not there before.
@@ -42,14 +42,14 @@ impl Change {
     }
 }
 
-/// What one layer did to one path.
+/// A change that one layer made to one path.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'t> {
     /// The layer, counted from 1.
     pub layer: u32,
-    /// What it did.
+    /// The kind of change.
     pub change: Change,
-    /// What is there then, if a layer describes it.
+    /// The inode after it, if a layer describes one.
     pub inode: Option<&'t Inode<Place>>,
 }
 
@@ -72,7 +72,7 @@ impl<'t> Past<'t> {
         Self { inside, order }
     }
 
-    /// What the layers did to one name, in their order.
+    /// Returns the changes that the layers made to one name, in their order.
     #[must_use]
     pub fn of_node(&self, node: NodeId) -> Vec<Event<'t>> {
         let changes = self.inside.tree.changes();
@@ -124,7 +124,7 @@ impl<'t> Past<'t> {
     }
 }
 
-/// What the step from one description to another is, neither of which is nothing.
+/// Returns the kind of change between two descriptions, of which at least one exists.
 #[must_use]
 pub fn change(one: Option<&Inode<Place>>, other: Option<&Inode<Place>>) -> Change {
     let kind = |inode: Option<&Inode<Place>>| inode.map_or(Kind::Directory, |i| i.kind.clone());

@@ -5,7 +5,7 @@ use crate::layer::diff::Pattern;
 use crate::layer::tree::{Last, ResolveError, Tree, components};
 use crate::root;
 
-/// What chooses names.
+/// A choice of names.
 #[derive(Debug)]
 pub struct Selection(Vec<One>);
 

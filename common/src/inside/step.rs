@@ -8,7 +8,7 @@ use crate::oci::History;
 pub struct Step {
     /// Its place in the history, counted from 1; 0 if the history does not tell.
     pub number: usize,
-    /// What the history says of it.
+    /// Its entry in the history.
     pub entry: History,
 }
 

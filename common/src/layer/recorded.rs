@@ -28,7 +28,7 @@ const ID_BITS: u32 = 24;
 const MARK: u32 = 0x15a7;
 const MARK_BITS: u32 = 13;
 
-/// Who owns a file and what it stands for.
+/// The owner of a file and the device that it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
     /// User.

@@ -1,4 +1,4 @@
-//! What an overlay is stacked from, and what open directories are called.
+//! The directories that an overlay is stacked from, and the names of open directories.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{fstat, stat};
 
-/// What an overlay is stacked from.
+/// The directories that an overlay is stacked from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Branches<'a> {
     /// Base first.

@@ -20,7 +20,7 @@ pub enum Driver {
     Copy,
 }
 
-/// Who serves an overlay mount.
+/// The server of an overlay mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Server {
     /// The kernel's own overlay.
@@ -45,7 +45,7 @@ impl fmt::Display for Driver {
 }
 
 impl Driver {
-    /// What users call it.
+    /// Returns the name that users know.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -24,7 +24,7 @@ impl Namespace {
         }
     }
 
-    /// What the names of the attributes begin with.
+    /// Returns the beginning of the attributes' names.
     #[must_use]
     pub const fn prefix(self) -> &'static [u8] {
         match self {

@@ -1,4 +1,4 @@
-//! What an overlay is made of: the directories, who serves it, and how.
+//! The description of an overlay: its directories, its server, its options.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub struct Overlay {
     pub lowers: Vec<PathBuf>,
     /// Where changes go; without it the mount is read-only.
     pub upper: Option<Upper>,
-    /// Who serves the mount.
+    /// The server of the mount.
     pub server: Server,
     /// Where overlayfs keeps its own marks.
     pub namespace: Namespace,
@@ -67,7 +67,7 @@ impl Upper {
     }
 }
 
-/// What a crash of the machine may do to the upper directory.
+/// The safety of the upper directory in a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Durability {
     /// Syncs of the command reach the disk.

@@ -1,4 +1,4 @@
-//! What one directory takes over from another.
+//! Attributes that one directory copies from another.
 
 use std::io;
 use std::os::fd::BorrowedFd;

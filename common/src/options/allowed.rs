@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::mount::Allowed;
 
-/// What a mount point allows.
+/// The features that a mount point allows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct AllowedOptions {
     /// At a mount point, let set-id programs and file capabilities have effect

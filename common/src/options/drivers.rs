@@ -40,7 +40,7 @@ pub struct Drivers {
     pub copy: bool,
 }
 
-/// What came of trying one way.
+/// The result of trying one way.
 #[derive(Debug)]
 pub enum Trial<T> {
     /// It works.
@@ -86,7 +86,7 @@ impl Drivers {
     /// `--verbose` why those before it were passed over.
     ///
     /// # Errors
-    /// What `attempt` fails with, other than by a refusal; why every way is refused.
+    /// An error of `attempt`, other than a refusal; the refusals, if every way is refused.
     pub fn try_each<T>(
         self,
         audience: Audience,

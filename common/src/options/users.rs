@@ -50,7 +50,7 @@ impl UserOptions {
     /// returns its status. `None`: this process goes on.
     ///
     /// # Errors
-    /// What is asked for cannot be had.
+    /// The system refuses the tier that was asked for.
     pub fn apply(self) -> Result<Option<Status>, Failure> {
         Ok(self.users().apply(arguments())?)
     }

@@ -158,7 +158,7 @@ pub fn set_mtime(target: Target<'_>, mtime: Timestamp, access: bool) -> Result<(
 /// Sets the time of last access alone.
 ///
 /// # Errors
-/// What utimensat(2) says.
+/// Errors of utimensat(2).
 pub fn set_access_time(target: Target<'_>, time: Timestamp) -> Result<(), Errno> {
     let times = Timestamps {
         last_access: Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() },

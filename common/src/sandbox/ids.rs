@@ -13,7 +13,7 @@ use super::surroundings::Writable;
 use super::user::User;
 use crate::privilege;
 
-/// How an ordinary user has more than one id.
+/// Returns the hint for an ordinary user who needs more than one id.
 pub(super) fn advice() -> String {
     format!(
         "have subordinate ids, which root grants ({}), or run the command as root inside",

@@ -1,4 +1,4 @@
-//! Whose ids the users of an image are.
+//! The choice of ids for the users of an image.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use super::{Error, users};
 use crate::status::Status;
 use crate::{errors, message, privilege};
 
-/// Whose ids the users of an image are.
+/// The ids that the users of an image have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Users {
     /// The first of root, map and single that is possible.
@@ -26,7 +26,7 @@ impl Users {
     /// the choice, and returns its status. `None`: this process goes on.
     ///
     /// # Errors
-    /// What is asked for cannot be had.
+    /// The system refuses the tier that was asked for.
     pub fn apply(self, arguments: Vec<OsString>) -> Result<Option<Status>, Error> {
         if privilege::can_mount() {
             let tier = match (privilege::in_initial_user_namespace(), privilege::has_many_ids()) {

@@ -1,4 +1,4 @@
-//! What finds an image: names, digests, beginnings of digests, and what others write.
+//! Lookup of images: by name, digest, beginning of a digest, and by names of other tools.
 
 use std::fs;
 

@@ -14,7 +14,7 @@ use super::index::{Entries, MAX_INDEX_LEN_BYTES};
 use super::layout::INDEX_FILE;
 use crate::document;
 
-/// What was read last.
+/// The index that was read last.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot(Mutex<Option<Read>>);
 
@@ -25,7 +25,7 @@ struct Read {
     entries: Arc<Entries>,
 }
 
-/// What tells one content of one file from another.
+/// The version of a file's content.
 #[derive(Debug, PartialEq, Eq)]
 struct Version {
     file: (u64, u64),

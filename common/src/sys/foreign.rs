@@ -21,7 +21,7 @@ pub const UNLIMITED: u64 = libc::RLIM_INFINITY;
 /// this one. It survives fork(2) and execve(2).
 ///
 /// # Errors
-/// What prlimit(2) says.
+/// Errors of prlimit(2).
 pub fn locks_limit(pid: i32) -> Result<Limit, Errno> {
     let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the call fills `old`, which outlives it, and reads nothing.
@@ -33,7 +33,7 @@ pub fn locks_limit(pid: i32) -> Result<Limit, Errno> {
 /// Sets what [`locks_limit`] returns.
 ///
 /// # Errors
-/// What prlimit(2) says.
+/// Errors of prlimit(2).
 pub fn set_locks_limit(pid: i32, limit: Limit) -> Result<(), Errno> {
     let new = libc::rlimit { rlim_cur: limit.soft, rlim_max: limit.hard };
     // SAFETY: the call reads `new`, which outlives it, and writes nothing.
@@ -53,7 +53,7 @@ fn check(result: i64) -> Result<(), Errno> {
 /// stat(2) of what a descriptor refers to, `O_PATH` or not.
 ///
 /// # Errors
-/// What fstatat(2) says.
+/// Errors of fstatat(2).
 pub fn stat(fd: BorrowedFd<'_>) -> Result<libc::stat, Errno> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: the path is an empty C string; the call fills a structure of this type, for
@@ -69,7 +69,7 @@ pub fn stat(fd: BorrowedFd<'_>) -> Result<libc::stat, Errno> {
 /// statx(2) of what a descriptor refers to.
 ///
 /// # Errors
-/// What statx(2) says.
+/// Errors of statx(2).
 pub fn statx(fd: BorrowedFd<'_>, flags: i32, mask: u32) -> Result<libc::statx, Errno> {
     let mut statx = std::mem::MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: as in `stat`.

@@ -31,7 +31,7 @@ pub struct Notification {
     pub arguments: [u64; 6],
 }
 
-/// What a call returns.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// The kernel carries it out.
@@ -91,7 +91,7 @@ pub fn hurry(listener: BorrowedFd<'_>) {
 /// The next call that waits; `None` if it is gone before it is read.
 ///
 /// # Errors
-/// What the ioctl says.
+/// Errors of the ioctl.
 pub fn receive(listener: BorrowedFd<'_>) -> io::Result<Option<Notification>> {
     // The kernel insists on zeros.
     let mut raw = std::mem::MaybeUninit::<libc::seccomp_notif>::zeroed();

@@ -9,7 +9,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use super::{default_signal, signal_is_ignored};
 
-/// How many processes can get them at once; a handler may take no lock, and so no list.
+/// The most processes that get them at once: a handler can take no lock, so it has no list.
 const MAX_RECEIVERS: usize = 64;
 
 /// The processes that get them, 0 for none.

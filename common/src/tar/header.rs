@@ -47,7 +47,7 @@ impl Header {
     /// Readers differ on a prefix where there should be none: Python takes it for
     /// part of the name everywhere, Go in a GNU header if it cannot be the times
     /// that belong there (its own writer was wrong before 1.8), the others nowhere.
-    /// What Go's writer made is read as docker reads it, and nothing else is.
+    /// Headers of Go's writer are read as docker reads them, and no others are.
     fn check_prefix(self) -> Result<Self, Problem> {
         let clear = match self.dialect() {
             Dialect::Ustar => true,

@@ -7,7 +7,7 @@
 
 use super::{Entry, Kind};
 
-/// What the first members have said.
+/// The verdict so far, from the first members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     /// Directories at most have been seen.

@@ -16,7 +16,7 @@ use rustix::fs::{
     statx, symlink, unlink,
 };
 
-/// How many calls a sequence has.
+/// The number of calls in a sequence.
 const CALLS: u32 = 30;
 
 /// Numbers that look random (xorshift).
@@ -144,7 +144,7 @@ fn calls(seed: u64, mut forks: Forks) {
     }
 }
 
-/// What takes the owner of a file, which is not emulated, or root.
+/// Calls that only the owner of a file, which is not emulated, or root can make.
 fn on_files(random: &mut Random, name: &str, other: &str) {
     match random.below(3) {
         0 => {

@@ -11,7 +11,7 @@ use layerutils_tests::tree::strategy::Scope;
 
 use crate::{for_all, layers, list};
 
-/// What differs where `actual` is not `expected`.
+/// Compares two outcomes, and fails with their differences.
 fn assert_same(sandbox: &Sandbox, line: &str, actual: &Outcome, expected: &Outcome) {
     let (actual, expected) = (&actual.stdout, &expected.stdout);
     let shown = |bytes: &[u8]| String::from_utf8_lossy(&list(sandbox, bytes)).into_owned();

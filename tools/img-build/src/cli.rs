@@ -111,7 +111,7 @@ pub(crate) struct Cli {
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) explain: bool,
 
-    /// How to tell what is being done: 'auto' [default], 'plain', 'tty', 'json' or 'none'
+    /// Show progress as FORM: 'auto' [default], 'plain', 'tty', 'json' or 'none'
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub(crate) progress: Option<Progress>,
 
@@ -123,7 +123,7 @@ pub(crate) struct Cli {
     pub(crate) output: OutputOptions,
 }
 
-/// What `--print` prints.
+/// The forms of `--print`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Print {
     /// The steps that the target needs, and what each reads
@@ -165,7 +165,7 @@ fn host(text: &str) -> Result<(String, IpAddr), String> {
     }
 }
 
-/// What `--build-context` gives a name to.
+/// The values of `--build-context`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Named {
     Directory(PathBuf),

@@ -66,7 +66,7 @@ pub(crate) fn known(command: Command) -> Command {
 /// Refuses those of them that were given, all at once.
 ///
 /// # Errors
-/// What to do instead.
+/// A message with the alternatives.
 pub(crate) fn refuse(matches: &ArgMatches) -> Result<(), Failure> {
     let given = |long: &str| matches.value_source(long) == Some(ValueSource::CommandLine);
     let mut found: Vec<(String, &str)> = REFUSED

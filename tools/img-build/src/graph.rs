@@ -90,7 +90,7 @@ pub(crate) struct Step {
     pub(crate) work: Work,
 }
 
-/// What a step does to the file system.
+/// The change that a step makes to the file system.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Nothing: it changes the config alone.

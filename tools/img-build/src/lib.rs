@@ -119,7 +119,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     Ok(Status::DONE)
 }
 
-/// What is to be built for each platform; nothing is built yet.
+/// Returns the graph for each platform. Builds nothing.
 fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Graph>, Error> {
     let Inputs { text, label, .. } = inputs;
     let file = Containerfile::parse(text)

@@ -18,7 +18,7 @@ use crate::tree::Reading;
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) store: Arc<Store>,
-    /// What removes the store, if it is there for this build alone.
+    /// Removes the store when dropped, if the store is there for this build alone.
     own: Option<Scratch>,
     /// The folder of derived data.
     pub(crate) cache: Option<PathBuf>,
@@ -41,7 +41,7 @@ impl Place {
         self.own.is_none()
     }
 
-    /// How layers are read.
+    /// Returns the way to read layers.
     pub(crate) fn reading(&self) -> Reading<'_> {
         let cache = self.cache.as_deref();
         Reading { store: &self.store, cache, max_size: self.max_size }

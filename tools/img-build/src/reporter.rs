@@ -1,4 +1,4 @@
-//! What a build tells while it goes on: its steps, what came of each, and the output of
+//! The report of a build while it runs: its steps, their results, and the output of
 //! commands.
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::cli::Progress;
 use crate::error::Error;
 use crate::graph::Graph;
 
-/// How much of the output of a command that failed is shown.
+/// The most output that is shown of a failed command.
 const SHOWN_LEN_BYTES: u64 = 64 * 1024;
 
 /// The longest line of output that is kept together.

@@ -48,7 +48,7 @@ impl Server {
         answers.push((path.to_owned(), answer));
     }
 
-    /// What was asked since the last time.
+    /// Returns the requests since the last call.
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }

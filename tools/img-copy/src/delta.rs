@@ -1,5 +1,5 @@
-//! What the other side has already, and so need not be in an archive; and what an archive
-//! lacks that the store does not have either.
+//! Blobs that the other side already has, which an archive can leave out; and blobs that
+//! neither an archive nor the store has.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -114,7 +114,7 @@ impl Node {
     }
 }
 
-/// What is taken of an index.
+/// The part of an index that is copied.
 #[derive(Debug)]
 enum Wanted {
     All,

@@ -1,4 +1,4 @@
-//! What of two configs and their histories is not the same.
+//! The differences of two configs and their histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,7 @@ fn flat(image: &Image) -> serde_json::Result<BTreeMap<String, Value>> {
     Ok(table)
 }
 
-/// What two lists have that the other has not, beginnings and ends that are the same
+/// The members of two lists between their common beginning and their common end.
 /// aside.
 #[derive(Debug)]
 pub(crate) struct Rest<T> {

@@ -10,7 +10,7 @@ use common::layer::tree::{Inode, NodeRef};
 use common::root;
 use common::tar::{Entry, Kind};
 
-/// What happened to a name.
+/// The change of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Added,
@@ -36,7 +36,7 @@ impl Change {
     }
 }
 
-/// What a name is in one of the trees.
+/// The attributes of a name in one of the trees.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) kind: Kind,
@@ -60,7 +60,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// How much larger its content became, in bytes.
+    /// Returns the growth of its content, in bytes.
     pub(crate) fn growth(&self) -> i128 {
         let len = |facts: &Option<Facts>| facts.as_ref().map_or(0, |facts| facts.len_bytes);
         i128::from(len(&self.new)) - i128::from(len(&self.old))
@@ -72,7 +72,7 @@ impl File {
     }
 }
 
-/// What is left out of the comparison.
+/// Rules for names and attributes that are not compared.
 #[derive(Debug)]
 pub(crate) struct Rules {
     ignore: Vec<Pattern>,
@@ -199,7 +199,7 @@ fn facts(node: NodeRef<'_, Place>) -> Facts {
     Facts { kind, len_bytes, place: inode.map(|inode| inode.content.clone()) }
 }
 
-/// What of two entries is not the same, but for content of the same length.
+/// Returns the differences of two entries, but for content of the same length.
 fn differences(one: &Entry, other: &Entry, ignores_times: bool) -> Vec<&'static str> {
     let is_directory = one.kind == Kind::Directory && other.kind == Kind::Directory;
     let same_type = std::mem::discriminant(&one.kind) == std::mem::discriminant(&other.kind);
@@ -219,13 +219,13 @@ fn differences(one: &Entry, other: &Entry, ignores_times: bool) -> Vec<&'static 
     all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
-/// What happened in a directory.
+/// The changes in a directory.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Sum {
     pub(crate) added: u64,
     pub(crate) changed: u64,
     pub(crate) removed: u64,
-    /// How much larger its files became, in bytes.
+    /// The growth of its files, in bytes.
     pub(crate) growth: i128,
 }
 

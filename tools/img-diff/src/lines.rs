@@ -1,4 +1,4 @@
-//! How the text of a small file changed: the lines that went and came, with those around
+//! The changes in the text of a small file: removed and added lines with those around
 //! them, as `diff -u` shows them.
 
 use std::fmt::Write as _;

@@ -28,7 +28,7 @@ pub(crate) struct Package {
     pub(crate) new: BTreeSet<String>,
 }
 
-/// What there is to say of the packages of two images.
+/// The differences between the packages of two images.
 #[derive(Debug, Default)]
 pub(crate) struct Packages {
     pub(crate) list: Vec<Package>,
@@ -36,7 +36,7 @@ pub(crate) struct Packages {
     pub(crate) not_read: BTreeSet<Vec<u8>>,
 }
 
-/// What a path says of packages.
+/// The kinds of package databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     Dpkg,
@@ -112,7 +112,7 @@ fn found<'f>(
     Ok(found)
 }
 
-/// What the file at `path` says of packages, if anything.
+/// Returns the kind of package database that the file at `path` is, if any.
 fn source(path: &[u8]) -> Option<Source> {
     let text = std::str::from_utf8(path).ok()?;
     let (above, name) = text.rsplit_once('/')?;

@@ -18,7 +18,7 @@ use crate::packages::{self, Packages};
 /// Files that are longer are not compared line by line.
 const MAX_TEXT_LEN_BYTES: u64 = 64 << 10;
 
-/// How much of text is read in all, in bytes.
+/// The most text that is read in all, in bytes.
 const MAX_TEXTS_LEN_BYTES: u64 = 16 << 20;
 
 /// Two images and what is different.
@@ -26,7 +26,7 @@ const MAX_TEXTS_LEN_BYTES: u64 = 16 << 20;
 pub(crate) struct Report {
     pub(crate) old: Reference,
     pub(crate) new: Reference,
-    /// What identifies each.
+    /// The identities of the two.
     pub(crate) ids: (String, String),
     pub(crate) config: Vec<Field>,
     pub(crate) history: Rest<History>,
@@ -36,7 +36,7 @@ pub(crate) struct Report {
     pub(crate) files: Vec<File>,
     pub(crate) directories: BTreeMap<Vec<u8>, Sum>,
     pub(crate) packages: Packages,
-    /// How the text of files changed, by path.
+    /// The changes in the text of files, by path.
     pub(crate) texts: BTreeMap<Vec<u8>, String>,
 }
 
@@ -117,7 +117,7 @@ impl Report {
     }
 }
 
-/// How the text of changed files changed.
+/// Compares the text of changed files.
 fn texts(
     old: &Inside,
     new: &Inside,

@@ -192,7 +192,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    /// What was added or removed with a directory: it follows in the list.
+    /// Returns the files that were added or removed with a directory: they follow it in the list.
     fn within(&self, directory: &File) -> &[File] {
         let files = &self.report.files;
         let start = files.partition_point(|file| !is_after(&file.path, &directory.path));

@@ -1,4 +1,4 @@
-//! What could be done about the size of an image, with what it would save: only what the
+//! Advice on the size of an image, with the saving: only facts that the
 //! layers show.
 
 use std::collections::BTreeMap;
@@ -46,11 +46,11 @@ const INSTALLERS: [&str; 9] = [
 /// A piece of advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Advice {
-    /// What to do.
+    /// The advice.
     pub(crate) text: String,
     /// The layer whose step it is about, counted from 1.
     pub(crate) layer: u32,
-    /// What it would save, in bytes of content; nothing where it is time.
+    /// The saving, in bytes of content; `None` if it saves time.
     pub(crate) saves_bytes: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn of(inside: &Inside, waste: &Waste) -> Vec<Advice> {
     advice
 }
 
-/// What is still there in the end, and could be left out.
+/// Advice on files of the image that could be left out.
 fn caches(inside: &Inside) -> Vec<Advice> {
     let mut sums: BTreeMap<(usize, u32), u64> = BTreeMap::new();
     let walked: Result<(), Infallible> = inside::walk(&inside.tree, |path, node| {
@@ -96,7 +96,7 @@ fn caches(inside: &Inside) -> Vec<Advice> {
     sums.into_iter().filter_map(advice).collect()
 }
 
-/// What is there no more, by the two steps that it takes.
+/// Advice on wasted files, by the step that wrote and the step that wasted them.
 fn wasted(waste: &Waste) -> Vec<Advice> {
     let mut sums: BTreeMap<(How, u32, u32), u64> = BTreeMap::new();
     for it in &waste.list {

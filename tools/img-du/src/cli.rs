@@ -86,7 +86,7 @@ pub(crate) enum Sort {
     Files,
 }
 
-/// What may be wasted.
+/// The limit on waste.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Limit {
     /// So many bytes.

@@ -1,4 +1,4 @@
-//! How much there is in each directory of the tree in the end.
+//! Sizes by directory of the final tree.
 
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;

@@ -20,7 +20,7 @@ pub(crate) struct Report {
     pub(crate) layers: Vec<LayerSums>,
     pub(crate) directories: Vec<Directory>,
     pub(crate) waste: Waste,
-    /// What each layer wrote and nothing shows any more, in bytes.
+    /// The waste in each layer, in bytes.
     pub(crate) wasted_of_layers: Vec<u64>,
     pub(crate) advice: Vec<Advice>,
     /// If a picture was asked for.
@@ -59,13 +59,13 @@ impl Report {
         Ok(Self { reference, image, layers, directories, waste, wasted_of_layers, advice, tiles })
     }
 
-    /// What the files of all layers hold, in bytes.
+    /// Returns the size of the files of all layers, in bytes.
     pub(crate) fn content_bytes(&self) -> u64 {
         let sums = self.layers.iter().map(|sums| sums.content_bytes);
         sums.fold(0, u64::saturating_add)
     }
 
-    /// How much of that is wasted.
+    /// Returns the wasted part of that, in percent.
     pub(crate) fn wasted_percent(&self) -> f64 {
         percent(self.waste.len_bytes, self.content_bytes())
     }

@@ -1,4 +1,4 @@
-//! What several images have in common.
+//! Layers that several images share.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,19 +6,19 @@ use common::digest::Digest;
 
 use crate::report::Report;
 
-/// What an image shares with the others that were named, in bytes as they are stored.
+/// The layers that an image shares with the others, in bytes as they are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sharing {
     /// Its config, manifest and layers.
     pub(crate) stored_bytes: u64,
-    /// What others have, too.
+    /// The bytes that other images have, too.
     pub(crate) shared_bytes: u64,
-    /// What those named before it do not have.
+    /// The bytes that no image before it has.
     pub(crate) added_bytes: u64,
 }
 
 impl Sharing {
-    /// What is in no other image that was named.
+    /// Returns the bytes that no other image has.
     pub(crate) fn own_bytes(&self) -> u64 {
         self.stored_bytes.saturating_sub(self.shared_bytes)
     }

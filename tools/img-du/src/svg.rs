@@ -7,7 +7,7 @@ use common::name::show;
 
 use crate::treemap::{Area, LABEL_HEIGHT, Tile, has_label};
 
-/// What a treemap measures, in pixels.
+/// The area of a treemap, in pixels.
 pub(crate) const WHOLE: Area = Area { x: 0.0, y: 0.0, width: 1200.0, height: 720.0 };
 
 /// A document of its own.

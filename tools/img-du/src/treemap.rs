@@ -1,7 +1,7 @@
 //! A treemap: the tree of an image as rectangles whose areas are sizes, each directory
 //! holding what is in it. Squarified (Bruls, Huizing, van Wijk: "Squarified Treemaps").
 //!
-//! What is too small to be seen is not divided, so that the number of rectangles is
+//! Rectangles that are too small to be seen are not divided, so that the number of rectangles is
 //! bounded by the area, whatever the image.
 
 use common::inside::Inside;
@@ -14,9 +14,9 @@ pub(crate) const LABEL_HEIGHT: f64 = 15.0;
 const MARGIN: f64 = 1.5;
 /// Below this side nothing is divided.
 const MIN_SIDE: f64 = 8.0;
-/// What is smaller is not drawn.
+/// The shortest side of a tile that is drawn.
 const MIN_TILE_SIDE: f64 = 2.0;
-/// What is less wide has no label.
+/// The narrowest tile with a label.
 pub(crate) const MIN_LABEL_WIDTH: f64 = 40.0;
 
 /// A rectangle.

@@ -1,4 +1,4 @@
-//! What layers store and nothing shows any more: files that a later layer replaced,
+//! Wasted content of layers: files that a later layer replaced,
 //! deleted, or wrote again, each with the layer that wrote it and the one that wasted it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -90,7 +90,7 @@ impl Waste {
     }
 }
 
-/// What each layer did to the names that lost content by it.
+/// Returns the change that each layer made to the names that lost content by it.
 fn changes_of_losers(inside: &Inside) -> HashMap<(NodeId, u32), Change> {
     let losers: HashSet<NodeId> = inside.tree.losses().iter().map(|loss| loss.node).collect();
     let mut changes = HashMap::new();
@@ -181,7 +181,7 @@ fn ratio(part: u128, whole: u128) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 
-/// How much of `whole` a part is, in percent.
+/// Returns the part of `whole`, in percent.
 pub(crate) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { 100.0 * ratio(part.into(), whole.into()) }
 }

@@ -5,7 +5,7 @@ use common::oci::media_type::Kind;
 use common::oci::{Annotations, Descriptor, Document, Platform};
 use common::store::Store;
 
-/// How an attestation names the image that it is about.
+/// The annotation by which an attestation names its image.
 const ATTESTED: &str = "vnd.docker.reference.digest";
 
 /// The entries so far, and what was noted in the index that they begin with.
@@ -15,7 +15,7 @@ pub(crate) struct Entries {
     pub(crate) annotations: Annotations,
 }
 
-/// What becomes of an image for a platform of which there is one.
+/// The treatment of an image for a platform that is taken already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenTaken {
     Replace,

@@ -1,6 +1,6 @@
 //! `img-index`: make one name stand for images of several platforms.
 //!
-//! What is given is brought into the store in `entries`; here it is put together.
+//! `entries` brings the operands into the store; this file puts them together.
 
 mod cli;
 mod entries;

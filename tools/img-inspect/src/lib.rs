@@ -85,8 +85,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     Ok(status)
 }
 
-/// What is asked of all that a name names, and not of one image: the bytes or the digest of
-/// an index as of a manifest, which may be no image's. `None` if one image is to be shown.
+/// Returns the bytes or the digest of the manifest or index that a name stands for, if an
+/// option asks for them; `None` if one image is to be shown.
 fn named(
     cli: &cli::Cli,
     opener: &mut Opener<'_>,

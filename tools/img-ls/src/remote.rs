@@ -13,8 +13,8 @@ pub(crate) fn is_remote(operand: &str) -> bool {
     operand.starts_with("docker://")
 }
 
-/// What a registry has of `docker://HOST/NAME`, its tags, or of `docker://HOST/`, its
-/// repositories: one a line, or one JSON object a line.
+/// Lists the tags of `docker://HOST/NAME`, or the repositories of `docker://HOST/`:
+/// one a line, or one JSON object a line.
 pub(crate) fn list(operand: &str, as_json: bool, is_terminal: bool) -> Result<String, Failure> {
     let reference = match RegistryReference::catalog(OsStr::new(operand)) {
         Some(catalog) => catalog,

@@ -117,7 +117,7 @@ fn facts(image: &Image, sizes: &Sizes) -> Result<Facts, Error> {
     })
 }
 
-/// What there is to say of what is no image: its size is that of its blobs.
+/// Returns the row of an artifact: its size is that of its blobs.
 fn artifact(store: &Store, descriptor: &Descriptor) -> Result<Facts, store::Error> {
     let invalid = |source| store::Error::Document { name: descriptor.digest.to_string(), source };
     let manifest: Manifest =

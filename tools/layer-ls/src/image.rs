@@ -53,7 +53,7 @@ fn nothing(reference: &Reference, path: &OsString) -> Failure {
     Failure::new(format!("{reference}: {}: no such path in the image", show(path.as_bytes())))
 }
 
-/// What there is in the end.
+/// Lists the final tree.
 fn tree(
     inside: &Inside,
     selection: &Selection,

@@ -1,4 +1,4 @@
-//! How a name of an image is shown: with its layer and the step that made the layer.
+//! A line of a listing: a name with its layer and the step that made the layer.
 
 use std::io::{self, Write};
 
@@ -20,10 +20,10 @@ const STEP_WIDTH: usize = 60;
 pub(crate) struct Row<'a> {
     /// The layer, counted from 1.
     pub(crate) layer: u32,
-    /// What the layer did, where several versions are listed.
+    /// The change that the layer made, if several versions are listed.
     pub(crate) change: Option<Change>,
     pub(crate) path: &'a [u8],
-    /// What is there, if a layer describes it.
+    /// The inode, if a layer describes it.
     pub(crate) inode: Option<&'a Inode<Place>>,
 }
 

@@ -151,7 +151,7 @@ fn what_is_not_there_is_told_and_the_rest_listed() {
     assert!(refused.contains("there is no layer 4: the image has 3 layers"), "{refused}");
 }
 
-/// What the tool says when it fails.
+/// Returns the messages of the tool, which must fail.
 fn failed(place: &Place, args: &[&str]) -> String {
     place.failed(args).1
 }

@@ -189,7 +189,7 @@ pub(super) fn choose(items: &[Item], name: Option<&str>) -> Result<usize, Error>
 }
 
 impl Item {
-    /// What tells it from the others.
+    /// Returns the text that tells it from the others.
     fn label(&self) -> String {
         match (&self.image, &self.listed) {
             (Some(image), _) => image.digest.to_string(),

@@ -54,7 +54,7 @@ pub(super) struct Archive {
 struct Item {
     /// Its manifest or index, in the layout.
     image: Option<Descriptor>,
-    /// What docker's list says of it.
+    /// Its entry in docker's list.
     listed: Option<Listed>,
     /// The specification's names of it.
     ref_names: Vec<String>,

@@ -30,7 +30,7 @@ struct Listed {
 /// What goes into an archive.
 #[derive(Debug, Default)]
 pub struct Selection<'a> {
-    /// What there is by name.
+    /// The images, by name.
     pub images: Vec<Selected<'a>>,
     /// Every manifest and index with its bytes, those that have names among them.
     pub documents: Vec<(&'a Descriptor, &'a [u8])>,
@@ -41,7 +41,7 @@ pub struct Selection<'a> {
 /// An image that goes into an archive.
 #[derive(Debug)]
 pub struct Selected<'a> {
-    /// What the names stand for: a manifest or an index.
+    /// The manifest or index that the names stand for.
     pub root: Descriptor,
     /// Its names, if it has any.
     pub names: Vec<Name>,

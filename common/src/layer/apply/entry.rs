@@ -9,7 +9,7 @@ use crate::layer::place::{Place, What};
 use crate::root::DirId;
 use crate::tar::{Content, Entry, Kind};
 
-/// What eStargz puts beside an image's files: its index, and where prefetching ends.
+/// The files that eStargz adds to an image: its index, and the marks that end prefetching.
 const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
 
 impl Engine<'_> {

@@ -1,10 +1,10 @@
-//! What a new file lacks, and is given once it has its content.
+//! The attributes that a new file gets after its content.
 
 use super::error::{Problem, Tried as _};
 use crate::root::attributes::{self, Target};
 use crate::time::Timestamp;
 
-/// What a new file lacks once it has its content.
+/// The attributes that a new file gets after its content.
 #[derive(Debug)]
 pub(super) struct Lacking {
     pub(super) owner: Option<(u32, u32)>,

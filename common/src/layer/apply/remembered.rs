@@ -1,5 +1,5 @@
-//! What is remembered of the layer while it is applied: per directory, which names it
-//! has made, the hard links that wait, and where the link store is.
+//! The state of a layer while it is applied: its directories, the names that it has
+//! made, the hard links that wait, and the place of the link store.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -74,12 +74,12 @@ impl Names {
 /// A name in a directory.
 pub(super) type NameIn = (DirId, Vec<u8>);
 
-/// What is remembered of hard links.
+/// The hard links that wait.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// By the name they will have, of which the last entry counts.
     pub(super) waiting: HashMap<NameIn, Waiting>,
-    /// How many links had to wait so far.
+    /// The number of links that have had to wait so far.
     pub(super) arrived: usize,
 }
 

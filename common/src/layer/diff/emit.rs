@@ -69,7 +69,7 @@ impl Emitter<'_> {
     }
 }
 
-/// What a layer records of an item at `path`.
+/// Returns the entry that a layer records for an item at `path`.
 pub(super) fn entry(plan: &Plan, item: &Item, path: &[u8], options: &Options) -> Entry {
     match &item.state {
         State::Deleted => node::whiteout_entry(beside(path, &item.name)),

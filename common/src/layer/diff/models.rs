@@ -16,7 +16,7 @@ use crate::layer::tree::{Inode, InodeId, NodeRef, Tree};
 use crate::root;
 use crate::tar::{Kind, Reader, Xattrs};
 
-/// What the trees do not hold: extended attributes and content.
+/// Extended attributes and content, which the trees do not hold.
 pub trait Contents<C> {
     /// The extended attributes of an inode of either tree.
     fn xattrs(&self, content: &C) -> Xattrs;
@@ -24,13 +24,13 @@ pub trait Contents<C> {
     /// Whether two files of the same length, one of each tree, hold the same bytes.
     ///
     /// # Errors
-    /// What keeps either from being read.
+    /// Attributes or content that cannot be read.
     fn are_same(&mut self, lower: &Inode<C>, upper: &Inode<C>) -> io::Result<bool>;
 
     /// The layer that holds a file of the upper tree, read up to its content.
     ///
     /// # Errors
-    /// What keeps it from being read.
+    /// Content that cannot be read.
     fn open(&mut self, upper: &Inode<C>) -> io::Result<Reader<BufReader<File>>>;
 }
 
@@ -38,7 +38,7 @@ pub trait Contents<C> {
 /// everything is added.
 ///
 /// # Errors
-/// What cannot be in a layer, content that cannot be read; what the sink says.
+/// Files that no layer can hold, content that cannot be read; errors of the sink.
 pub fn models<C: Clone>(
     lower: Option<&Tree<C>>,
     upper: &Tree<C>,
@@ -63,7 +63,7 @@ enum Side {
     Upper,
 }
 
-/// What is left to do in a walk, the last first.
+/// The steps that are left of a walk, the last first.
 enum Work<'t, C> {
     Visit {
         parent_len: usize,

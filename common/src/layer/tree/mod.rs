@@ -84,7 +84,7 @@ pub struct Tree<C> {
     /// The layer that is being applied, or was last, counted from 1.
     layer: u32,
     below: Below,
-    /// What each name was before, if a reader wants to know.
+    /// The earlier versions of each name, if a reader wants to know them.
     versions: Option<Versions>,
 }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::{Below, InodeId, Node, NodeId, Own, Tree};
 use crate::root;
 
-/// What a tree remembers of its past.
+/// The past of a tree.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Versions {
     changes: Vec<Change>,
@@ -26,14 +26,14 @@ pub struct Change {
     pub node: NodeId,
     /// The layer, counted from 1.
     pub layer: u32,
-    /// What the name became.
+    /// The new version of the name.
     pub version: Version,
 }
 
-/// What a change made of a name.
+/// The version of a name after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// What this inode describes.
+    /// A file or directory that this inode describes.
     Inode(InodeId),
     /// A directory that no layer describes.
     Made,

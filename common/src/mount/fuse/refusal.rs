@@ -4,7 +4,7 @@ use std::io;
 
 use super::super::error::Error;
 
-/// What the file system is called in errors.
+/// The name of the file system in errors.
 pub(super) const KIND: &str = "fuse-overlayfs";
 
 /// A step that was refused.

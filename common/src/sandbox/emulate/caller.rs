@@ -11,7 +11,7 @@ use crate::sys::notify::{self, Notification};
 /// The longest path, with the zero that ends it (`PATH_MAX`).
 const LONGEST_PATH: usize = 4096;
 
-/// What a read of memory does not cross, as beyond it there may be none.
+/// The unit of reads: beyond the end of a page there may be no memory.
 const PAGE: u64 = 4096;
 
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -23,7 +23,7 @@ pub(super) enum Last {
     Taken,
 }
 
-/// What tells one root directory from another: device, inode and mount.
+/// The identity of a root directory: device, inode and mount.
 pub(super) type RootId = (u32, u32, u64, u64);
 
 /// A process that waits for the answer to a call.
@@ -135,7 +135,7 @@ impl<'e> Caller<'e> {
         Ok(numbers.split_whitespace().next_back().and_then(|number| number.parse().ok()))
     }
 
-    /// What its descriptor `fd` refers to.
+    /// Opens the file that its descriptor `fd` refers to.
     pub(super) fn open_fd(&self, fd: i32) -> Result<OwnedFd, Errno> {
         match fd {
             libc::AT_FDCWD => self.own("cwd"),
@@ -143,12 +143,12 @@ impl<'e> Caller<'e> {
         }
     }
 
-    /// What a link in its directory of /proc leads to.
+    /// Opens the target of a link in its directory of /proc.
     fn own(&self, link: &str) -> Result<OwnedFd, Errno> {
         rustix::fs::openat(&self.process, link, PATH, Mode::empty())
     }
 
-    /// What the path stands for to it, seen from its descriptor `at`.
+    /// Opens the file that the caller means by the path, from its descriptor `at`.
     pub(super) fn resolve(&mut self, at: i32, path: &[u8], last: Last) -> Result<OwnedFd, Errno> {
         if path.is_empty() {
             return Err(Errno::NOENT);

@@ -1,4 +1,4 @@
-//! Who one is, and becoming another: get*id, set*id, groups, capabilities, and the limit that holds it.
+//! Changes of identity: get*id, set*id, groups, capabilities, and the limit that holds it.
 
 use rustix::io::Errno;
 

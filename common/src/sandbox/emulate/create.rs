@@ -1,8 +1,8 @@
 //! New files: they belong to whoever makes them, or to the group of a set-id directory.
 //!
-//! What root makes needs no record, and the kernel makes it. The rest is made here,
-//! and only if nothing is in its place: then a record cannot hit another file, and no
-//! FIFO makes the emulator wait.
+//! Files that root creates need no record, and the kernel creates them. The emulator
+//! creates the others itself, and only under new names: then a record cannot hit another
+//! file, and no FIFO makes the emulator wait.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 

@@ -23,7 +23,7 @@ impl File {
     /// Reads both. The kernel's owner is that of a file without a record.
     ///
     /// # Errors
-    /// What fstat(2) says.
+    /// Errors of fstat(2).
     pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Self, Errno> {
         let stat = foreign::stat(fd)?;
         let record = match FileType::from_raw_mode(stat.st_mode) {
@@ -45,7 +45,7 @@ impl File {
         self.record.map_or(of_kernel, |record| (record.uid, record.gid))
     }
 
-    /// What it is, permission bits included.
+    /// Returns its type and permission bits.
     pub(super) fn mode(&self) -> u32 {
         let permissions = self.stat.st_mode & 0o7777;
         match self.device() {
@@ -79,7 +79,7 @@ fn attribute(fd: BorrowedFd<'_>) -> Option<Record> {
 /// word: what is there (terminals, pipes) is in no layer.
 ///
 /// # Errors
-/// What setxattr(2) or utimensat(2) says; `EOVERFLOW` for an id that a link cannot record.
+/// Errors of setxattr(2) and utimensat(2); `EOVERFLOW` for an id that a link cannot record.
 pub(super) fn record(fd: BorrowedFd<'_>, file: &File, record: Record) -> Result<(), Errno> {
     let written = match FileType::from_raw_mode(file.stat.st_mode) {
         FileType::RegularFile | FileType::Directory if record.is_default() => match file.record {

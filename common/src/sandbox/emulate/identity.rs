@@ -1,4 +1,4 @@
-//! Who a process is (credentials(7)), and the rules by which it becomes another.
+//! The identity of a process (credentials(7)), and the rules by which it changes.
 //!
 //! An identity is a number in a table. A process keeps its number in a resource limit
 //! that no kernel heeds, and so keeps it through fork(2) and execve(2), of which no
@@ -15,10 +15,10 @@ use crate::sys::foreign::{Limit, locks_limit, set_locks_limit};
 /// The number of the identity with which a command starts.
 pub(super) const FIRST: u64 = 1;
 
-/// How many identities there can be.
+/// The largest number of identities.
 const MOST: usize = 1 << 16;
 
-/// How many groups all identities can have together.
+/// The largest number of groups of all identities together.
 const MOST_GROUPS: usize = 1 << 20;
 
 /// "As it is" in calls.
@@ -104,14 +104,14 @@ impl Quartet {
         before
     }
 
-    /// What execve(2) does, of a program that has the set-id bit for `id`, or none.
+    /// Applies execve(2) of a program with the set-id bit for `id`, or without one.
     pub(super) fn execute(&mut self, id: Option<u32>) {
         self.effective = id.unwrap_or(self.effective);
         (self.saved, self.file) = (self.effective, self.effective);
     }
 }
 
-/// Who a process is.
+/// The identity of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) users: Quartet,
@@ -151,7 +151,7 @@ impl Identities {
         Self { all: vec![root, first], numbers, groups: 0 }
     }
 
-    /// Who the process is.
+    /// Returns the identity of the process.
     ///
     /// # Errors
     /// It is gone.

@@ -55,13 +55,13 @@ use crate::sys::notify;
 
 pub(super) use serve::main;
 
-/// What the emulator is told with the listener.
+/// The settings that the emulator gets with the listener.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Start {
     uid: u32,
     gid: u32,
     groups: Vec<u32>,
-    /// What the command's users may do as root.
+    /// The capabilities of the command's root.
     capabilities: Capabilities,
     /// Whether set-id programs work.
     may_gain: bool,

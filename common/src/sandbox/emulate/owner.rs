@@ -35,7 +35,7 @@ impl Caller<'_> {
         }
     }
 
-    /// What a call with a directory, a path and flags is about.
+    /// Opens the file that a call names by a directory, a path and flags.
     pub(super) fn target(&mut self, at: usize, path: usize, flags: i32) -> Result<OwnedFd, Errno> {
         let known = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT | SYNC;
         if flags & !known != 0 {

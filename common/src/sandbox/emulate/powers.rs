@@ -42,7 +42,7 @@ impl Powers {
         Self { permitted, effective, inheritable, keeps: false }
     }
 
-    /// What execve(2) makes of them.
+    /// Returns the capabilities after execve(2).
     pub(super) fn execute(self, users: Quartet, bound: u64) -> Self {
         Self::executed(users, self.inheritable, bound)
     }
@@ -52,7 +52,7 @@ impl Powers {
         self.effective & 1 << power as u32 != 0
     }
 
-    /// What a change of users does to them.
+    /// Applies a change of users.
     fn follow(&mut self, old: Quartet, new: Quartet) {
         let has_root = |users: Quartet| [users.real, users.effective, users.saved].contains(&0);
         if has_root(old) && !has_root(new) && !self.keeps {

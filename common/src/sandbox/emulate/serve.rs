@@ -16,8 +16,8 @@ use crate::sandbox::channel::Channel;
 use crate::sandbox::error::Trying as _;
 use crate::sys::notify::{self, Reply};
 
-/// What becomes of a call. An error is not one: the kernel carries the call out then, and
-/// finds the same error, or not.
+/// The answer to a call. An error is none of them: then the kernel carries out the call,
+/// and finds the error itself if there is one.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The kernel carries it out.
@@ -30,7 +30,7 @@ pub(super) enum Outcome {
     Answered,
 }
 
-/// What the emulator keeps from one call to the next.
+/// The state that the emulator keeps between calls.
 pub(super) struct Emulator {
     pub(super) listener: OwnedFd,
     /// The host's /proc, of which its processes' directories are opened.

@@ -33,7 +33,7 @@ use progress::Progress;
 use schedule::{Done, Schedule, Task};
 use secret::Secret;
 
-/// What a build works with.
+/// The surroundings of a build: context, caches, settings.
 #[derive(Debug)]
 pub(crate) struct Executor<'a> {
     pub(crate) place: &'a Place,
@@ -47,7 +47,7 @@ pub(crate) struct Executor<'a> {
     pub(crate) agents: &'a BTreeMap<String, PathBuf>,
     pub(crate) reporter: &'a Reporter,
     pub(crate) clock: Clock,
-    /// What tells this build's steps from another's (`--explain`).
+    /// The identity of the build, which its steps are remembered under (`--explain`).
     pub(crate) identity: &'a str,
 }
 
@@ -73,7 +73,7 @@ struct Run<'a> {
     fingerprints: Mutex<HashMap<(Source, Names), Digest>>,
 }
 
-/// What came of a step that was executed.
+/// The result of a step that was executed.
 struct Made {
     outcome: Outcome,
     /// It may be found again: nothing that it read has changed meanwhile.
@@ -143,7 +143,7 @@ impl Run<'_> {
         Ok(None)
     }
 
-    /// What a stage begins with.
+    /// Returns the file system that a stage begins with.
     fn base(&self, base: Source) -> Result<Progress, Error> {
         match base {
             Source::Scratch | Source::Context | Source::Directory(_) => Ok(Progress::default()),
@@ -186,7 +186,7 @@ impl Run<'_> {
         }
     }
 
-    /// What messages call a source.
+    /// Returns the name of a source in messages.
     fn place_of(&self, source: Source, from: Option<&str>) -> String {
         match (source, from) {
             (Source::Context, _) | (_, None) => self.executor.context.label().to_owned(),
@@ -207,7 +207,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What came of a step, from the cache or by `execute`.
+    /// Returns the result of a step, from the cache or from `execute`.
     fn cached(
         &self,
         at: &At<'_>,

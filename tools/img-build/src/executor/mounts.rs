@@ -31,7 +31,7 @@ use crate::tree::{HostRoot, Names, Tree, fingerprints, join, planned, write_laye
 /// The variable that tells ssh where its agent is.
 const AGENT_VARIABLE: &str = "SSH_AUTH_SOCK";
 
-/// How many copies of sources are kept beside those in use.
+/// The number of copies of sources that are kept beside those in use.
 const KEPT: usize = 4;
 
 /// The mounts of one RUN, found but not made.
@@ -43,7 +43,7 @@ pub(crate) struct Mounts {
     facts: Vec<Value>,
 }
 
-/// What must stay while a command runs.
+/// Resources that are held while a command runs.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     locks: Vec<Flock<fs::File>>,
@@ -247,7 +247,7 @@ fn with_attributes(mount: &Mount, mut facts: Value) -> Value {
 }
 
 impl Mounts {
-    /// What of the mounts the result depends on.
+    /// Returns the properties of the mounts that the result depends on.
     pub(crate) fn facts(&self) -> &[Value] {
         &self.facts
     }

@@ -21,7 +21,7 @@ pub(crate) struct Progress {
     /// The entries that the steps add to the history of the base image.
     pub(crate) history: Vec<History>,
     tree: Option<Arc<Tree>>,
-    /// How many of the layers are in the tree.
+    /// The number of layers in the tree.
     applied: usize,
 }
 
@@ -31,7 +31,7 @@ impl Progress {
         Self { layers: image.layers().collect(), ..Self::default() }
     }
 
-    /// What identifies its root file system.
+    /// Returns the identity of its root file system.
     pub(super) fn chain(&self) -> Option<ChainId> {
         ChainId::of(self.layers.iter().map(|layer| &layer.diff_id))
     }

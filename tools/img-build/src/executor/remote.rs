@@ -26,10 +26,10 @@ const MAX_RECORD_LEN_BYTES: u64 = 64 << 10;
 /// The name of the file in its snapshot.
 const FILE: &str = "file";
 
-/// How many files are kept beside those in use.
+/// The number of files that are kept beside those in use.
 const KEPT: usize = 64;
 
-/// What is known of a URL.
+/// The record of a URL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
     etag: Option<String>,

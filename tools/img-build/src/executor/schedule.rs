@@ -20,7 +20,7 @@ const FEWEST_WORKERS: usize = 4;
 /// The stack of a worker, which is a main thread's: trees are walked by recursion.
 const STACK_LEN_BYTES: usize = 8 << 20;
 
-/// How often commands are killed whose results are not wanted any more: one may have
+/// The interval at which commands with unwanted results are killed again: one may have
 /// started meanwhile.
 const KILL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -37,7 +37,7 @@ pub(super) struct Task {
     pub(super) progress: Option<Progress>,
 }
 
-/// What is done, what runs, and what waits for what.
+/// The steps that are done, that run, and that wait for others.
 #[derive(Debug)]
 pub(super) struct Schedule {
     board: Mutex<Board>,
@@ -51,7 +51,7 @@ struct Board {
     /// Tasks by the stage that they wait for.
     waiting: Vec<Vec<Task>>,
     done: Vec<Option<Done>>,
-    /// How often each is still begun from or read: one that nobody needs is dropped.
+    /// The number of readers that each stage still has: a stage without readers is dropped.
     readers: Vec<usize>,
     /// The stages that each begins from or reads.
     needs: Vec<Vec<usize>>,

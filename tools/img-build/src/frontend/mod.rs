@@ -23,11 +23,11 @@ use scope::Scope;
 use settings::{Settings, Surroundings};
 use stages::{From, Needed, Stages};
 
-/// How much the configs and steps of all stages may take together: a stage takes a few
+/// The most memory for the configs and steps of all stages: a stage takes a few
 /// bytes to write, and has all that its base has.
 const MAX_HELD_LEN_BYTES: usize = 64 << 20;
 
-/// What is to be built.
+/// A request to build an image.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) file: &'a Containerfile,
@@ -107,7 +107,7 @@ pub(crate) fn graph(
     })
 }
 
-/// How many stages begin from each.
+/// Returns the number of stages that begin from each.
 fn heirs(needed: &BTreeMap<usize, Needed<'_>>, bases: &[From]) -> HashMap<usize, usize> {
     let mut heirs = HashMap::new();
     for index in needed.keys() {
@@ -145,7 +145,7 @@ impl Images<'_> {
     }
 }
 
-/// What is kept in memory at once.
+/// The memory that is in use.
 #[derive(Debug, Default)]
 struct Held(usize);
 
@@ -172,7 +172,7 @@ struct Building<'a> {
     target: usize,
     /// The places in the graph of stages of the file.
     places: HashMap<usize, usize>,
-    /// How many stages are still to begin from each.
+    /// The number of stages that are still to begin from each.
     heirs: HashMap<usize, usize>,
     images: Images<'a>,
     scope: &'a mut Scope,
@@ -220,8 +220,8 @@ impl Building<'_> {
         Ok(Stage { index, line, number, title, base, steps })
     }
 
-    /// What a stage begins from. The last that begins from a stage takes its config: so a
-    /// chain of stages holds one.
+    /// Returns the base of a stage. The last stage with a base takes over the base's config,
+    /// so that a chain of stages holds one config.
     fn base(&mut self, index: usize) -> Result<(Source, Settings), Error> {
         match self.bases.get(index) {
             None | Some(From::Scratch | From::Directory(_)) => {

@@ -22,14 +22,14 @@ use crate::step::chmod::Chmod;
 /// The PATH of a Linux image that sets none, as docker has it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How much of an instruction names its step.
+/// The longest title of a step.
 const TITLE_LEN_CHARS: usize = 200;
 
 /// The config of a stage under way, or done, and its variables.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) image: ImageConfig,
-    /// What words are expanded with and commands see: ENV and ARG together.
+    /// The variables that words are expanded with and commands see: ENV and ARG together.
     pub(super) variables: Arc<BTreeMap<String, String>>,
     /// The ARGs of the stage, in the order they were declared.
     pub(super) arguments: Vec<String>,
@@ -42,7 +42,7 @@ pub(super) struct Settings {
     base: Option<(String, Digest)>,
 }
 
-/// What a step is made with beside its stage's settings.
+/// The inputs of a step beside its stage's settings.
 pub(super) struct Surroundings<'a, 'i> {
     /// The stage's place in the file.
     pub(super) index: usize,

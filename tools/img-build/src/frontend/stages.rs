@@ -13,7 +13,7 @@ use super::scope::Scope;
 use crate::cli::Named;
 use crate::error::{Error, Suggestion};
 
-/// What FROM names.
+/// The image or stage that FROM names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum From {
     Scratch,
@@ -70,7 +70,7 @@ impl Stages {
         Self { by_name, given }
     }
 
-    /// What `--build-context` gives this name to.
+    /// Returns the value that `--build-context` gives this name.
     fn given(&self, name: &str) -> Option<&From> {
         self.given.get(&key(name))
     }
@@ -95,7 +95,7 @@ impl Stages {
         }
     }
 
-    /// What `--from` names in the stage at `index`.
+    /// Returns the image or stage that `--from` names in the stage at `index`.
     ///
     /// # Errors
     /// A stage that is not earlier.
@@ -141,7 +141,7 @@ pub(super) fn target(
         .ok_or_else(|| Error::Other(format!("--target {target}: there is no such stage")))
 }
 
-/// What each stage begins from.
+/// Returns the base of each stage.
 ///
 /// # Errors
 /// A FROM that cannot be expanded, with its line.

@@ -59,7 +59,7 @@ pub(crate) trait Target: Sync {
     }
 }
 
-/// What an image is called where it goes.
+/// The names of an image at its destination.
 #[derive(Debug, Default)]
 pub(crate) struct Naming {
     pub(crate) names: Vec<String>,

@@ -117,7 +117,7 @@ exec 3>/made/o; rm /made/o; busybox id -u
 cd /made/d; stat -c '%u:%g' /proc/self/cwd/f /proc/self/root/made/d/f; stat -Lc %u:%g /dev/fd/5 5</made/d/f
 ";
 
-/// What another user finds, and may not do.
+/// A script that prints what another user finds, and may not do.
 const AS_USER: &str = "
 cd /tmp; id; umask 077
 look() { stat -c '%n %u:%g %a %F' $*; }

@@ -82,7 +82,7 @@ fn every_tool_reads_an_image_in_a_registry() {
         assert_eq!(outcome.status, 2, "{said}");
         assert!(said.contains(" is not there"), "{said}");
     }
-    // Who does not pull says how to.
+    // A tool that does not pull says how to.
     let said = sandbox.run(&["img-history", "x.example/nope"]).outcome().failed("img-history", 2);
     let hint =
         "img-history: hint: pull it first: img-copy docker://x.example/nope x.example/nope\n";
@@ -123,7 +123,7 @@ fn tags_and_repositories_are_listed() {
     let outcome = two.outcome();
     assert_eq!((outcome.status, outcome.text().lines().count()), (2, 3));
     let said = sandbox.run(&["img-ls", &registry.name("me/app:1")]).outcome().failed("img-ls", 2);
-    assert!(said.contains("one image is no list"), "{said}");
+    assert!(said.contains("one image, not a list"), "{said}");
 }
 
 #[test]

@@ -215,7 +215,7 @@ impl Transfer {
         let mut expanded = self.clone();
         expanded.sources = self.sources.iter().map(word).collect::<Result<_, _>>()?;
         expanded.destination = word(&self.destination)?;
-        // What expands to nothing is as if it were not given.
+        // A flag that expands to nothing counts as absent.
         expanded.chown = option(&self.chown)?.filter(|chown| !chown.is_empty());
         expanded.chmod = option(&self.chmod)?.filter(|chmod| !chmod.is_empty());
         expanded.checksum = option(&self.checksum)?;

@@ -30,7 +30,7 @@ pub fn select(tree: &Tree<Place>, texts: &[&[u8]]) -> Result<Selection, ResolveE
         }
         let names = match tree.resolve(text, Last::NotFollowed) {
             Ok(names) => names,
-            // What was a directory before may be a file now.
+            // A later layer may have replaced a directory by a file.
             Err(ResolveError::NotADirectory(_)) => components(text).map(<[u8]>::to_vec).collect(),
             Err(error) => return Err(error),
         };

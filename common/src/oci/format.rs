@@ -103,7 +103,7 @@ mod tests {
         let manifest = Manifest::new(blob(media_type::CONFIG), vec![blob(media_type::LAYER_ZSTD)]);
         let refused = ManifestFormat::Docker.manifest(&manifest);
         assert!(matches!(refused, Err(crate::oci::Error::DockersZstd)));
-        // What has it already can be read, and made OCI's.
+        // An existing manifest of this type can be read, and converted to OCI's form.
         let docker = Manifest::new(
             blob(media_type::DOCKER_CONFIG),
             vec![blob(media_type::DOCKER_LAYER_ZSTD)],

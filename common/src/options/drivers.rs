@@ -56,7 +56,7 @@ impl Drivers {
             return vec![driver];
         }
         let mut wanted = vec![Driver::Overlay];
-        // What the machine's root is refused with its own marks is refused with others.
+        // If the kernel refuses the machine's root with its own marks, it does with others.
         if Namespace::native() == Namespace::User {
             wanted.push(Driver::Userxattr);
         }

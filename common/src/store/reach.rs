@@ -64,11 +64,11 @@ impl Store {
             let mut going = Vec::new();
             for entry in entries.iter() {
                 if stays(entry) {
-                    // What cannot be checked is not among our blobs, and reaches none.
+                    // An entry with an unknown digest algorithm has no blob here.
                     if !Digest::is_foreign(entry.digest) {
                         reach.keep(entry.descriptor()?)?;
                     }
-                    // What names pinned to it are resolved by.
+                    // Names that are pinned to the index resolve by it.
                     if let Some(Ok(index)) = entry.index.map(str::parse) {
                         reach.left.remove::<Digest>(&index);
                     }

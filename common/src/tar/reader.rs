@@ -93,7 +93,7 @@ impl<R: BufRead> Reader<R> {
             path: Vec::new(),
             start: 0,
             body: Body::default(),
-            // What has a digest is known to be a layer.
+            // A stream with a digest is known to be a layer.
             look: if whole == Whole::ByDigest { Look::Over } else { Look::First },
         }
     }

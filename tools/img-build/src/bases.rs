@@ -32,7 +32,7 @@ impl<'a> Bases<'a> {
     pub(crate) fn open(&self, name: &str, platform: &Platform) -> Result<Image, Error> {
         let reference = Reference::parse(OsStr::new(name))?;
         match &reference {
-            Reference::Standard => Err(Error::Other("'-' is no name of an image".into())),
+            Reference::Standard => Err(Error::Other("'-' is not an image name".into())),
             Reference::Store(text) => self.in_store(text, platform),
             Reference::Registry(_) => Ok(self.puller.open(&reference, Some(platform))?),
             _ => Ok(image::open(&reference, Some(platform), self.location)?),

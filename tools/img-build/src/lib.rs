@@ -97,7 +97,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let agents = cli.agents.iter().map(|text| agent(text)).collect::<Result<_, _>>()?;
     let cache = common::cache::dir();
     if let Some(cache) = &cache {
-        // What a killed build left takes room, and nothing else.
+        // The leftovers of a killed build only take up space.
         let _ = common::scratch::remove_dead(&common::scratch::folder(cache));
     }
     let inputs = input::open(&cli, cache.as_deref()).map_err(failure)?;

@@ -42,7 +42,7 @@ impl Form {
         let asked = match (option, std::env::var(ENVIRONMENT)) {
             (Some(asked), _) => asked,
             (None, Ok(text)) if !text.is_empty() => Progress::from_str(&text, false)
-                .map_err(|_| Failure::usage(format!("{ENVIRONMENT}: '{text}' is no progress")))?,
+                .map_err(|_| Failure::usage(format!("{ENVIRONMENT}: not a form of progress: '{text}'")))?,
             (None, _) => Progress::Auto,
         };
         Ok(match asked {
@@ -94,7 +94,7 @@ impl Reporter {
             steps: graph.steps,
             is_parallel: graph.stages.len() > 1,
             explains,
-            // Who asked for the reasons is told the steps, too.
+            // --explain shows the steps, too.
             form: if explains && form == Form::Nothing { Form::Plain } else { form },
         }
     }

@@ -114,7 +114,7 @@ fn the_context_is_mounted_and_not_copied() {
     assert_eq!(out(&bench, see, &[]), inode(&bench, "d/f"));
     let see = "RUN --mount=target=/m,source=d/f busybox stat -c %i /m >/out\n";
     assert_eq!(out(&bench, see, &[]), inode(&bench, "d/f"));
-    // What is written goes nowhere.
+    // Written files are discarded.
     let write = "RUN --mount=target=/m,source=d,rw echo G >/m/f; busybox cat /m/f >/out\n";
     assert_eq!(out(&bench, write, &[]), "G");
     let write = "RUN --mount=target=/m,source=d echo G >/m/f && exit 1; busybox cat /m/f >/out\n";

@@ -123,7 +123,7 @@ fn a_file_is_fetched_again_only_if_its_tag_changed() {
     assert_eq!((bench.hits(&[]), server.asked()), (vec![true], vec!["/f unchanged".to_owned()]));
     server.set("/f", "ETag: \"two\"\r\n", "two");
     assert_eq!((bench.hits(&[]), server.asked()), (vec![false], vec!["/f".to_owned()]));
-    // What was kept may be gone.
+    // The kept files may be gone.
     std::fs::remove_dir_all(bench.path("cache/layerutils/downloads-kept")).unwrap();
     assert_eq!(bench.hits(&["--no-cache"]), [false]);
     assert_eq!(server.asked(), ["/f unchanged", "/f"]);

@@ -195,7 +195,7 @@ impl Walk<'_> {
         let is_image = |entry: &Descriptor| match &self.wanted {
             Wanted::All => true,
             Wanted::There => is_there(entry),
-            // What lies in an index below is chosen there.
+            // Members of a nested index are chosen there.
             Wanted::Images(wanted) => {
                 is_there(entry) && (wanted.contains(&entry.digest) || entry.kind() == Kind::Index)
             }

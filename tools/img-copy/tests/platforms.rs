@@ -52,7 +52,7 @@ fn put_index(place: &Place, name: &str) -> (Digest, Vec<Digest>) {
     let (digest, len_bytes) = store.put(&index.to_bytes().unwrap()).unwrap();
     let index = Descriptor::new(media_type::INDEX, digest.clone(), len_bytes);
     store.tag(&[name.parse().unwrap()], &index).unwrap();
-    // What was put without a name is in the index file no more.
+    // Images without a name are removed from the index file.
     for image in images.iter().map(ToString::to_string) {
         let _ = store.remove(&[image], Pruning::Remove).unwrap();
     }
@@ -124,7 +124,7 @@ fn registries_keep_every_platform_and_a_pull_takes_this_machines() {
         assert!(store.contains(&entry.descriptor().unwrap()), "{entry:?}");
     }
 
-    // What is pushed is one platform, and said to be.
+    // The push sends one platform, and says so.
     let (digest, said) = pulled(&["again", &registry.name("c/mp:1"), "--compress=none"]);
     assert_eq!(digest, format!("{}\n", images[0]));
     assert_eq!(said, format!("img-copy: again: {host}, one platform of 3\n"));
@@ -163,7 +163,7 @@ fn of_an_index_the_platforms_that_are_there_are_copied() {
     let copy: Index = serde_json::from_slice(&new.document(&copy).unwrap()).unwrap();
     let digests: Vec<&Digest> = copy.manifests.iter().map(|entry| &entry.digest).collect();
     assert_eq!(digests[..2], [&images[0], &images[2]]);
-    // Who asks for all gets all, or nothing.
+    // --all copies all platforms or fails.
     let (_, said) = place.failed(&["mp", "oci:newer:x", "--all"]);
     assert!(said.contains(&format!("blob {} is missing", images[1])), "{said}");
     // The other platform is not offered.

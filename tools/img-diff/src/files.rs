@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
             for (name, child) in new.into_iter().flat_map(NodeRef::children) {
                 both.entry(name).or_default().1 = Some(child);
             }
-            // What is in a directory that is only in one of them goes with it.
+            // The content of a directory that only one tree has goes with it.
             let is_directory = |node: Node<'_>| node.is_some_and(NodeRef::is_directory);
             let is_within = is_directory(old) != is_directory(new);
             let len = path.len();

@@ -48,7 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     for platform in &cli.remove {
         if !entries.remove(platform) {
-            return Err(Failure::new(format!("--remove {platform}: there is no such image")));
+            return Err(Failure::new(format!("--remove {platform}: no such image")));
         }
     }
     let find = |reference| opener.find(reference).map_err(|error| error.about(reference));

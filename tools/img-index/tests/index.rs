@@ -84,7 +84,7 @@ fn what_makes_no_index_is_refused_and_changes_nothing() {
     for (args, words) in [
         (&["-t", "app", "amd", "other"][..], "other: a second image for linux/amd64"),
         (&["-t", "app", "amd", "nope"], "nope: no such image in "),
-        (&["-t", "app", "--remove", "linux/arm64"], "--remove linux/arm64: there is no such image"),
+        (&["-t", "app", "--remove", "linux/arm64"], "--remove linux/arm64: no such image"),
         (&["-t", "none", "--add", "amd"], "none:latest: no such image in "),
         (&["-t", "app"], "required arguments"),
         (&["amd"], "required arguments"),

@@ -46,7 +46,7 @@ fn named(operand: &str) -> Result<RegistryReference, Failure> {
     let last = operand.rsplit('/').next().unwrap_or_default();
     if last.contains([':', '@']) {
         let hint = "leave the tag out to list the repository's tags; img-inspect shows an image";
-        return Err(Failure::new(format!("{reference}: one image is no list")).hint(hint));
+        return Err(Failure::new(format!("{reference}: one image, not a list")).hint(hint));
     }
     Ok(reference)
 }

@@ -17,7 +17,7 @@ fn names_go_and_blobs_go_when_no_name_reaches_them() {
     assert_eq!(place.done(&["-n", "app"]), "app:latest\n");
     assert_eq!(place.done(&["app"]), "app:latest\n");
     assert_eq!(place.done(&["--prune"]), "", "the image still has a name");
-    // What could be a name is no beginning of a digest here.
+    // Text that could be a name is not taken for the beginning of a digest.
     let (_, said) = place.failed(&["-n", app.short()]);
     let hint = format!("img-rm: hint: to remove by digest, write sha256:{}\n", app.short());
     assert!(said.ends_with(&hint), "{said}");

@@ -150,7 +150,7 @@ impl<C> Tree<C> {
         }
         let mut ahead = Ahead::of(&components(path).collect::<Vec<_>>());
         let mut here: Vec<Vec<u8>> = top.to_vec();
-        // What the names in `here` below `top` lead to, `top` before them.
+        // The nodes on the way: `top`, then one for each name in `here`.
         let mut nodes = vec![self.get(top)];
         while let Some(name) = ahead.pop() {
             if name == b".." {

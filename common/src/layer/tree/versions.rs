@@ -147,7 +147,7 @@ impl<C: Clone> Tree<C> {
             Own::Directory(id) | Own::Inode(id) | Own::Lower(id) => Version::Inode(id),
             Own::Made => Version::Made,
             Own::Deleted => Version::Deleted,
-            // What it waits for is recorded once it is there.
+            // Its target is recorded once it is there.
             Own::Waiting | Own::Unknown => return,
         };
         versions.changes.push(Change { node, layer: self.layer, version });

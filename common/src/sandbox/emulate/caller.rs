@@ -155,7 +155,7 @@ impl<'e> Caller<'e> {
         }
         self.enter_root()?;
         let (at, path) = match own_link(path) {
-            // What no file name is behind is the link itself, unless it is followed.
+            // Without a file name behind it, the link itself is meant, unless it is followed.
             Some((name, b"")) if last == Last::Followed => return self.own(&name),
             Some((name, rest)) if !rest.is_empty() => (Some(self.own(&name)?), rest),
             _ if path.starts_with(b"/") => (None, path),

@@ -217,7 +217,7 @@ impl Run<'_> {
         let Executor { cache, reporter, place, .. } = self.executor;
         let key = record.key()?;
         let flight = self.flights.of(key.digest());
-        // Who asked for every step to be executed means those that are the same, too.
+        // --no-cache executes equal steps of several stages, too.
         let mut flight = (!cache.is_ignored).then(|| lock(&flight));
         let known = flight.as_ref().and_then(|outcome| (**outcome).clone());
         let outcome = match known.or_else(|| cache.find(&key, &place.store)) {

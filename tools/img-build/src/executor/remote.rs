@@ -62,7 +62,7 @@ impl Run<'_> {
         let record = document::found(&path, MAX_RECORD_LEN_BYTES).ok();
         let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
         let (record, is_fetched) = match record {
-            // What has the checksum is what is asked for, wherever it is now.
+            // A file with this checksum is the right one, whatever the URL serves now.
             Some(record) if checksum.as_ref() == Some(&record.digest) => (record, false),
             Some(Record { etag: Some(etag), last_modified, digest }) if checksum.is_none() => {
                 match fetch(url, Some(&etag))? {

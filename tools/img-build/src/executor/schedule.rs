@@ -148,7 +148,7 @@ impl Schedule {
             match advanced {
                 Ok(Some(awaited)) => board.park(task, awaited),
                 Ok(None) => board.finish(task),
-                // What fails later may fail because of it.
+                // Later failures may be its consequences.
                 Err(error) => drop(board.failure.get_or_insert(error)),
             }
             self.changed.notify_all();

@@ -59,7 +59,7 @@ impl Snapshot {
             fs::create_dir(&new).map_err(Error::file(&new))?;
             make(&new)?;
             fs::rename(&new, &dir).map_err(Error::file(&dir))?;
-            // What cannot be removed takes room, and nothing else.
+            // A snapshot that cannot be removed only takes up space.
             let _ = forget(&all, boot, kept);
         }
         let failed = |errno: nix::Error| Error::file(&dir)(errno.into());

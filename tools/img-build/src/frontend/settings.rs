@@ -88,7 +88,7 @@ impl Settings {
     /// FROM an image.
     pub(super) fn of_image(name: &str, image: &Image) -> Self {
         let mut config = image.config.clone();
-        // What docker says of the container that an image was made in is not true of ours.
+        // Docker's notes on the container that made the base do not apply to our image.
         config.extra = Default::default();
         config.config.extra = Default::default();
         // Those are steps now.
@@ -181,7 +181,7 @@ impl Settings {
         }
         self.changes.apply(&instruction, &mut self.image)?;
         if matches!(instruction, Instruction::Cmd(_)) {
-            // What BuildKit sets, and docker has looked for since.
+            // As BuildKit sets it, for docker.
             self.image.config.args_escaped = true;
         }
         let config = &self.image.config;

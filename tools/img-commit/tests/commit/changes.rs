@@ -101,7 +101,7 @@ fn what_the_base_has_is_taken_out() {
     assert_eq!(json, expected);
     let said = history(&place, "app").pop().unwrap();
     assert!(said.starts_with("--unset ENV=A; --unset LABEL=a; "), "{said}");
-    // What is taken out may be set anew.
+    // A removed variable may be set again.
     let args = ["--config-only", "-t", "new", "--unset", "ENV=A", "-c", "ENV A=3", "base"];
     commit(&place, &args, b"");
     assert_eq!(config("new").env, ["AB=2", "A=3"]);

@@ -37,12 +37,15 @@ impl Form {
     /// The form that was asked for, by option or by environment as docker's is.
     ///
     /// # Errors
-    /// A value of the environment that is none.
+    /// An unknown form in the environment.
     pub(crate) fn choose(option: Option<Progress>) -> Result<Self, Failure> {
         let asked = match (option, std::env::var(ENVIRONMENT)) {
             (Some(asked), _) => asked,
-            (None, Ok(text)) if !text.is_empty() => Progress::from_str(&text, false)
-                .map_err(|_| Failure::usage(format!("{ENVIRONMENT}: not a form of progress: '{text}'")))?,
+            (None, Ok(text)) if !text.is_empty() => {
+                Progress::from_str(&text, false).map_err(|_| {
+                    Failure::usage(format!("{ENVIRONMENT}: not a form of progress: '{text}'"))
+                })?
+            }
             (None, _) => Progress::Auto,
         };
         Ok(match asked {

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use common::digest::{DiffId, Digest};
 use common::image::{Image, Reference};
-use common::oci::{Descriptor, ImageConfig, Manifest, media_type};
+use common::oci::{Descriptor, History, ImageConfig, Manifest, media_type};
 use common::store::{Location, Store};
 use common::tar::{Entry, Kind, Writer, Xattrs};
 use common::time::Timestamp;
@@ -131,6 +131,24 @@ impl Place {
         let layers: Vec<Vec<u8>> = lens.iter().map(|&len| layer_of(len)).collect();
         let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
         self.put(names, config, &layers, |_| {})
+    }
+
+    /// Puts an image into the store whose history has these steps, each with its layer or
+    /// without one.
+    pub fn put_steps(
+        &self,
+        name: &str,
+        mut config: ImageConfig,
+        steps: &[(&str, Option<&[u8]>)],
+    ) -> Digest {
+        let step = |(created_by, layer): &(&str, Option<&[u8]>)| History {
+            created_by: (*created_by).into(),
+            empty_layer: layer.is_none(),
+            ..History::default()
+        };
+        config.history = steps.iter().map(step).collect();
+        let layers: Vec<&[u8]> = steps.iter().filter_map(|(_, layer)| *layer).collect();
+        self.put(&[name], config, &layers, |_| {})
     }
 
     /// Puts an image into the store: a config that is yet without its layers, and what

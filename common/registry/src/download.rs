@@ -10,6 +10,7 @@ use ureq::http::{Method, StatusCode, Uri};
 use super::Error;
 use super::http::{Http, header};
 use super::pace::Pace;
+use super::repository::is_redirect;
 use super::tls;
 use super::url::{Origin, join};
 
@@ -79,11 +80,7 @@ pub fn fetch(url: &str, known: Option<&str>) -> Result<Fetched, Error> {
                     content: Box::new(answer.into_body().into_reader()),
                 }));
             }
-            StatusCode::MOVED_PERMANENTLY
-            | StatusCode::FOUND
-            | StatusCode::SEE_OTHER
-            | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT => {
+            status if is_redirect(status) => {
                 let location = http.location(&answer)?;
                 let refused = || Error::Refused {
                     host: authority.clone(),

@@ -16,6 +16,7 @@ const PAGE: usize = 1000;
 const MAX_PAGE_LEN_BYTES: u64 = 4 << 20;
 /// All pages together.
 const MAX_NAMES: usize = 1_000_000;
+const MAX_LEN_BYTES: usize = 64 << 20;
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
@@ -38,13 +39,16 @@ impl Repository {
             false => ("list of tags", self.url(&format!("tags/list?n={PAGE}"))?),
         };
         let mut names = Vec::new();
+        let mut len_bytes = 0;
         loop {
             let (page, next) = self.patience().try_again(|| self.page(what, &url))?;
             let count = page.len();
+            len_bytes += page.iter().map(String::len).sum::<usize>();
             names.extend(page);
+            let is_long = names.len() >= MAX_NAMES || len_bytes >= MAX_LEN_BYTES;
             match next {
                 // A page of nothing that leads on could do so for ever.
-                Some(next) if count > 0 && names.len() < MAX_NAMES => url = next,
+                Some(next) if count > 0 && !is_long => url = next,
                 Some(_) if count > 0 => {
                     return Err(Error::protocol(&self.http.host, "a list without an end"));
                 }

@@ -236,7 +236,8 @@ pub(super) fn accepted() -> (HeaderName, String) {
     (ACCEPT, all.join(", "))
 }
 
-fn is_redirect(status: StatusCode) -> bool {
+/// Whether the answer is elsewhere.
+pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 

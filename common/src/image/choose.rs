@@ -11,7 +11,7 @@ use crate::store::{Entry, Name, whole_name};
 /// An index of an index is met; more is somebody playing.
 const MAX_DEPTH: usize = 4;
 /// Manifests in one image, all platforms and depths together.
-const MAX_MANIFESTS: usize = 1000;
+pub(super) const MAX_MANIFESTS: usize = 1000;
 
 /// What an index says of an image, as far as it can be chosen by it.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ pub(super) fn by_platform(
     wanted: Option<&Platform>,
 ) -> Result<Descriptor, Error> {
     let mut offered = Vec::new();
-    if !collect(source, image, &mut offered, 0)? {
+    if !collect(source, image, &mut offered, &mut 0, 0)? {
         return match wanted {
             Some(wanted) => pick(source, vec![image.clone()], wanted),
             None => Ok(image.clone()),
@@ -122,7 +122,7 @@ pub(super) fn by_platform(
 /// The image, or all that its index has.
 pub(super) fn all(source: &Source, image: &Descriptor) -> Result<Vec<Descriptor>, Error> {
     let mut offered = Vec::new();
-    match collect(source, image, &mut offered, 0)? {
+    match collect(source, image, &mut offered, &mut 0, 0)? {
         true => Ok(offered),
         false => Ok(vec![image.clone()]),
     }
@@ -133,13 +133,16 @@ fn collect(
     source: &Source,
     image: &Descriptor,
     offered: &mut Vec<Descriptor>,
+    read: &mut usize,
     depth: usize,
 ) -> Result<bool, Error> {
     if image.kind() == Kind::Manifest {
         return Ok(false);
     }
     let Document::Index(index) = document(source, image)? else { return Ok(false) };
-    if depth == MAX_DEPTH {
+    // Indexes that hold nothing but indexes many times over offer nothing.
+    *read += 1;
+    if depth == MAX_DEPTH || *read > MAX_MANIFESTS {
         return Err(Error::TooDeep(image.digest.clone()));
     }
     // A store has of an index what was pulled. Of one that nothing is there of, it is told
@@ -152,7 +155,7 @@ fn collect(
         }
         match below.kind() {
             Kind::Index => {
-                collect(source, &below, offered, depth + 1)?;
+                collect(source, &below, offered, read, depth + 1)?;
             }
             Kind::Manifest => offered.push(below),
             _ => {}

@@ -283,7 +283,7 @@ fn all_in_layout(store: Arc<Store>) -> Result<Vec<Found>, Error> {
     let entries = store.entries()?;
     let mut at: HashMap<&str, usize> = HashMap::new();
     let mut all: Vec<Found> = Vec::new();
-    for entry in entries.iter().filter(|entry| !Digest::is_foreign(entry.digest)) {
+    for entry in entries.known() {
         match at.get(entry.digest).and_then(|&at| all.get_mut(at)) {
             Some(found) => found.names.extend(entry.name.map(str::to_owned)),
             None => {
@@ -301,8 +301,7 @@ fn all_in_layout(store: Arc<Store>) -> Result<Vec<Found>, Error> {
 /// The image called `name` in a layout, or its only one.
 fn in_layout(store: &Store, name: Option<&str>) -> Result<Descriptor, Error> {
     let all = store.entries()?;
-    let entries: Vec<Entry<'_>> =
-        all.iter().filter(|entry| !Digest::is_foreign(entry.digest)).collect();
+    let entries: Vec<Entry<'_>> = all.known().collect();
     if entries.is_empty() && all.iter().len() > 0 {
         let text = "holds no image with a sha256 or sha512 digest";
         return Err(Error::Choice(text.into()));

@@ -25,6 +25,9 @@ pub use json::{Extra, MAX_DOCUMENT_LEN_BYTES, from_json, to_json};
 pub use layout::{LAYOUT, check_layout};
 pub use platform::{InvalidPlatform, Platform};
 
+/// The annotation by which an attestation of BuildKit names its image.
+pub const ATTESTED: &str = "vnd.docker.reference.digest";
+
 /// The annotation that names an image in a layout's index.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 

@@ -14,6 +14,7 @@
 //! | the command | `process` | gives up privileges and executes |
 
 mod attached;
+mod bpf;
 mod bundle;
 mod capabilities;
 mod channel;

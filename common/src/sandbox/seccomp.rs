@@ -9,6 +9,7 @@
 use libc::{ENOSYS, EPERM};
 
 use super::Error;
+use super::bpf::{ARCHITECTURE, FIRST_ARGUMENT, NUMBER, give, load, statement};
 use super::capabilities::Capabilities;
 use super::syscalls::{
     FAMILIES, LATEST, NAMESPACES, PERSONALITIES, TABLES, Table, may_make_namespaces,
@@ -27,23 +28,6 @@ pub(super) fn confine(capabilities: Capabilities) -> Result<(), Error> {
         .map_err(|error| Error::system("no system call filter", error))
 }
 
-// Offsets into struct seccomp_data, little-endian.
-const NUMBER: u32 = 0;
-const ARCH: u32 = 4;
-const FIRST_ARGUMENT: u32 = 16;
-
-const fn statement(code: u32, k: u32) -> Instruction {
-    Instruction { code: code as u16, jt: 0, jf: 0, k }
-}
-
-const fn load(offset: u32) -> Instruction {
-    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
-}
-
-const fn give(action: u32) -> Instruction {
-    statement(libc::BPF_RET | libc::BPF_K, action)
-}
-
 const fn errno(number: i32) -> Instruction {
     give(libc::SECCOMP_RET_ERRNO | number as u32)
 }
@@ -58,7 +42,7 @@ const fn only_if(comparison: u32, k: u32, otherwise: u8) -> Instruction {
 
 /// The whole filter: a section for each machine whose calls this kernel takes.
 fn program(tables: &[Table], capabilities: Capabilities) -> Vec<Instruction> {
-    let mut program = vec![load(ARCH)];
+    let mut program = vec![load(ARCHITECTURE)];
     for table in tables {
         let section = section(table, capabilities);
         // A conditional jump reaches 255 instructions, an unconditional one any.

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use serde::de::Error as _;
 
 use super::walk::{self, Array};
+use crate::digest::Digest;
 use crate::oci::{self, Descriptor, REF_NAME};
 
 /// Where containerd and BuildKit put the whole name, beside the tag in [`REF_NAME`].
@@ -104,6 +105,12 @@ impl Entries {
     /// The entries that are in the index, in its order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
         self.kept.iter().map(|place| entry(&self.text, place))
+    }
+
+    /// The entries whose digest is of an algorithm that we know: only their content can be
+    /// checked.
+    pub fn known(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.iter().filter(|entry| !Digest::is_foreign(entry.digest))
     }
 
     /// The entry at this place in the index.

@@ -1,11 +1,22 @@
 //! Lookup of images: by name, digest, beginning of a digest, and by names of other tools.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::{image, manifest_of, name, names, remove};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, media_type};
 use crate::store::{Error, Pruning, Store};
+
+/// A store with the image `app`, and the path of its index.
+fn with_app() -> (tempfile::TempDir, Store, Descriptor, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let one = image(&store, "1");
+    store.tag(&[name("app")], &one).unwrap();
+    let path = folder.path().join("index.json");
+    (folder, store, one, path)
+}
 
 #[test]
 fn an_ambiguous_beginning_is_refused() {
@@ -83,11 +94,7 @@ fn docker_s_annotations_name_an_image() {
 
 #[test]
 fn a_digest_of_another_algorithm_is_in_nobodys_way() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path()).unwrap();
-    let one = image(&store, "1");
-    store.tag(&[name("app")], &one).unwrap();
-    let path = folder.path().join("index.json");
+    let (_folder, store, one, path) = with_app();
     let text = fs::read_to_string(&path).unwrap();
     let foreign = r#"{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"blake3:abc","size":1,"annotations":{"org.opencontainers.image.ref.name":"other:1"}},"#;
     let text = text.replacen("\"manifests\":[", &format!("\"manifests\":[{foreign}"), 1);
@@ -106,11 +113,7 @@ fn a_digest_of_another_algorithm_is_in_nobodys_way() {
 
 #[test]
 fn docker_s_list_is_an_index_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path()).unwrap();
-    let one = image(&store, "1");
-    store.tag(&[name("app")], &one).unwrap();
-    let path = folder.path().join("index.json");
+    let (_folder, store, one, path) = with_app();
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace(media_type::INDEX, media_type::DOCKER_INDEX)).unwrap();
     assert_eq!(store.resolve("app").unwrap().digest, one.digest);

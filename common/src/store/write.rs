@@ -16,7 +16,7 @@ use super::dir::{Dir, Links};
 use super::index::{Entries, MAX_INDEX_LEN_BYTES};
 use super::layout::{BLOBS, INDEX_FILE, missing};
 use super::{Error, Store, lock};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Algorithm;
 use crate::oci::{Descriptor, Index};
 
 /// Only ever written under the index lock, so one name does for all.
@@ -52,8 +52,7 @@ impl Store {
     /// As [`Store::entries`]; an entry that is no descriptor.
     pub fn images(&self) -> Result<Vec<Descriptor>, Error> {
         let entries = self.entries()?;
-        let known = entries.iter().filter(|entry| !Digest::is_foreign(entry.digest));
-        known.map(|entry| entry.descriptor()).collect()
+        entries.known().map(|entry| entry.descriptor()).collect()
     }
 
     pub(super) fn read_entries(&self, links: Links) -> Result<Entries, Error> {

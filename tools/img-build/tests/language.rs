@@ -6,18 +6,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{Bench, busybox, skip};
-
-/// A bench with a static busybox as /bin/sh in the image `bb`.
-fn bench() -> Option<Bench> {
-    let busybox = busybox()?;
-    let bench = Bench::new();
-    std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
-    bench.write("Base", "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\n");
-    let built = bench.run(&["-t", "bb", "-f", "ctx/Base", "ctx"], b"");
-    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
-    Some(bench)
-}
+use support::{Bench, skip, with_busybox};
 
 #[test]
 fn triggers_of_a_stage_run_in_the_stage_that_begins_from_it() {
@@ -33,7 +22,7 @@ fn triggers_of_a_stage_run_in_the_stage_that_begins_from_it() {
 
 #[test]
 fn triggers_of_a_base_use_stages_of_the_file() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let base = "FROM bb\nONBUILD COPY --from=builder /f /f\nONBUILD RUN --mount=from=builder,target=/m busybox cat /m/f >/g\n";
     bench.write("Base", base);
     assert_eq!(bench.run(&["-t", "base", "-f", "ctx/Base", "ctx"], b"").status, 0);
@@ -86,7 +75,7 @@ fn a_working_directory_is_kept_as_it_is_written() {
 
 #[test]
 fn a_working_directory_that_a_step_removed_is_made_again() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let image = bench.build("FROM bb\nWORKDIR /w/\nRUN busybox rm -r /w\nRUN busybox pwd >/f\n");
     assert_eq!(image.last(), ["f 0644 0:0 f \"/w\\n\"", "d 0755 0:0 w/"]);
 }
@@ -125,7 +114,7 @@ fn arguments_win_over_the_environment_in_their_own_stage_alone() {
 
 #[test]
 fn a_proxy_is_set_in_both_spellings() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let text = "FROM bb\nRUN echo $http_proxy $HTTP_PROXY $no_proxy $NO_PROXY $ftp_proxy >/f\n";
     let arguments = ["--build-arg", "HTTP_PROXY=h", "--build-arg", "no_proxy=n"];
     let image = bench.build_with(text, &arguments);
@@ -143,7 +132,7 @@ fn a_flag_that_expands_to_nothing_is_as_if_it_were_not_given() {
 
 #[test]
 fn commands_see_the_host_name_that_was_given() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let text = "FROM bb\nRUN busybox hostname >/f\n";
     let image = bench.build_with(text, &["--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=box"]);
     assert_eq!(image.last(), ["f 0644 0:0 f \"box\\n\""]);
@@ -152,7 +141,7 @@ fn commands_see_the_host_name_that_was_given() {
 
 #[test]
 fn a_file_at_etc_hostname_is_the_images() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let image = bench.build("FROM bb\nRUN busybox mkdir -p /etc; echo q >/etc/hostname\n");
     assert!(
         image.last().contains(&"f 0644 0:0 etc/hostname \"q\\n\"".to_owned()),
@@ -186,7 +175,7 @@ fn the_file_may_be_called_dockerfile_in_small_letters() {
 
 #[test]
 fn the_output_of_a_command_that_failed_is_shown_even_quietly() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("Containerfile", "FROM bb\nRUN echo the reason; exit 3\n");
     let built = bench.run(&["-q", "ctx"], b"");
     assert_eq!(

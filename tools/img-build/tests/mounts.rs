@@ -4,18 +4,7 @@
 
 mod support;
 
-use support::{Bench, busybox, skip};
-
-/// A bench with a static busybox as /bin/sh in the image `bb`.
-fn bench() -> Option<Bench> {
-    let busybox = busybox()?;
-    let bench = Bench::new();
-    std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
-    bench.write("Base", "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\n");
-    let built = bench.run(&["-t", "bb", "-f", "ctx/Base", "ctx"], b"");
-    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
-    Some(bench)
-}
+use support::{Bench, skip, with_busybox};
 
 /// The file /out that `lines` write.
 fn out(bench: &Bench, lines: &str, arguments: &[&str]) -> String {
@@ -28,7 +17,7 @@ fn out(bench: &Bench, lines: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn a_relative_target_begins_at_the_working_directory() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("f", "F");
     bench.write("secret", "S");
     let secret = ["--secret", "id=s,src=ctx/secret"];
@@ -59,7 +48,7 @@ fn the_root_is_no_target() {
 
 #[test]
 fn mounts_have_the_owner_and_the_mode_that_they_are_given() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("secret", "S");
     let mut options = vec!["--secret", "id=s,src=ctx/secret"];
     if bench.is_user() {
@@ -84,7 +73,7 @@ fn mounts_have_the_owner_and_the_mode_that_they_are_given() {
 
 #[test]
 fn a_cache_begins_with_what_it_is_seeded_from() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let text = "FROM scratch AS s\nCOPY <<E /seed/a/f\nF\nE\nFROM bb\nRUN --mount=type=cache,target=/c,from=s,source=/seed busybox find /c | busybox sort >/out; echo new >/c/a/f\n";
     let image = bench.build(text);
     assert_eq!(image.last(), ["f 0644 0:0 out \"/c\\n/c/a\\n/c/a/f\\n\""]);
@@ -95,7 +84,7 @@ fn a_cache_begins_with_what_it_is_seeded_from() {
 
 #[test]
 fn a_stage_that_is_mounted_where_a_variable_says_is_built() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let text = "FROM scratch AS s\nCOPY <<E /f\nF\nE\nFROM bb\nARG T=/t\nRUN --mount=from=s,target=$T busybox cat /t/f >/out\n";
     assert_eq!(bench.build(text).last(), ["f 0644 0:0 out \"F\\n\""]);
 }
@@ -108,7 +97,7 @@ fn inode(bench: &Bench, name: &str) -> String {
 
 #[test]
 fn the_context_is_mounted_and_not_copied() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("d/f", "F");
     let see = "RUN --mount=target=/m,source=d busybox stat -c %i /m/f >/out\n";
     assert_eq!(out(&bench, see, &[]), inode(&bench, "d/f"));
@@ -124,7 +113,7 @@ fn the_context_is_mounted_and_not_copied() {
 
 #[test]
 fn ignored_files_are_not_to_be_seen_in_a_mount() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("d/f", "F");
     bench.write("d/hidden", "H");
     bench.write(".dockerignore", "d/hidden\n");
@@ -153,7 +142,7 @@ fn ignored_files_are_not_to_be_seen_in_a_mount() {
 
 #[test]
 fn a_result_is_not_kept_if_the_context_changed_meanwhile() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let file = bench.write("d/f", "F");
     let text = "FROM bb\nRUN --mount=target=/m,source=d busybox sleep 2; echo x >/out\n";
     bench.write("Containerfile", text);
@@ -172,7 +161,7 @@ fn a_result_is_not_kept_if_the_context_changed_meanwhile() {
 
 #[test]
 fn an_agent_is_there_for_those_who_mount_it() {
-    let Some(mut bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(mut bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let socket = bench.path("agent");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let see = "busybox stat -c '%F %u:%g %a' $SSH_AUTH_SOCK >/out; echo $SSH_AUTH_SOCK >>/out";

@@ -5,18 +5,7 @@
 
 mod support;
 
-use support::{Bench, busybox, skip};
-
-/// A bench with a static busybox as /bin/sh in the image `bb`.
-fn bench() -> Option<Bench> {
-    let busybox = busybox()?;
-    let bench = Bench::new();
-    std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
-    bench.write("Base", "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\n");
-    let built = bench.run(&["-t", "bb", "-f", "ctx/Base", "ctx"], b"");
-    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
-    Some(bench)
-}
+use support::{Bench, skip, with_busybox};
 
 /// The lines of standard error, times left out.
 fn lines(text: &str) -> Vec<String> {
@@ -25,7 +14,7 @@ fn lines(text: &str) -> Vec<String> {
 
 #[test]
 fn steps_and_output_are_told_without_a_terminal() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("Containerfile", "FROM bb\nRUN echo one; echo two >&2\nLABEL a=b\n");
     let built = bench.run(&["--progress", "plain", "ctx"], b"");
     assert_eq!(
@@ -56,7 +45,7 @@ fn steps_and_output_are_told_without_a_terminal() {
 
 #[test]
 fn events_are_json_for_programs() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("Containerfile", "FROM bb\nRUN printf 'a\\033b\\nc'\n");
     let built = bench.run(&["--progress", "json", "ctx"], b"");
     let events: Vec<serde_json::Value> =
@@ -71,7 +60,7 @@ fn events_are_json_for_programs() {
 
 #[test]
 fn output_of_steps_side_by_side_names_its_step() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write(
         "Containerfile",
         "FROM bb AS a\nRUN echo from a\nFROM bb AS b\nRUN echo from b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n",
@@ -84,7 +73,7 @@ fn output_of_steps_side_by_side_names_its_step() {
 
 #[test]
 fn secrets_come_from_files_and_from_variables() {
-    let Some(mut bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(mut bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     bench.write("s", "of the file");
     bench.env.insert("S".into(), "of the variable".into());
     std::fs::write(bench.path("bare"), "of the bare file").unwrap();
@@ -156,7 +145,7 @@ fn annotations_are_the_manifests_or_the_indexs() {
 
 #[test]
 fn names_are_added_to_the_hosts() {
-    let Some(bench) = bench() else { return skip("no static busybox (busybox-static)") };
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let text = "FROM bb\nRUN busybox grep -E 'added|other' /etc/hosts >/out\n";
     let arguments = ["--add-host", "added:10.0.0.1", "--add-host", "other=[2001:db8::1]"];
     let image = bench.build_with(text, &arguments);

@@ -107,11 +107,12 @@ impl<'c> Plan<'c> {
         match self.destination.clone() {
             None => {
                 let store = cli.location.create()?;
-                for Placed { layer, image } in self.kept() {
-                    image.copy_layer_to(layer, &store)?;
-                }
+                // Several layers at a time; the loop finds them there.
                 if let Some(base) = self.recorded_base() {
                     base.copy_to(&store)?;
+                }
+                for Placed { layer, image } in self.kept() {
+                    image.copy_layer_to(layer, &store)?;
                 }
                 let image = self.make(&store)?;
                 store.tag(&cli.names, &image)?;

@@ -6,12 +6,9 @@ use std::collections::HashMap;
 use common::compression::{Format, MaxSize};
 use common::digest::{DiffId, Digest};
 use common::oci::media_type::{self, Kind};
-use common::oci::{self, Descriptor, Index, Manifest, ManifestFormat};
+use common::oci::{self, ATTESTED, Descriptor, Index, Manifest, ManifestFormat};
 
 use crate::tree::{Content, Node};
-
-/// How BuildKit's attestations name the image that they are about.
-pub(crate) const ATTESTED: &str = "vnd.docker.reference.digest";
 
 /// What is wanted of the copy.
 #[derive(Debug, Clone, Copy)]

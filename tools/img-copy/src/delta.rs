@@ -81,8 +81,7 @@ pub(crate) fn check_complete(found: &Found, root: &Node, store: &Store) -> Resul
             }
         }
     }
-    if missing.len() < 2 {
-        // One is told by whoever looks for it.
+    if missing.is_empty() {
         return Ok(());
     }
     let total = count(missing.len() as u64, "blob", "blobs");
@@ -92,5 +91,6 @@ pub(crate) fn check_complete(found: &Found, root: &Node, store: &Store) -> Resul
     if more > 0 {
         shown += &format!(" and {more} more");
     }
-    Err(Failure::new(format!("{total} are missing: {shown}")))
+    let are = if missing.len() == 1 { "is" } else { "are" };
+    Err(Failure::new(format!("{total} {are} missing: {shown}")))
 }

@@ -5,9 +5,7 @@ use std::collections::HashSet;
 use common::digest::{DiffId, Digest};
 use common::image::{Error, Found, Image};
 use common::oci::media_type::{self, Kind};
-use common::oci::{Descriptor, Document, ImageConfig, Index, Manifest, Platform};
-
-use crate::convert::ATTESTED;
+use common::oci::{ATTESTED, Descriptor, Document, ImageConfig, Index, Manifest, Platform};
 
 /// An index of an index is met; more is somebody playing.
 const MAX_DEPTH: usize = 4;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use common::oci::{History, ImageConfig};
+use common::oci::ImageConfig;
 use common::tar::{Entry, Kind, Writer, Xattrs};
 use common::time::Timestamp;
 use layerutils_tests::place::Place;
@@ -34,13 +34,8 @@ fn layer(seconds: i64, members: &[(&str, &str)]) -> Vec<u8> {
 fn put(place: &Place, name: &str, env: &[&str], steps: &[(&str, Vec<u8>)]) {
     let mut config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
     config.config.env = env.iter().map(|&variable| variable.to_owned()).collect();
-    let step = |(created_by, _): &(&str, Vec<u8>)| History {
-        created_by: (*created_by).into(),
-        ..History::default()
-    };
-    config.history = steps.iter().map(step).collect();
-    let layers: Vec<&[u8]> = steps.iter().map(|(_, layer)| layer.as_slice()).collect();
-    place.put(&[name], config, &layers, |_| {});
+    let steps: Vec<_> = steps.iter().map(|(by, layer)| (*by, Some(layer.as_slice()))).collect();
+    place.put_steps(name, config, &steps);
 }
 
 const STATUS: &str = "Package: a\nStatus: install ok installed\nVersion: 1\n\n\

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use common::oci::{History, ImageConfig};
+use common::oci::ImageConfig;
 use common::tar::{Entry, Kind, Writer, Xattrs};
 use common::time::Timestamp;
 use layerutils_tests::place::Place;
@@ -30,14 +30,9 @@ fn layer(members: &[(&str, Option<usize>, i64)]) -> Vec<u8> {
 }
 
 fn put(place: &Place, name: &str, steps: &[(&str, Vec<u8>)]) {
-    let mut config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
-    let step = |(created_by, _): &(&str, Vec<u8>)| History {
-        created_by: (*created_by).into(),
-        ..History::default()
-    };
-    config.history = steps.iter().map(step).collect();
-    let layers: Vec<&[u8]> = steps.iter().map(|(_, layer)| layer.as_slice()).collect();
-    place.put(&[name], config, &layers, |_| {});
+    let config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+    let steps: Vec<_> = steps.iter().map(|(by, layer)| (*by, Some(layer.as_slice()))).collect();
+    place.put_steps(name, config, &steps);
 }
 
 fn steps() -> Vec<(&'static str, Vec<u8>)> {

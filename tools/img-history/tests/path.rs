@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use common::oci::{History, ImageConfig};
+use common::oci::ImageConfig;
 use common::tar::{Entry, Kind, Writer, Xattrs};
 use common::time::Timestamp;
 use layerutils_tests::place::Place;
@@ -22,21 +22,10 @@ fn layer(paths: &[&str]) -> Vec<u8> {
 fn only_the_steps_that_touched_the_path_are_shown() {
     let place = Place::new(env!("CARGO_BIN_EXE_img-history"));
     let layers = [layer(&["d/f", "g"]), layer(&["g"]), layer(&["d/e"]), layer(&["d/.wh.f"])];
-    let mut config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
-    let step = |created_by: &str, empty_layer| History {
-        created_by: created_by.into(),
-        empty_layer,
-        ..History::default()
-    };
-    config.history = vec![
-        step("one", false),
-        step("nothing", true),
-        step("two", false),
-        step("three", false),
-        step("four", false),
-    ];
-    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
-    place.put(&["app"], config, &layers, |_| {});
+    let config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+    let [one, two, three, four] = layers.each_ref().map(|layer| Some(layer.as_slice()));
+    let steps = [("one", one), ("nothing", None), ("two", two), ("three", three), ("four", four)];
+    place.put_steps("app", config, &steps);
     let steps = |path: &str| place.done(&["--format", "{{.CreatedBy}}", "--path", path, "app"]);
     assert_eq!(steps("/d/f"), "four\none\n");
     assert_eq!(steps("d"), "four\nthree\none\n");

@@ -1,12 +1,12 @@
 //! The entries of an index, and what they stand for brought into the store.
 
+use std::collections::HashSet;
+
+use common::digest::Digest;
 use common::image::{Error, Found};
 use common::oci::media_type::Kind;
-use common::oci::{Annotations, Descriptor, Document, Platform};
+use common::oci::{ATTESTED, Annotations, Descriptor, Document, Platform};
 use common::store::Store;
-
-/// The annotation by which an attestation names its image.
-const ATTESTED: &str = "vnd.docker.reference.digest";
 
 /// The entries so far, and what was noted in the index that they begin with.
 #[derive(Debug, Default)]
@@ -52,12 +52,11 @@ impl Entries {
         !gone.is_empty()
     }
 
-    /// Copies what was found into `store`, and takes it in: an image, or all that an index
-    /// has. Returns the platform that has an image already and must not get another.
+    /// Takes in what was found: an image, or all that an index has; [`copy`] brings it into
+    /// the store. Returns the platform that has an image already and must not get another.
     pub(crate) fn take(
         &mut self,
         found: &Found,
-        store: &Store,
         when_taken: WhenTaken,
     ) -> Result<Option<Platform>, Error> {
         let new = match parsed(found, &found.descriptor)? {
@@ -79,7 +78,6 @@ impl Entries {
                     _ => {}
                 }
             }
-            copy(found, &entry, store)?;
             self.all.push(entry);
         }
         Ok(None)
@@ -89,7 +87,12 @@ impl Entries {
 /// Whether an entry is the image for exactly this platform.
 fn is_for(entry: &Descriptor, platform: &Platform) -> bool {
     let own = entry.platform.as_ref().filter(|_| !entry.is_attestation());
-    own.is_some_and(|own| own.clone().normalised().to_string() == platform.to_string())
+    own.is_some_and(|own| {
+        let (own, wanted) = (own.clone().normalised(), platform.clone().normalised());
+        // Windows runs only images of its own version.
+        let is_version = wanted.os_version.is_none() || own.os_version == wanted.os_version;
+        own.to_string() == wanted.to_string() && is_version
+    })
 }
 
 /// The entry for an image, with the platform that its config says.
@@ -110,21 +113,35 @@ fn parsed(found: &Found, document: &Descriptor) -> Result<Document, Error> {
 /// An index in an index in an index is met; more is somebody playing.
 const MAX_DEPTH: usize = 4;
 
-/// Copies a manifest or index with all that it needs: layers of an image are checked as
-/// layers.
-fn copy(found: &Found, entry: &Descriptor, store: &Store) -> Result<(), Error> {
-    copy_at(found, entry, store, 0)
+/// The most manifests and indexes that one operand brings.
+const MAX_DOCUMENTS: usize = 1000;
+
+/// Copies those of `entries` that `found` has into `store`, with all that they need: layers
+/// of an image are checked as layers.
+pub(crate) fn copy(found: &Found, entries: &[Descriptor], store: &Store) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    let there = entries.iter().filter(|entry| found.has(entry));
+    there.into_iter().try_for_each(|entry| copy_at(found, entry, store, &mut seen, 0))
 }
 
-fn copy_at(found: &Found, entry: &Descriptor, store: &Store, depth: usize) -> Result<(), Error> {
-    if depth > MAX_DEPTH {
+fn copy_at(
+    found: &Found,
+    entry: &Descriptor,
+    store: &Store,
+    seen: &mut HashSet<Digest>,
+    depth: usize,
+) -> Result<(), Error> {
+    if !seen.insert(entry.digest.clone()) {
+        return Ok(());
+    }
+    if depth > MAX_DEPTH || seen.len() > MAX_DOCUMENTS {
         return Err(Error::TooDeep(entry.digest.clone()));
     }
     let below = found.below(entry);
     match parsed(found, entry)? {
         Document::Index(index) => {
             for entry in index.manifests.iter().filter(|entry| found.has(entry)) {
-                copy_at(found, entry, store, depth + 1)?;
+                copy_at(found, entry, store, seen, depth + 1)?;
             }
         }
         Document::Manifest(manifest) => match below.image(None) {

@@ -53,14 +53,17 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     let find = |reference| opener.find(reference).map_err(|error| error.about(reference));
     let found = references.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-    let store = cli.location.create()?;
     let when_taken = if cli.add { WhenTaken::Replace } else { WhenTaken::Refuse };
     for (reference, found) in references.iter().zip(&found) {
-        let taken = entries.take(found, &store, when_taken);
+        let taken = entries.take(found, when_taken);
         if let Some(platform) = taken.map_err(|error| error.about(reference))? {
             let text = format!("{reference}: a second image for {platform}");
             return Err(Failure::new(text).hint("--add replaces an image in an index"));
         }
+    }
+    let store = cli.location.create()?;
+    for (reference, found) in references.iter().zip(&found) {
+        entries::copy(found, &entries.all, &store).map_err(|error| error.about(reference))?;
     }
     let mut index = Index::new(entries.all);
     index.annotations = entries.annotations;

@@ -49,8 +49,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let (remote, names): (Vec<String>, Vec<String>) =
         cli.names.iter().cloned().partition(|name| remote::is_remote(name));
     if !remote.is_empty() {
-        if !names.is_empty() || cli.format.is_some() {
-            let text = "a registry's list is of names alone, and not mixed with the store's";
+        if !names.is_empty() || cli.format.is_some() || cli.blobs || cli.no_trunc {
+            let text = "a registry's list is of names alone: --blobs, --format, --no-trunc and \
+                        other operands are for the store";
             return Err(Failure::usage(text));
         }
         return list_remote(&cli, &remote, output);

@@ -46,7 +46,7 @@ pub(crate) fn of(store: &Arc<Store>, max_size: MaxSize) -> Result<(Vec<Row>, Sta
     // An image with many names is read once.
     let mut known: HashMap<(Digest, String, u64), Vec<Rc<Facts>>> = HashMap::new();
     let entries = store.entries()?;
-    for entry in entries.iter() {
+    for entry in entries.known() {
         let label = entry.name.unwrap_or(entry.digest);
         let mut failed = |error: Error| {
             Failure::about(label, error).report();

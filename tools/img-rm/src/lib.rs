@@ -32,7 +32,7 @@ pub fn command() -> clap::Command {
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = cli::Cli::from_arg_matches(matches)?;
     if !cli.upper.is_empty() {
-        return upper::remove(&cli.upper, cli.dry_run);
+        return upper::remove(&cli);
     }
     let output = Output::standard(Payload::Text)?;
     let pruning = if cli.dry_run { Pruning::Tell } else { Pruning::Remove };
@@ -40,6 +40,12 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         cli.images.iter().cloned().partition(|image| remote::is_remote(image));
     let mut status = Status::DONE;
     let mut removed = Vec::new();
+    let store = match cli.location.open() {
+        _ if images.is_empty() && !cli.prune => None,
+        // There is nothing to prune in a store that is not there.
+        Err(Error::Missing(_)) if images.is_empty() => None,
+        opened => Some(opened?),
+    };
     for image in &remote {
         match remote::remove(image, cli.dry_run) {
             Ok(name) => removed.push(name),
@@ -49,22 +55,22 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             }
         }
     }
-    if images.is_empty() && !cli.prune {
+    let Some(store) = store else {
         write(output, &removed, cli.null)?;
         return Ok(status);
-    }
-    let store = match cli.location.open() {
-        // There is nothing to prune in a store that is not there.
-        Err(Error::Missing(_)) if images.is_empty() => {
-            write(output, &removed, cli.null)?;
-            return Ok(status);
-        }
-        opened => opened?,
     };
     let mut names = Vec::new();
     let results = match images.is_empty() {
-        true => Vec::new(),
-        false => store.remove(&images, pruning)?,
+        true => Ok(Vec::new()),
+        false => store.remove(&images, pruning),
+    };
+    let results = match results {
+        Ok(results) => results,
+        Err(error) => {
+            // Tags of registries are gone all the same.
+            write(output, &removed, cli.null)?;
+            return Err(error.into());
+        }
     };
     for result in results {
         match result {

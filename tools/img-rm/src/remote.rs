@@ -30,7 +30,7 @@ pub(crate) fn remove(operand: &str, dry_run: bool) -> Result<String, Failure> {
     match repository.delete(&reference.target) {
         Ok(()) => Ok(reference.to_string()),
         // Many registries take away manifests, and with them all their tags, and no tag.
-        Err(error @ (Error::Status { .. } | Error::Missing { .. }))
+        Err(error @ (Error::Status { status: 400 | 405 | 501, .. } | Error::Missing { .. }))
             if matches!(reference.target, Target::Tag(_)) =>
         {
             let others = others(&repository, &reference, &digest.to_string());

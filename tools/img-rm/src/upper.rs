@@ -2,33 +2,48 @@
 //! remove.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::cli::{Failure, Status};
 use common::name::show_path;
 use common::options::UserOptions;
 use common::root;
+use common::stream::{self, Output, Payload};
 
-/// Removes the directories `dirs`, or only looks for them.
+use crate::cli::Cli;
+
+/// Removes the directories of `--upper`, or only looks for them.
 ///
 /// # Errors
 /// Subordinate ids are granted and cannot be used. A directory that cannot be removed
 /// does not keep the others.
-pub(crate) fn remove(dirs: &[PathBuf], only_look: bool) -> Result<Status, Failure> {
+///
+/// # Streams
+/// Writes the directories to standard output.
+pub(crate) fn remove(cli: &Cli) -> Result<Status, Failure> {
     // The status of a runner is for tools that run a command.
     let again = UserOptions::default().apply();
     if let Some(status) = again.map_err(|failure| failure.with_status(Status::FAILED))? {
         return Ok(status);
     }
+    let mut output = Output::standard(Payload::Text)?;
+    let end: &[u8] = if cli.null { b"\0" } else { b"\n" };
     let mut status = Status::DONE;
-    for dir in dirs {
-        if let Err(error) = remove_one(dir, only_look) {
-            Failure::about(show_path(dir), error).report();
-            status = Status::FAILED;
+    for dir in &cli.upper {
+        match remove_one(dir, cli.dry_run) {
+            Ok(()) => output
+                .write_all(&[dir.as_os_str().as_bytes(), end].concat())
+                .map_err(stream::Error::StandardOutput)?,
+            Err(error) => {
+                Failure::about(show_path(dir), error).report();
+                status = Status::FAILED;
+            }
         }
     }
+    output.commit()?;
     Ok(status)
 }
 

@@ -89,7 +89,7 @@ fn an_upper_directory_is_removed_with_all_below_and_nothing_else_is() {
         let (_, said) = place.failed(&["--upper", &path(name)]);
         assert!(said.contains(problem), "{said}");
     }
-    assert_eq!(place.done(&["-n", "--upper", &path("up")]), "");
+    assert_eq!(place.done(&["-n", "-0", "--upper", &path("up")]), format!("{}\0", path("up")));
     assert!(up.join("a/b").is_dir());
     // One that is missing does not keep the others.
     place.failed(&["--upper", &path("none"), "--upper", &path("up")]);

@@ -5,7 +5,7 @@
 use std::fs;
 
 use common::digest::Digest;
-use common::oci::{History, ImageConfig};
+use common::oci::ImageConfig;
 use common::tar::{Entry, Kind, Writer, Xattrs};
 use common::time::Timestamp;
 use layerutils_tests::place::Place;
@@ -42,20 +42,15 @@ fn layers() -> [Vec<u8>; 3] {
 /// The image `app` of three layers, made by steps of which one made no layer.
 fn example(place: &Place) -> Digest {
     let layers = layers();
-    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
-    let mut config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
-    let step = |created_by: &str, empty_layer| History {
-        created_by: created_by.into(),
-        empty_layer,
-        ..History::default()
-    };
-    config.history = vec![
-        step("ADD root /", false),
-        step("ENV a=b", true),
-        step("/bin/sh -c update  libs", false),
-        step("RUN /bin/sh -c clean # buildkit", false),
+    let config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+    let [one, two, three] = [0, 1, 2].map(|at| Some(layers[at].as_slice()));
+    let steps = [
+        ("ADD root /", one),
+        ("ENV a=b", None),
+        ("/bin/sh -c update  libs", two),
+        ("RUN /bin/sh -c clean # buildkit", three),
     ];
-    place.put(&["app"], config, &layers, |_| {})
+    place.put_steps("app", config, &steps)
 }
 
 fn place() -> Place {

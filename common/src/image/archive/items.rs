@@ -4,13 +4,13 @@
 //! be empty, list fewer images, or have manifests whose layers are elsewhere. Where the
 //! layout has the same image whole, it knows more of it: its manifest, and its platforms.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::docker::{self, Listed};
 use super::{Archive, Item, Kind, blob_name};
 use crate::digest::Digest;
 use crate::image::Error;
-use crate::image::choose::{self, Candidate};
+use crate::image::choose::{self, Candidate, MAX_MANIFESTS};
 use crate::oci::media_type::Kind as Content;
 use crate::oci::{self, Descriptor, Document, Index, Manifest};
 use crate::store::whole_name;
@@ -126,7 +126,9 @@ impl Archive {
         let documents = match self.parsed(image) {
             Some(Document::Manifest(manifest)) => vec![*manifest],
             Some(Document::Index(index)) => {
+                let mut seen = HashSet::new();
                 let below = index.manifests.iter().filter(|below| !below.is_attestation());
+                let below = below.filter(|below| seen.insert(&below.digest)).take(MAX_MANIFESTS);
                 let below = below.filter_map(|below| self.parsed(below));
                 below
                     .filter_map(|document| match document {
@@ -180,12 +182,12 @@ pub(super) fn choose(items: &[Item], name: Option<&str>) -> Result<usize, Error>
         }
     }
     if let Some(at) = name.and_then(|name| name.strip_prefix('@')?.parse::<usize>().ok()) {
-        if at < items.len() {
-            return Ok(at);
-        }
+        let there = crate::human::count(items.len() as u64, "image", "images");
+        let missing = || Error::Choice(format!("has no image at position {at}: it has {there}"));
+        return (at < items.len()).then_some(at).ok_or_else(missing);
     }
     let at = choose::by_name(&candidates, name)?;
-    Ok(places.get(at).copied().unwrap_or(usize::MAX))
+    places.get(at).copied().ok_or_else(|| Error::Choice("holds no image".into()))
 }
 
 impl Item {

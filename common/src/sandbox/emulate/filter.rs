@@ -1,5 +1,6 @@
 //! Which system calls the emulator answers, and the filter that traps them.
 
+use super::super::bpf::{ARCHITECTURE, FIRST_ARGUMENT, NUMBER, give, load};
 use crate::sys::seccomp::Instruction;
 
 /// A call by its name.
@@ -145,23 +146,6 @@ pub(super) fn is_known() -> bool {
 pub(super) fn call(arch: u32, number: i32) -> Option<Call> {
     let known = COMMON.iter().chain(OLD).find(|(own, ..)| *own == i64::from(number));
     known.filter(|_| arch == ARCH).map(|(_, call, _)| *call)
-}
-
-// Offsets into struct seccomp_data, little-endian.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const FIRST_ARGUMENT: u32 = 16;
-
-const fn statement(code: u32, k: u32) -> Instruction {
-    Instruction { code: code as u16, jt: 0, jf: 0, k }
-}
-
-const fn load(offset: u32) -> Instruction {
-    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
-}
-
-const fn give(action: u32) -> Instruction {
-    statement(libc::BPF_RET | libc::BPF_K, action)
 }
 
 /// Skips `otherwise` instructions unless the comparison holds.

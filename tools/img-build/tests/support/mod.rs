@@ -277,3 +277,14 @@ pub(crate) fn busybox() -> Option<&'static Path> {
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).contains("not a dynamic executable").then_some(path)
 }
+
+/// A bench with a static busybox as /bin/sh in the image `bb`.
+pub(crate) fn with_busybox() -> Option<Bench> {
+    let busybox = busybox()?;
+    let bench = Bench::new();
+    std::fs::copy(busybox, bench.path("ctx/busybox")).unwrap();
+    bench.write("Base", "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\n");
+    let built = bench.run(&["-t", "bb", "-f", "ctx/Base", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    Some(bench)
+}

@@ -91,16 +91,19 @@ impl Target for Registry {
         }
         // What is made goes out at once, and stays here until it has arrived.
         let growing = Growing::new(temporary()?);
-        let (made, sent) = std::thread::scope(|scope| {
-            let sending = scope.spawn(|| self.repository.stream(&mut growing.reader()));
+        let (made, sent) = std::thread::scope(|scope| -> std::io::Result<_> {
+            let thread = std::thread::Builder::new().name("upload".into());
+            let stream = || self.repository.stream(&mut growing.reader());
+            let sending = thread.spawn_scoped(scope, stream)?;
             let writer = growing.writer();
             let made = recode_to(writer, from, layer, recode, diff_id, self.level, progress);
             let made = made.map(|(writer, digest, len_bytes)| {
                 writer.finish();
                 (digest, len_bytes)
             });
-            (made, sending.join())
-        });
+            Ok((made, sending.join()))
+        })
+        .map_err(|source| image::Error::Io { what: "cannot start a thread".into(), source })?;
         let (digest, len_bytes) = made?;
         if recode.format != Format::None {
             remembered.put(&digest, len_bytes);

@@ -21,16 +21,25 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-diges
 
 /// A repository as a place where images are.
 #[derive(Debug)]
-struct Remote(Arc<Repository>);
+struct Remote {
+    repository: Arc<Repository>,
+    /// The manifest or index that was asked for: registries count requests for them.
+    root: (Digest, Arc<[u8]>),
+}
 
 impl Origin for Remote {
     fn blob(&self, blob: &Descriptor) -> Result<BlobReader, image::Error> {
+        let (root, bytes) = &self.root;
+        if blob.digest == *root {
+            return Ok(BlobReader::in_memory(Arc::clone(bytes), blob));
+        }
         if matches!(blob.kind(), Kind::Manifest | Kind::Index) {
             let target = Target::Digest(blob.digest.clone());
-            let (_, bytes) = self.0.manifest(&target).map_err(|error| about(error, blob))?;
+            let read = self.repository.manifest(&target);
+            let (_, bytes) = read.map_err(|error| about(error, blob))?;
             return Ok(BlobReader::in_memory(Arc::from(bytes), blob));
         }
-        let download = Download::open(Arc::clone(&self.0), blob);
+        let download = Download::open(Arc::clone(&self.repository), blob);
         Ok(BlobReader::streamed(download.map_err(|error| about(error, blob))?, blob))
     }
 }
@@ -49,8 +58,10 @@ impl Repository {
     /// # Errors
     /// Nothing of this name; a document that is none, or not the one.
     pub fn find(self: &Arc<Self>, target: &Target) -> Result<Found, Error> {
-        let (descriptor, _) = self.manifest(target)?;
-        Ok(Found::in_origin(Arc::new(Remote(Arc::clone(self))), descriptor))
+        let (descriptor, bytes) = self.manifest(target)?;
+        let root = (descriptor.digest.clone(), Arc::from(bytes));
+        let remote = Remote { repository: Arc::clone(self), root };
+        Ok(Found::in_origin(Arc::new(remote), descriptor))
     }
 
     /// Reads a manifest or index.

@@ -282,3 +282,17 @@ fn hostile_layouts_are_refused() {
     tag(&nested);
     assert!(matches!(open(), Err(Error::TooDeep(_))));
 }
+
+#[test]
+fn indexes_that_hold_only_indexes_many_times_over_cost_bounded_work() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let mut below = put(&store, media_type::INDEX, &Index::new(Vec::new()).to_bytes().unwrap());
+    for _ in 0..3 {
+        let index = Index::new(vec![below.clone(); 2000]);
+        below = put(&store, media_type::INDEX, &index.to_bytes().unwrap());
+    }
+    store.tag(&["deep".parse::<Name>().unwrap()], &below).unwrap();
+    let refused = open_text("deep", None, &folder.path("store"));
+    assert!(matches!(refused, Err(Error::TooDeep(_))), "{refused:?}");
+}

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json::{Extra, is_default, null_as_default};
 use super::media_type::{self, Kind};
@@ -100,13 +100,44 @@ pub struct Index {
 
 /// Reads descriptors, but for those whose content cannot be checked.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptor>, D::Error> {
-    let all: Vec<serde_json::Map<String, Value>> = null_as_default(deserializer)?;
-    let is_known = |descriptor: &serde_json::Map<String, Value>| {
+    let all: Vec<Members> = null_as_default(deserializer)?;
+    let is_known = |Members(descriptor): &Members| {
         let digest = descriptor.get("digest").and_then(Value::as_str);
         !digest.is_some_and(Digest::is_foreign)
     };
-    let known = all.into_iter().filter(is_known);
-    known.map(|one| Descriptor::deserialize(Value::Object(one)).map_err(D::Error::custom)).collect()
+    let known = all.into_iter().filter(is_known).map(|Members(one)| Value::Object(one));
+    known.map(|one| Descriptor::deserialize(one).map_err(D::Error::custom)).collect()
+}
+
+/// An object without two members of one name, of which two readers could see different
+/// ones.
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a descriptor")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.contains_key(&name) {
+                        return Err(A::Error::custom(format!("duplicate field `{name}`")));
+                    }
+                    members.insert(name, value);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(MembersVisitor)
+    }
 }
 
 impl Index {
@@ -323,6 +354,16 @@ mod tests {
 
     fn config() -> Descriptor {
         Descriptor::new(media_type::CONFIG, Digest::of(b"{}"), 2)
+    }
+
+    #[test]
+    fn an_entry_with_two_digests_is_refused() {
+        let entry = serde_json::to_string(&config()).unwrap();
+        let twice = entry.replacen('{', "{\"digest\":\"sha256:00\",", 1);
+        for (entry, is_read) in [(entry, true), (twice, false)] {
+            let text = format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#);
+            assert_eq!(Document::parse(text.as_bytes(), media_type::INDEX).is_ok(), is_read);
+        }
     }
 
     #[test]

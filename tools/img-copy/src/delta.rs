@@ -8,9 +8,10 @@ use common::cli::Failure;
 use common::digest::Digest;
 use common::document;
 use common::human::count;
-use common::image::{Found, Opener, Reference};
+use common::image::{self, Found, Opener, Reference};
+use common::oci::Descriptor;
 use common::oci::media_type::Kind;
-use common::store::Store;
+use common::store::{self, Store};
 use common::stream::{Input, Payload};
 
 use crate::cli::Cli;
@@ -74,7 +75,7 @@ pub(crate) fn check_complete(found: &Found, root: &Node, store: &Store) -> Resul
             let may_be_missing = blob.kind() == Kind::ForeignLayer;
             if seen.insert(&blob.digest)
                 && !may_be_missing
-                && !found.has(blob)
+                && is_missing(found, blob)
                 && !store.contains(blob)
             {
                 missing.push(blob.digest.to_string());
@@ -93,4 +94,11 @@ pub(crate) fn check_complete(found: &Found, root: &Node, store: &Store) -> Resul
     }
     let are = if missing.len() == 1 { "is" } else { "are" };
     Err(Failure::new(format!("{total} {are} missing: {shown}")))
+}
+
+/// Returns true if nothing has the name of `blob` where the image comes from. What cannot be
+/// read is told by the copy.
+fn is_missing(found: &Found, blob: &Descriptor) -> bool {
+    let is_nowhere = |error| matches!(error, image::Error::Store(store::Error::NoBlob(_)));
+    !found.has(blob) && found.blob(blob).is_err_and(is_nowhere)
 }

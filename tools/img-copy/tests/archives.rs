@@ -79,6 +79,8 @@ fn several_images_go_into_one_archive_and_come_out_under_their_names() {
             assert_eq!(place.done(&[&from, "oci:x:x"]), format!("{digest}\n"), "{from}");
         }
     }
+    let (_, said) = place.failed(&["docker-archive:all.tar:@2", "oci:x:x"]);
+    assert!(said.contains("has no image at position 2: it has 2 images"), "{said}");
     // A layout, and all images of it again.
     assert_eq!(place.done(&["docker-archive:all.tar", "oci:layout"]), printed);
     assert_eq!(place.done(&["oci:layout", "oci-archive:again.tar"]), printed);

@@ -94,6 +94,48 @@ fn what_makes_no_index_is_refused_and_changes_nothing() {
         assert!(said.starts_with("img-index: ") && said.contains(words), "{said}");
     }
     assert_eq!(format!("{}\n", place.store().resolve("app").unwrap().digest), before);
+    let from = |name: &str| format!("oci:{}:{name}:latest", place.path("store").display());
+    place.failed(&["--store", "none", "-t", "app", &from("amd"), &from("other")]);
+    assert!(std::fs::metadata(place.path("none")).is_err());
+}
+
+/// Puts an index of images with these platforms, as its entries say them.
+fn put_index(place: &Place, name: &str, images: &[(&Digest, Platform)]) {
+    let store = place.store();
+    let entry = |(digest, platform): &(&Digest, Platform)| {
+        let len_bytes = store.len_of(digest).unwrap();
+        let mut entry = Descriptor::new(media_type::MANIFEST, (*digest).clone(), len_bytes);
+        entry.platform = Some(platform.clone());
+        entry
+    };
+    let index = Index::new(images.iter().map(entry).collect());
+    let (digest, len_bytes) = store.put(&index.to_bytes().unwrap()).unwrap();
+    let root = Descriptor::new(media_type::INDEX, digest, len_bytes);
+    store.tag(&[name.parse().unwrap()], &root).unwrap();
+}
+
+#[test]
+fn a_platform_is_the_same_however_it_is_written() {
+    let place = place();
+    let old = put(&place, "old", "linux/arm64", 1);
+    // BuildKit writes the variant that arm64 always has.
+    let mut v8: Platform = "linux/arm64".parse().unwrap();
+    v8.variant = Some("v8".into());
+    put_index(&place, "app", &[(&old, v8)]);
+    let new = put(&place, "new", "linux/arm64", 2);
+    let (_, said) = place.failed(&["-t", "both", "app", "new"]);
+    assert!(said.contains("a second image for linux/arm64"), "{said}");
+    place.done(&["-t", "app", "--add", "new"]).pop();
+    assert_eq!(entries(&index(&place, "app")), [("linux/arm64".to_owned(), &new)]);
+    // Windows has an image for each version of its kernel.
+    let version = |version: &str| {
+        let mut platform: Platform = "windows/amd64".parse().unwrap();
+        platform.os_version = Some(version.into());
+        platform
+    };
+    put_index(&place, "windows", &[(&old, version("10.0.1")), (&new, version("10.0.2"))]);
+    place.done(&["-t", "copy", "windows"]).pop();
+    assert_eq!(index(&place, "copy").manifests.len(), 2);
 }
 
 #[test]

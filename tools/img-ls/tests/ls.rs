@@ -33,6 +33,17 @@ fn images_are_listed_newest_first_with_what_they_share() {
 }
 
 #[test]
+fn an_image_whose_digest_cannot_be_checked_is_passed_over() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-ls"));
+    place.put_image(&["app"], "2001-01-01T00:00:00Z", &[10]);
+    let path = place.path("store/index.json");
+    let foreign = r#""manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"blake3:abc","size":1},"#;
+    let text = std::fs::read_to_string(&path).unwrap().replacen("\"manifests\":[", foreign, 1);
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(place.done(&["--format", "{{.Repository}}"]), "app\n");
+}
+
+#[test]
 fn what_is_no_image_is_listed_without_a_platform() {
     let place = Place::new(env!("CARGO_BIN_EXE_img-ls"));
     place.put_image(&["app"], "2001-01-01T00:00:00Z", &[10]);

@@ -83,17 +83,17 @@ pub(super) fn is_wanted(plan: &Plan) -> bool {
     plan.ids == Ids::Single && may_filter && is_possible()
 }
 
-/// The system has refused a listener, which it says to the first command only.
+/// Set once the system has refused a listener.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a command with one id can be emulated more of them here, as far as is known
-/// before a first one was: see [`give_up`].
+/// Returns true if a command with one id can be emulated more of them here, as far as is
+/// known before the first such command starts.
 #[must_use]
 pub fn is_possible() -> bool {
     !REFUSED.load(Ordering::Relaxed) && filter::is_known() && notify::is_supported()
 }
 
-/// Notes that it is not possible; true for the first to say so.
+/// Notes that it is not possible. Returns true for the first call.
 pub(super) fn give_up() -> bool {
     !REFUSED.swap(true, Ordering::Relaxed)
 }

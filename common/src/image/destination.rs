@@ -104,7 +104,7 @@ impl Destination {
                 write_archive(file, &product.selection(names), |blob| product.blob(blob))
             }
             Self::Layout { dir, name } => {
-                let store = Store::create(dir)?;
+                let store = Store::create(dir)?.unmade_if_empty();
                 product.copy_to(&store)?;
                 let names = name.iter().cloned().chain(names.iter().map(Name::to_string));
                 Ok(store.tag_as(&names.collect::<Vec<_>>(), &product.root)?)

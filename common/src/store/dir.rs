@@ -143,7 +143,16 @@ impl Dir {
 
     /// Removes a file or a link, which may be gone already.
     pub(super) fn remove(&self, name: impl rustix::path::Arg) -> io::Result<()> {
-        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+        self.remove_as(name, AtFlags::empty())
+    }
+
+    /// Removes an empty directory, which may be gone already.
+    pub(super) fn remove_dir(&self, name: &str) -> io::Result<()> {
+        self.remove_as(name, AtFlags::REMOVEDIR)
+    }
+
+    fn remove_as(&self, name: impl rustix::path::Arg, flags: AtFlags) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.fd, name, flags) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno.into()),
         }

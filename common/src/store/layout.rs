@@ -11,14 +11,17 @@ use nix::fcntl::Flock;
 use super::blob::{BlobReader, BlobWriter};
 use super::dir::{Dir, Links};
 use super::snapshot::Snapshot;
+use super::unmake::{Made, missing_dirs};
 use super::{Error, Pruning, lock, write};
 use crate::digest::{Algorithm, Digest};
 use crate::document;
 use crate::oci::{self, Descriptor, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
 
-const LAYOUT_FILE: &str = "oci-layout";
+pub(super) const LAYOUT_FILE: &str = "oci-layout";
 pub(super) const INDEX_FILE: &str = "index.json";
 pub(super) const BLOBS: &str = "blobs";
+/// How often others may remove an empty store while it is opened here.
+const MAX_UNMADE: usize = 10;
 
 /// An open store. See the module for what it promises.
 #[derive(Debug)]
@@ -27,10 +30,12 @@ pub struct Store {
     sha256: OnceLock<Dir>,
     sha512: OnceLock<Dir>,
     /// The shared lock on blobs, from the first one that was added.
-    adding: OnceLock<Flock<File>>,
+    pub(super) adding: OnceLock<Flock<File>>,
     pub(super) snapshot: Snapshot,
     /// Whether room is kept for a smaller index, so that names can go from a full disk.
     pub(super) keeps_reserve: bool,
+    /// Set if this process made the store.
+    pub(super) made: Option<Made>,
 }
 
 impl Store {
@@ -63,22 +68,46 @@ impl Store {
     /// # Errors
     /// A folder that holds something else, or that cannot be written.
     pub fn create(dir: &Path) -> Result<Self, Error> {
-        match Self::open(dir) {
-            Err(Error::Missing(_)) => fs::create_dir_all(dir).map_err(Error::io(dir))?,
-            Err(Error::NotALayout(_)) => {}
-            opened => {
-                return opened.and_then(|store| {
-                    store.hold_blobs()?;
-                    Ok(store)
-                });
+        Self::create_with(dir, |dir| fs::create_dir_all(dir))
+    }
+
+    /// As [`Store::create`]; a missing directory is made by `make`.
+    pub(super) fn create_with(
+        dir: &Path,
+        make: impl Fn(&Path) -> io::Result<()>,
+    ) -> Result<Self, Error> {
+        let mut attempts = 0..MAX_UNMADE;
+        loop {
+            match Self::try_create(dir, &make) {
+                // Another process removed its empty store in the meantime.
+                Err(Error::Io { source, .. }) if missing(&source) && attempts.next().is_some() => {}
+                created => return created,
             }
         }
-        let store = Self::in_dir(Dir::open(dir).map_err(Error::io(dir))?);
+    }
+
+    fn try_create(dir: &Path, make: &impl Fn(&Path) -> io::Result<()>) -> Result<Self, Error> {
+        let missing_dirs = missing_dirs(dir);
+        match Self::open(dir) {
+            Err(Error::Missing(_)) => make(dir).map_err(Error::io(dir))?,
+            Err(Error::NotALayout(_)) => {}
+            opened => {
+                let store = opened?;
+                store.hold_blobs()?;
+                let path = dir.join(LAYOUT_FILE);
+                return match store.dir.has(LAYOUT_FILE) {
+                    Ok(true) => Ok(store),
+                    Ok(false) => Err(Error::io(path)(io::ErrorKind::NotFound.into())),
+                    Err(error) => Err(Error::io(path)(error)),
+                };
+            }
+        }
+        let mut store = Self::in_dir(Dir::open(dir).map_err(Error::io(dir))?);
         if !store.holds_only_ours().map_err(Error::io(dir))? {
             return Err(Error::NotALayout(dir.into()));
         }
         store.hold_blobs()?;
-        let _lock = lock::index(&store.dir)?;
+        let lock = lock::index(&store.dir)?;
         store.make_blobs(Algorithm::Sha256)?;
         let is_there = |name| store.dir.has(name).map_err(Error::io(dir.join(name)));
         if !is_there(INDEX_FILE)? {
@@ -88,6 +117,8 @@ impl Store {
         if !is_there(LAYOUT_FILE)? {
             write::replace(&store.dir, LAYOUT_FILE, |file| io::Write::write_all(file, LAYOUT))
                 .map_err(Error::io(dir.join(LAYOUT_FILE)))?;
+            drop(lock);
+            store.made = Some(Made::new(missing_dirs));
         }
         Ok(store)
     }
@@ -100,6 +131,7 @@ impl Store {
             adding: OnceLock::new(),
             snapshot: Snapshot::default(),
             keeps_reserve: false,
+            made: None,
         }
     }
 

@@ -45,20 +45,17 @@ impl Location {
     }
 
     /// Opens the store to add to it, and makes it where it is missing: for its
-    /// owner only in the usual place, as the umask says in a place that was named.
+    /// owner only in the usual place, as the umask says in a place that was named. A new
+    /// store into which nothing is put is removed when it is closed.
     ///
     /// # Errors
     /// No location, or a store that cannot be made or opened.
     pub fn create(&self) -> Result<Store, Error> {
-        let dir = match self.given() {
-            Some(dir) => dir,
-            None => {
-                let dir = self.path()?;
-                make_private(&dir).map_err(Error::io(&dir))?;
-                dir
-            }
+        let created = match self.given() {
+            Some(dir) => Store::create(&dir),
+            None => Store::create_with(&self.path()?, make_private),
         };
-        Store::create(&dir).map(Store::with_reserve)
+        created.map(Store::with_reserve).map(Store::unmade_if_empty)
     }
 }
 

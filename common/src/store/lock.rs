@@ -4,6 +4,7 @@
 //! whatever signal, gives them back.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,19 @@ pub(super) fn index(dir: &Dir) -> Result<Flock<File>, Error> {
 
 /// For adding blobs: waits until nobody removes any, which is short.
 pub(super) fn to_add(dir: &Dir) -> Result<Flock<File>, Error> {
-    wait(dir, BLOBS, FlockArg::LockShared)
+    loop {
+        let held = wait(dir, BLOBS, FlockArg::LockShared)?;
+        let metadata = held.metadata().map_err(Error::io(dir.path().join(BLOBS)))?;
+        // A store that was unmade took its lock along.
+        if metadata.nlink() > 0 {
+            return Ok(held);
+        }
+    }
+}
+
+/// Makes a lock for adding one for removing, if nobody else holds it.
+pub(super) fn is_ours_alone(held: &Flock<File>) -> bool {
+    held.relock(FlockArg::LockExclusiveNonblock).is_ok()
 }
 
 /// For reading all of a store while nobody removes blobs; none where the store cannot

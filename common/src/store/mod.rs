@@ -32,6 +32,7 @@ mod removal;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod unmake;
 mod walk;
 mod write;
 

@@ -48,6 +48,56 @@ fn names(store: &Store) -> Vec<String> {
 }
 
 #[test]
+fn a_new_store_in_which_nothing_was_put_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (top, dir) = (folder.path().join("a"), folder.path().join("a/b/store"));
+    drop(Store::create(&dir).unwrap().unmade_if_empty());
+    assert!(!top.exists());
+    // A directory that was there stays, without the layout.
+    fs::create_dir_all(&dir).unwrap();
+    drop(Store::create(&dir).unwrap().unmade_if_empty());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+    // So does a store that was there, one that somebody else uses, and one with a blob.
+    drop(Store::create(&dir).unwrap());
+    drop(Store::create(&dir).unwrap().unmade_if_empty());
+    assert!(dir.join("oci-layout").exists());
+    fs::remove_dir_all(&dir).unwrap();
+    let first = Store::create(&dir).unwrap().unmade_if_empty();
+    let second = Store::create(&dir).unwrap();
+    drop(first);
+    image(&second, "x");
+    drop(second);
+    fs::remove_dir_all(&dir).unwrap();
+    let store = Store::create(&dir).unwrap().unmade_if_empty();
+    image(&store, "x");
+    drop(store);
+    assert_eq!(Store::open(&dir).unwrap().blobs().unwrap().len(), 2);
+}
+
+#[test]
+fn who_opens_a_store_while_another_removes_it_gets_a_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("a/store");
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let dir = &dir;
+            scope.spawn(move || {
+                for turn in 0..100 {
+                    let store = Store::create(dir).unwrap().unmade_if_empty();
+                    if turn == 99 {
+                        let image = image(&store, &number.to_string());
+                        store.tag(&[name(&format!("n{number}"))], &image).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let store = Store::open(&dir).unwrap();
+    assert_eq!(names(&store).len(), 8);
+    store.check(crate::compression::MaxSize::default(), |finding| panic!("{finding}")).unwrap();
+}
+
+#[test]
 fn a_new_store_is_a_layout_and_only_an_empty_folder_becomes_one() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("a/store");

@@ -287,7 +287,9 @@ fn target(
     };
     Ok(match place {
         Place::Store(_) => layout(cli.location.create()?)?,
-        Place::Elsewhere(Destination::Layout { dir, .. }) => layout(Store::create(dir)?)?,
+        Place::Elsewhere(Destination::Layout { dir, .. }) => {
+            layout(Store::create(dir)?.unmade_if_empty())?
+        }
         Place::Elsewhere(Destination::Archive { file, .. }) => {
             Box::new(Archive::new(file.clone(), there, level))
         }

@@ -313,12 +313,12 @@ fn what_the_other_side_has_is_left_out_and_completed_there() {
     let (_, said) = place.failed(&["oci-archive:delta.tar", "app", "--store", "other"]);
     assert!(said.starts_with("img-copy: 2 blobs are missing: "), "{said}");
     assert!(layers.iter().all(|layer| said.contains(&layer.digest.to_string())), "{said}");
-    let other = Store::open(&place.path("other")).unwrap();
-    assert_eq!(other.entries().unwrap().iter().len(), 0);
+    assert!(!place.path("other").exists(), "an empty store is left behind");
     place.done(&["oci-archive:base.tar", "store:", "--store", "other"]).pop();
     assert_eq!(place.done(&["oci-archive:delta.tar", "app", "--store", "other"]), printed);
     let again = place.run(&["-", "again", "--store", "other"], &piped.stdout);
     assert_eq!(String::from_utf8_lossy(&again.stdout), printed);
+    let other = Store::open(&place.path("other")).unwrap();
     other.check(common::compression::MaxSize::default(), |finding| panic!("{finding}")).unwrap();
 
     fs::write(place.path("bad"), "sha256:0\n").unwrap();

@@ -41,6 +41,17 @@ fn an_image_with_a_bad_layer_is_not_built_on() {
 }
 
 #[test]
+fn a_refused_commit_leaves_no_new_store_behind() {
+    let place = place();
+    for args in [&["-t", "new", "scratch"][..], &["-t", "new", "-o", "oci:out:x", "scratch"]] {
+        refuse(&place, args, b"not a layer");
+        assert!(!place.path("store").exists() && !place.path("out").exists(), "{args:?}");
+    }
+    commit(&place, &["-t", "new", "scratch"], &layer(&["a"]));
+    assert!(place.path("store").exists());
+}
+
+#[test]
 fn a_commit_is_what_docker_would_make() {
     let place = place();
     let (first, second) = (layer(&["a"]), layer(&["b"]));

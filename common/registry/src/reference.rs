@@ -5,11 +5,11 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::digest::{Digest, InvalidDigest};
+use common::image::DOCKER;
 use common::store::{InvalidName, Name};
 
 use super::Repository;
 
-const TRANSPORT: &[u8] = b"docker://";
 /// Whose names have no host, and whose registry is elsewhere.
 pub(super) const DOCKER_HUB: &str = "docker.io";
 const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
@@ -52,13 +52,19 @@ pub enum InvalidRegistryReference {
 }
 
 impl RegistryReference {
+    /// Whether an operand is in a registry, be it malformed.
+    #[must_use]
+    pub fn is_meant(operand: &str) -> bool {
+        operand.starts_with(DOCKER)
+    }
+
     /// Parses an operand; `None` if it names another transport.
     ///
     /// # Errors
     /// A malformed name or digest.
     #[must_use]
     pub fn parse(operand: &OsStr) -> Option<Result<Self, InvalidRegistryReference>> {
-        let rest = operand.as_bytes().strip_prefix(TRANSPORT)?;
+        let rest = operand.as_bytes().strip_prefix(DOCKER.as_bytes())?;
         Some(match std::str::from_utf8(rest) {
             Ok(rest) => Self::parse_name(rest),
             Err(_) => Err(InvalidRegistryReference::NotText(operand.as_bytes().into())),
@@ -92,7 +98,7 @@ impl RegistryReference {
     /// other operand.
     #[must_use]
     pub fn catalog(operand: &OsStr) -> Option<Self> {
-        let text = std::str::from_utf8(operand.as_bytes().strip_prefix(TRANSPORT)?).ok()?;
+        let text = std::str::from_utf8(operand.as_bytes().strip_prefix(DOCKER.as_bytes())?).ok()?;
         let host = text.strip_suffix('/').filter(|host| !host.contains('/'))?;
         let one = Self::parse_name(&format!("{host}/x")).ok()?;
         (one.host == host).then(|| Self { path: String::new(), text: text.into(), ..one })
@@ -101,15 +107,15 @@ impl RegistryReference {
     /// The name of `digest` in the repository.
     #[must_use]
     pub fn by_digest(&self, digest: &Digest) -> String {
-        format!("docker://{}/{}@{digest}", self.host, self.path)
+        format!("{DOCKER}{}/{}@{digest}", self.host, self.path)
     }
 
     /// The name of `tag` in the repository, or of the repository `tag` of a whole registry.
     #[must_use]
     pub fn beside(&self, tag: &str) -> String {
         match self.path.as_str() {
-            "" => format!("docker://{}/{tag}", self.host),
-            path => format!("docker://{}/{path}:{tag}", self.host),
+            "" => format!("{DOCKER}{}/{tag}", self.host),
+            path => format!("{DOCKER}{}/{path}:{tag}", self.host),
         }
     }
 
@@ -134,7 +140,7 @@ impl RegistryReference {
 
 impl fmt::Display for RegistryReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "docker://{}", common::name::show(&self.text))
+        write!(f, "{DOCKER}{}", common::name::show(&self.text))
     }
 }
 

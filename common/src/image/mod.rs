@@ -9,6 +9,7 @@ pub mod archive;
 mod choose;
 mod destination;
 mod open;
+mod part;
 mod product;
 mod reference;
 mod size;
@@ -20,8 +21,9 @@ use std::io;
 
 pub use destination::{Destination, InvalidDestination, write_archive};
 pub use open::{Found, Opener, all, open};
+pub use part::Part;
 pub use product::Product;
-pub use reference::{InvalidReference, Reference};
+pub use reference::{DOCKER, InvalidReference, Reference};
 pub use size::{Sizes, size_of};
 use source::Source;
 pub use source::{Origin, Registries};

@@ -10,7 +10,7 @@ use super::{Error, Image, InvalidReference, Origin, Reference, Registries, Sourc
 use crate::compression::MaxSize;
 use crate::digest::{DiffId, Digest};
 use crate::oci::media_type::Kind;
-use crate::oci::{Descriptor, Document, ImageConfig, Platform};
+use crate::oci::{Descriptor, Document, ImageConfig, Manifest, Platform};
 use crate::store::{BlobReader, CHOSEN_FROM, Entry, Location, Store};
 
 /// Opens images, several of them from one store or archive.
@@ -231,6 +231,25 @@ impl Found {
         self.source.document(document)
     }
 
+    /// Reads the manifest or index itself.
+    ///
+    /// # Errors
+    /// As [`Found::document`]; something else than a manifest or an index.
+    pub fn parsed(&self) -> Result<(Document, Vec<u8>), Error> {
+        let bytes = self.document(&self.descriptor)?;
+        let document = Document::parse(&bytes, &self.descriptor.media_type);
+        let name = || self.descriptor.digest.to_string();
+        Ok((document.map_err(|source| Error::Document { name: name(), source })?, bytes))
+    }
+
+    /// Returns the image of the manifest that [`Found::parsed`] has read.
+    ///
+    /// # Errors
+    /// An artifact; an image that is malformed.
+    pub fn image_of(&self, manifest: Manifest, bytes: Vec<u8>) -> Result<Image, Error> {
+        opened(self.source.clone(), &self.descriptor, (manifest, bytes), self.names.clone())
+    }
+
     /// Opens any blob; what is read is checked.
     ///
     /// # Errors
@@ -333,7 +352,17 @@ pub(super) fn manifest(
     chosen: &Descriptor,
     names: Vec<String>,
 ) -> Result<Image, Error> {
-    let (manifest, manifest_bytes) = choose::manifest(&source, chosen)?;
+    let read = choose::manifest(&source, chosen)?;
+    opened(source, chosen, read, names)
+}
+
+/// Checks that a manifest that was read and its config make an image.
+fn opened(
+    source: Source,
+    chosen: &Descriptor,
+    (manifest, manifest_bytes): (Manifest, Vec<u8>),
+    names: Vec<String>,
+) -> Result<Image, Error> {
     let digest = || -> Digest { chosen.digest.clone() };
     if manifest.config.kind() != Kind::Config {
         let media_type = manifest.config.media_type.clone();

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use crate::store::Name;
 
+/// The transport of images in registries.
+pub const DOCKER: &str = "docker://";
+
 /// Where an image is. Paths are bytes; the colon that ends one is the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
@@ -106,7 +109,7 @@ impl Reference {
         if crate::stream::is_standard(text) {
             return Ok(Self::Standard);
         }
-        if bytes.starts_with(b"docker://") {
+        if bytes.starts_with(DOCKER.as_bytes()) {
             return Ok(Self::Registry(text.into()));
         }
         let transport = |prefix: &[u8]| bytes.strip_prefix(prefix);

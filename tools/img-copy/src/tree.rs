@@ -1,11 +1,9 @@
 //! What is copied: one image, or an index with all that is below it.
 
-use std::collections::HashSet;
-
 use common::digest::{DiffId, Digest};
-use common::image::{Error, Found, Image};
+use common::image::{Error, Found, Image, Part};
 use common::oci::media_type::{self, Kind};
-use common::oci::{ATTESTED, Descriptor, Document, ImageConfig, Index, Manifest, Platform};
+use common::oci::{Descriptor, Document, ImageConfig, Index, Manifest, Platform};
 
 /// An index of an index is met; more is somebody playing.
 const MAX_DEPTH: usize = 4;
@@ -57,7 +55,7 @@ impl Node {
     /// # Errors
     /// A document that is missing, malformed, or one of too many.
     pub(crate) fn all(found: &Found) -> Result<Self, Error> {
-        Self::some(found, Wanted::All)
+        Self::some(found, Part::All)
     }
 
     /// All that is there of what was found: a store has of an index what was pulled.
@@ -65,7 +63,7 @@ impl Node {
     /// # Errors
     /// As [`Node::all`].
     pub(crate) fn there(found: &Found) -> Result<Self, Error> {
-        Self::some(found, Wanted::There)
+        Self::some(found, Part::There)
     }
 
     /// The images for these platforms, with what is attached to them: for one an image, for
@@ -78,10 +76,10 @@ impl Node {
             return found.image(Some(one)).map(Self::of);
         }
         let chosen = platforms.iter().map(|platform| Ok(found.choose(Some(platform))?.digest));
-        Self::some(found, Wanted::Images(chosen.collect::<Result<_, Error>>()?))
+        Self::some(found, Part::Images(chosen.collect::<Result<_, Error>>()?))
     }
 
-    fn some(found: &Found, wanted: Wanted) -> Result<Self, Error> {
+    fn some(found: &Found, wanted: Part) -> Result<Self, Error> {
         let mut root = found.descriptor.clone();
         // The name is the place's, not the image's.
         root.annotations.clear();
@@ -112,18 +110,10 @@ impl Node {
     }
 }
 
-/// The part of an index that is copied.
-#[derive(Debug)]
-enum Wanted {
-    All,
-    There,
-    Images(HashSet<Digest>),
-}
-
 /// A walk through what was found.
 struct Walk<'w> {
     found: &'w Found,
-    wanted: Wanted,
+    wanted: Part,
     count: usize,
 }
 
@@ -150,7 +140,7 @@ impl Walk<'_> {
                 }
                 let all = std::mem::take(&mut index.manifests);
                 let mut below = Vec::new();
-                for (entry, is_kept) in self.kept(&all) {
+                for (entry, is_kept) in self.wanted.of(&all, self.found) {
                     let node = match is_kept {
                         true => self.read(entry.clone(), depth + 1)?,
                         false => {
@@ -182,34 +172,6 @@ impl Walk<'_> {
             }
         };
         Ok(Node { descriptor, bytes, platform, is_partial, content })
-    }
-
-    /// Which entries of an index are taken: those that are there and wanted, and what is
-    /// attached to them.
-    fn kept<'i>(&self, all: &'i [Descriptor]) -> Vec<(&'i Descriptor, bool)> {
-        let is_anywhere = all.iter().any(|entry| self.found.has(entry));
-        // Of what is nowhere, it is told what is missing.
-        let is_there = |entry: &Descriptor| !is_anywhere || self.found.has(entry);
-        let is_image = |entry: &Descriptor| match &self.wanted {
-            Wanted::All => true,
-            Wanted::There => is_there(entry),
-            // Members of a nested index are chosen there.
-            Wanted::Images(wanted) => {
-                is_there(entry) && (wanted.contains(&entry.digest) || entry.kind() == Kind::Index)
-            }
-        };
-        let there: HashSet<String> = all.iter().map(|entry| entry.digest.to_string()).collect();
-        let images = all.iter().filter(|entry| is_image(entry));
-        let images: HashSet<String> = images.map(|entry| entry.digest.to_string()).collect();
-        let is_kept = |entry: &Descriptor| match (entry.annotations.get(ATTESTED), &self.wanted) {
-            (None, _) | (_, Wanted::All) => is_image(entry),
-            (Some(of), Wanted::There) => {
-                // Of an image that is nowhere in the index, it may be about something else.
-                is_there(entry) && (images.contains(of) || !there.contains(of))
-            }
-            (Some(of), Wanted::Images(_)) => is_there(entry) && images.contains(of),
-        };
-        all.iter().map(|entry| (entry, is_kept(entry))).collect()
     }
 }
 

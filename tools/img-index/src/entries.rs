@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use common::digest::Digest;
-use common::image::{Error, Found};
+use common::image::{Error, Found, Image, Part};
 use common::oci::media_type::Kind;
 use common::oci::{ATTESTED, Annotations, Descriptor, Document, Platform};
 use common::store::Store;
@@ -25,12 +25,14 @@ pub(crate) enum WhenTaken {
 impl Entries {
     /// Begins with what is in the store already: an index, or an image alone.
     pub(crate) fn begin(&mut self, found: &Found) -> Result<(), Error> {
-        match parsed(found, &found.descriptor)? {
-            Document::Index(index) => {
+        match found.parsed()? {
+            (Document::Index(index), _) => {
                 self.annotations = index.annotations;
                 self.all = index.manifests;
             }
-            Document::Manifest(_) => self.all = vec![image_entry(found)?],
+            (Document::Manifest(manifest), bytes) => {
+                self.all = vec![image_entry(&found.image_of(*manifest, bytes)?)];
+            }
         }
         Ok(())
     }
@@ -59,11 +61,13 @@ impl Entries {
         found: &Found,
         when_taken: WhenTaken,
     ) -> Result<Option<Platform>, Error> {
-        let new = match parsed(found, &found.descriptor)? {
-            Document::Manifest(_) => vec![image_entry(found)?],
-            Document::Index(index) => {
-                let there = index.manifests.into_iter().filter(|entry| found.has(entry));
-                there.collect()
+        let new = match found.parsed()? {
+            (Document::Manifest(manifest), bytes) => {
+                vec![image_entry(&found.image_of(*manifest, bytes)?)]
+            }
+            (Document::Index(index), _) => {
+                let entries = Part::There.of(&index.manifests, found).into_iter();
+                entries.filter(|(_, is_taken)| *is_taken).map(|(entry, _)| entry.clone()).collect()
             }
         };
         for entry in new {
@@ -96,18 +100,11 @@ fn is_for(entry: &Descriptor, platform: &Platform) -> bool {
 }
 
 /// The entry for an image, with the platform that its config says.
-fn image_entry(found: &Found) -> Result<Descriptor, Error> {
-    let image = found.image(None)?;
+fn image_entry(image: &Image) -> Descriptor {
     let mut entry = image.descriptor.clone();
     entry.annotations.clear();
     entry.platform = Some(image.config.platform());
-    Ok(entry)
-}
-
-fn parsed(found: &Found, document: &Descriptor) -> Result<Document, Error> {
-    let bytes = found.document(document)?;
-    Document::parse(&bytes, &document.media_type)
-        .map_err(|source| Error::Document { name: document.digest.to_string(), source })
+    entry
 }
 
 /// An index in an index in an index is met; more is somebody playing.
@@ -138,24 +135,23 @@ fn copy_at(
         return Err(Error::TooDeep(entry.digest.clone()));
     }
     let below = found.below(entry);
-    match parsed(found, entry)? {
-        Document::Index(index) => {
+    match below.parsed()? {
+        (Document::Index(index), _) => {
             for entry in index.manifests.iter().filter(|entry| found.has(entry)) {
                 copy_at(found, entry, store, seen, depth + 1)?;
             }
         }
-        Document::Manifest(manifest) => match below.image(None) {
-            Ok(image) => return image.copy_to(store),
-            // An attestation, or something else that is no image.
-            Err(Error::NotAnImage { .. } | Error::LayerType { .. } | Error::LayerCount { .. })
-                if entry.is_attestation() || manifest.config.kind() != Kind::Config =>
-            {
-                for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
-                    found.copy(blob, None, store, |_| {})?;
-                }
+        // An attestation, or something else that is no image.
+        (Document::Manifest(manifest), _)
+            if entry.is_attestation() || manifest.config.kind() != Kind::Config =>
+        {
+            for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
+                found.copy(blob, None, store, |_| {})?;
             }
-            Err(error) => return Err(error),
-        },
+        }
+        (Document::Manifest(manifest), bytes) => {
+            return below.image_of(*manifest, bytes)?.copy_to(store);
+        }
     }
     found.copy(entry, None, store, |_| {})
 }

@@ -169,4 +169,15 @@ fn attestations_stay_with_their_images() {
     assert_eq!(index(&place, "app").manifests.len(), 3);
     place.done(&["-t", "app", "--remove", "linux/amd64"]).pop();
     assert_eq!(index(&place, "app").manifests.len(), 1);
+    // Of an image that is not there, the attestation is not taken either.
+    let mut list = index(&place, "built");
+    list.manifests.push(entry(&put(&place, "s390x", "linux/s390x", 3), "linux/s390x"));
+    let (digest, len_bytes) = store.put(&list.to_bytes().unwrap()).unwrap();
+    let root = Descriptor::new(media_type::INDEX, digest, len_bytes);
+    store.tag(&["built".parse().unwrap()], &root).unwrap();
+    std::fs::remove_file(store.blob_path(&image)).unwrap();
+    place.done(&["-t", "app", "built"]).pop();
+    let app = index(&place, "app");
+    let platforms: Vec<String> = entries(&app).into_iter().map(|(platform, _)| platform).collect();
+    assert_eq!(platforms, ["linux/s390x"]);
 }

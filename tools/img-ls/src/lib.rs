@@ -17,6 +17,7 @@ use common::compression::MaxSize;
 use common::name::show;
 use common::store::{Error, Store};
 use common::stream::{self, Output, Payload};
+use registry::RegistryReference;
 
 use self::cli::Cli;
 use self::rows::Row;
@@ -47,7 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     }
     let table = Table::new(&cli, output.is_terminal())?;
     let (remote, names): (Vec<String>, Vec<String>) =
-        cli.names.iter().cloned().partition(|name| remote::is_remote(name));
+        cli.names.iter().cloned().partition(|name| RegistryReference::is_meant(name));
     if !remote.is_empty() {
         if !names.is_empty() || cli.format.is_some() || cli.blobs || cli.no_trunc {
             let text = "a registry's list is of names alone: --blobs, --format, --no-trunc and \

@@ -8,11 +8,6 @@ use common::name::show;
 use registry::{Access, Options, RegistryReference, Repository};
 use serde_json::json;
 
-/// Whether an operand is in a registry.
-pub(crate) fn is_remote(operand: &str) -> bool {
-    operand.starts_with("docker://")
-}
-
 /// Lists the tags of `docker://HOST/NAME`, or the repositories of `docker://HOST/`:
 /// one a line, or one JSON object a line.
 pub(crate) fn list(operand: &str, as_json: bool, is_terminal: bool) -> Result<String, Failure> {

@@ -14,6 +14,7 @@ use common::name::show_path;
 use common::scratch;
 use common::store::{Error, Pruning, Removed, Store};
 use common::stream::{self, Output, Payload};
+use registry::RegistryReference;
 
 /// The arguments, for parsing and for completions.
 #[must_use]
@@ -37,7 +38,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let output = Output::standard(Payload::Text)?;
     let pruning = if cli.dry_run { Pruning::Tell } else { Pruning::Remove };
     let (remote, images): (Vec<String>, Vec<String>) =
-        cli.images.iter().cloned().partition(|image| remote::is_remote(image));
+        cli.images.iter().cloned().partition(|image| RegistryReference::is_meant(image));
     let mut status = Status::DONE;
     let mut removed = Vec::new();
     let store = match cli.location.open() {

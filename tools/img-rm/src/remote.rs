@@ -9,11 +9,6 @@ use registry::{Access, Error, Options, RegistryReference, Repository, Target};
 /// Other tags are looked for among so many.
 const MAX_TAGS: usize = 1000;
 
-/// Whether an operand is in a registry.
-pub(crate) fn is_remote(operand: &str) -> bool {
-    operand.starts_with("docker://")
-}
-
 /// Takes away the tag or, by its digest, the manifest that an operand names; what that was.
 pub(crate) fn remove(operand: &str, dry_run: bool) -> Result<String, Failure> {
     let Some(reference) = RegistryReference::parse(OsStr::new(operand)) else {

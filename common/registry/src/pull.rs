@@ -1,9 +1,11 @@
 //! Reading: manifests whole, blobs as streams that go on where they were cut.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::digest::{Digest, Hasher};
+use common::document;
 use common::image::{self, Found, Origin};
 use common::oci::media_type::{self, Kind};
 use common::oci::{Descriptor, Document, MAX_DOCUMENT_LEN_BYTES};
@@ -19,28 +21,65 @@ use super::{Error, Repository, Target};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
+/// Documents of one repository that are kept, in bytes.
+const MAX_KEPT_LEN_BYTES: usize = 2 * MAX_DOCUMENT_LEN_BYTES as usize;
+
 /// A repository as a place where images are.
 #[derive(Debug)]
 struct Remote {
     repository: Arc<Repository>,
-    /// The manifest or index that was asked for: registries count requests for them.
-    root: (Digest, Arc<[u8]>),
+    /// Manifests, indexes and configs that were fetched: each is needed more than once, and
+    /// no registry is asked twice for one.
+    kept: Mutex<HashMap<Digest, Arc<[u8]>>>,
 }
 
 impl Origin for Remote {
     fn blob(&self, blob: &Descriptor) -> Result<BlobReader, image::Error> {
-        let (root, bytes) = &self.root;
-        if blob.digest == *root {
-            return Ok(BlobReader::in_memory(Arc::clone(bytes), blob));
+        let is_document = matches!(blob.kind(), Kind::Manifest | Kind::Index | Kind::Config);
+        if !is_document || blob.len_bytes > MAX_DOCUMENT_LEN_BYTES {
+            return self.download(blob);
         }
-        if matches!(blob.kind(), Kind::Manifest | Kind::Index) {
-            let target = Target::Digest(blob.digest.clone());
-            let read = self.repository.manifest(&target);
-            let (_, bytes) = read.map_err(|error| about(error, blob))?;
-            return Ok(BlobReader::in_memory(Arc::from(bytes), blob));
-        }
+        let kept = self.kept().get(&blob.digest).cloned();
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => self.fetch(blob)?,
+        };
+        Ok(BlobReader::in_memory(bytes, blob))
+    }
+}
+
+impl Remote {
+    fn download(&self, blob: &Descriptor) -> Result<BlobReader, image::Error> {
         let download = Download::open(Arc::clone(&self.repository), blob);
         Ok(BlobReader::streamed(download.map_err(|error| about(error, blob))?, blob))
+    }
+
+    fn fetch(&self, blob: &Descriptor) -> Result<Arc<[u8]>, image::Error> {
+        if blob.kind() == Kind::Config {
+            let reading =
+                |source| image::Error::Io { what: format!("blob {}", blob.digest), source };
+            // Only bytes of this digest are kept.
+            let bytes = document::read(self.download(blob)?, MAX_DOCUMENT_LEN_BYTES);
+            return Ok(self.keep(&blob.digest, bytes.map_err(reading)?));
+        }
+        let target = Target::Digest(blob.digest.clone());
+        let (_, bytes) = self.repository.manifest(&target).map_err(|error| about(error, blob))?;
+        Ok(self.keep(&blob.digest, bytes))
+    }
+
+    /// Keeps a document that has been checked, if there is room for it.
+    fn keep(&self, digest: &Digest, bytes: Vec<u8>) -> Arc<[u8]> {
+        let bytes: Arc<[u8]> = Arc::from(bytes);
+        let mut kept = self.kept();
+        let len: usize = kept.values().map(|bytes| bytes.len()).sum();
+        if len + bytes.len() <= MAX_KEPT_LEN_BYTES {
+            kept.insert(digest.clone(), Arc::clone(&bytes));
+        }
+        bytes
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Digest, Arc<[u8]>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,8 +98,8 @@ impl Repository {
     /// Nothing of this name; a document that is none, or not the one.
     pub fn find(self: &Arc<Self>, target: &Target) -> Result<Found, Error> {
         let (descriptor, bytes) = self.manifest(target)?;
-        let root = (descriptor.digest.clone(), Arc::from(bytes));
-        let remote = Remote { repository: Arc::clone(self), root };
+        let remote = Remote { repository: Arc::clone(self), kept: Mutex::default() };
+        remote.keep(&descriptor.digest, bytes);
         Ok(Found::in_origin(Arc::new(remote), descriptor))
     }
 

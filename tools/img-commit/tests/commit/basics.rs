@@ -45,10 +45,10 @@ fn a_refused_commit_leaves_no_new_store_behind() {
     let place = place();
     for args in [&["-t", "new", "scratch"][..], &["-t", "new", "-o", "oci:out:x", "scratch"]] {
         refuse(&place, args, b"not a layer");
-        assert!(!place.path("store").exists() && !place.path("out").exists(), "{args:?}");
+        assert!(["store", "out"].map(|dir| fs::metadata(place.path(dir)).is_err()) == [true; 2]);
     }
     commit(&place, &["-t", "new", "scratch"], &layer(&["a"]));
-    assert!(place.path("store").exists());
+    assert!(place.path("store").is_dir());
 }
 
 #[test]

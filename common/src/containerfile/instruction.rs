@@ -208,6 +208,16 @@ impl Instruction {
 }
 
 impl Transfer {
+    /// The length of its texts, in bytes.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        let options = [&self.from, &self.chown, &self.chmod, &self.checksum];
+        let options = options.into_iter().flatten();
+        let texts = self.sources.iter().chain(&self.excludes).chain(options);
+        let heredocs = self.heredocs.iter().map(|heredoc| heredoc.body.len());
+        self.destination.len() + texts.map(String::len).sum::<usize>() + heredocs.sum::<usize>()
+    }
+
     fn expanded(&self, expander: Expander, variables: &dyn Variables) -> Result<Self, Problem> {
         let total = Total::default();
         let word = |text: &String| total.count(expander.word(text, variables)?);

@@ -41,7 +41,7 @@ pub use lines::MAX_LEN_BYTES;
 pub use mount::{Mount, MountKind, Sharing, mount_sources};
 pub use stage::{Containerfile, Stage};
 pub use suggest::nearest;
-pub use unset::{InvalidUnset, Unset};
+pub use unset::Unset;
 
 use grammar::Line;
 use lines::Lines;

@@ -64,8 +64,8 @@ pub enum MountKind {
     },
 }
 
-/// Who may have a cache at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who may have a cache at once; the strictest comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sharing {
     /// All who want.
     Shared,
@@ -73,6 +73,22 @@ pub enum Sharing {
     Private,
     /// One after the other.
     Locked,
+}
+
+impl Mount {
+    /// The length of its texts, in bytes.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let kind = match &self.kind {
+            MountKind::Bind { from, source } => len(from) + source.len(),
+            MountKind::Cache { id, from, source, .. } => id.len() + len(from) + source.len(),
+            MountKind::Tmpfs { .. } => 0,
+            MountKind::Secret { id, variable, .. } => id.len() + len(variable),
+            MountKind::Ssh { id, .. } => id.len(),
+        };
+        self.target.len() + kind
+    }
 }
 
 /// The fields as they are given, before they are weighed against each other.

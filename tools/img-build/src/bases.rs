@@ -17,11 +17,14 @@ pub(crate) struct Bases<'a> {
     location: &'a Location,
     when: Pull,
     puller: Puller<'a>,
+    /// Images that the store lacks are read where they are: no layer is wanted.
+    only_reads: bool,
 }
 
 impl<'a> Bases<'a> {
-    pub(crate) fn new(location: &'a Location, when: Pull) -> Self {
-        Self { location, when, puller: Puller::new(location, when, Options::default()) }
+    pub(crate) fn new(location: &'a Location, when: Pull, only_reads: bool) -> Self {
+        let puller = Puller::new(location, when, Options::default());
+        Self { location, when, puller, only_reads }
     }
 
     /// Opens the image for `platform` that a Containerfile calls `name`. The beginning of a
@@ -43,7 +46,7 @@ impl<'a> Bases<'a> {
         let remote = RegistryReference::parse(format!("docker://{name}").as_ref());
         let remote = remote.and_then(Result::ok).filter(|_| !is_digest(name));
         if let (Pull::Always, Some(remote)) = (self.when, &remote) {
-            return Ok(self.puller.pull(remote, Some(platform))?);
+            return self.pull(remote, platform);
         }
         let opened = self.find(name).and_then(|digest| {
             let reference = Reference::Store(digest);
@@ -56,10 +59,18 @@ impl<'a> Bases<'a> {
         );
         match remote {
             Some(remote) if is_missing && self.when == Pull::Missing => {
-                Ok(self.puller.pull(&remote, Some(platform))?)
+                self.pull(&remote, platform)
             }
             _ => opened,
         }
+    }
+
+    fn pull(&self, remote: &RegistryReference, platform: &Platform) -> Result<Image, Error> {
+        if self.only_reads {
+            let reference = Reference::parse(OsStr::new(&remote.to_string()))?;
+            return Ok(self.puller.open(&reference, Some(platform))?);
+        }
+        Ok(self.puller.pull(remote, Some(platform))?)
     }
 
     /// The digest of what the store has under a name or a whole digest.

@@ -64,7 +64,7 @@ pub(crate) struct Cli {
 
     /// Add an annotation to the image's manifest, or with 'index:' before it to the index
     /// of several (repeatable)
-    #[arg(long = "annotation", value_name = "[index:]NAME=VALUE")]
+    #[arg(long = "annotation", value_name = "[TYPE,...:]NAME=VALUE")]
     pub(crate) annotations: Vec<String>,
 
     /// Write the image's digest to FILE
@@ -179,7 +179,6 @@ fn named(text: &str) -> Result<(String, Named), String> {
     if name.is_empty() || place.is_empty() {
         return Err("it must be NAME=DIR or NAME=IMAGE".into());
     }
-    let is_path = place.starts_with(['/', '.']) || place.starts_with("local:");
     let named = if let Some(image) = place.strip_prefix("docker-image://") {
         Named::Image(image.into())
     } else if let Some(layout) = place.strip_prefix("oci-layout://") {
@@ -189,12 +188,30 @@ fn named(text: &str) -> Result<(String, Named), String> {
         .any(|s| place.starts_with(s))
     {
         return Err(format!("'{place}': only directories and images are supported"));
-    } else if is_path || std::path::Path::new(place).is_dir() {
-        Named::Directory(place.strip_prefix("local:").unwrap_or(place).into())
+    } else if let Some(dir) = directory(place)? {
+        Named::Directory(dir)
     } else {
         Named::Image(place.into())
     };
     Ok((name.to_owned(), named))
+}
+
+/// The directory that `--build-context` names; `None` if it names an image.
+fn directory(place: &str) -> Result<Option<PathBuf>, String> {
+    let path = PathBuf::from(place.strip_prefix("local:").unwrap_or(place));
+    let is_path = place.starts_with(['/', '.', '~']) || place.starts_with("local:");
+    // A name with a slash and neither registry nor tag is as likely a path.
+    let (first, is_long) = place.split_once('/').map_or((place, false), |(first, _)| (first, true));
+    let is_plain = is_long && first != "localhost" && !first.contains('.');
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Ok(Some(path)),
+        Ok(_) => Err(format!("'{place}': not a directory")),
+        Err(_) if is_path => Err(format!("'{place}': no such directory")),
+        Err(_) if is_plain && !place.contains([':', '@']) => {
+            Err(format!("'{place}': no such directory (an image would be docker-image://{place})"))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// Which network a command sees.

@@ -5,9 +5,6 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::cli::Failure;
 
-/// A long option, its short one, whether it takes a value, and what to do instead.
-type Option = (&'static str, std::option::Option<char>, ArgAction, &'static str);
-
 /// No container and no daemon is used, nothing is signed and nothing attested.
 const PASSING: [(&str, &[&str]); 6] = [
     ("rm", &["true", "false"]),
@@ -20,7 +17,8 @@ const PASSING: [(&str, &[&str]); 6] = [
 
 const LIMITS: &str = "start the build under limits, as systemd-run(1) or prlimit(1) set them";
 
-const REFUSED: [Option; 24] = {
+/// A long option, its short one, whether it takes a value, and what to do instead.
+const REFUSED: [(&str, Option<char>, ArgAction, &str); 24] = {
     use ArgAction::{Append, SetTrue};
     [
         ("allow", None, Append, "no step may do more than others: leave it out"),

@@ -35,6 +35,8 @@ pub(crate) struct Graph {
     pub(crate) proxies: Vec<(String, String)>,
     /// Names in every RUN's /etc/hosts; no result depends on the addresses.
     pub(crate) hosts: Vec<(String, IpAddr)>,
+    /// Another host name for RUN than the usual one.
+    pub(crate) hostname: Option<String>,
     /// The number of steps, FROM lines among them.
     pub(crate) steps: usize,
     /// Names that `--build-arg` sets and no ARG asks for.
@@ -147,8 +149,6 @@ pub(crate) struct RunWork {
     pub(crate) directory: String,
     pub(crate) user: String,
     pub(crate) network: Network,
-    /// Another host name than the usual one.
-    pub(crate) hostname: Option<String>,
     pub(crate) mounts: Vec<MountWork>,
 }
 
@@ -197,17 +197,16 @@ impl Step {
 
     /// About how much memory it takes that a short Containerfile can ask for.
     pub(crate) fn len_bytes(&self) -> usize {
-        let lens = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
         let work = match &self.work {
             Work::Setting => 0,
             Work::Workdir { path, user } => path.len() + user.len(),
-            Work::Transfer(work) => {
-                let heredocs = work.transfer.heredocs.iter().map(|heredoc| heredoc.body.len());
-                lens(&work.transfer.sources) + heredocs.sum::<usize>() + work.directory.len()
-            }
+            Work::Transfer(work) => work.transfer.len_bytes() + work.directory.len(),
             Work::Run(work) => {
-                let mounts = work.mounts.iter().map(|mount| mount.mount.target.len());
-                lens(&work.argv) + mounts.sum::<usize>() + work.directory.len() + work.user.len()
+                let argv: usize = work.argv.iter().map(String::len).sum();
+                let script = work.script.as_ref().map_or(0, |script| script.body.len());
+                let mounts = work.mounts.iter().map(|mount| mount.mount.len_bytes());
+                let mounts: usize = mounts.sum();
+                argv + script + mounts + work.directory.len() + work.user.len()
             }
         };
         work + self.created_by.as_ref().map_or(0, String::len)

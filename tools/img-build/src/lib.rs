@@ -11,6 +11,7 @@ mod frontend;
 mod glob;
 mod graph;
 mod input;
+mod options;
 mod output;
 mod place;
 mod reporter;
@@ -37,7 +38,7 @@ use cache::Cache;
 use cli::{Cli, Named, Print};
 use context::{Context, Hashed};
 use error::Error;
-use executor::secret::{Secret, SecretOrigin};
+use executor::secret::Secret;
 use executor::{Clock, Executor};
 use frontend::Request;
 use graph::Graph;
@@ -73,7 +74,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
     let targets = cli.destinations.iter().map(|text| Target::parse(text));
     let targets = targets.collect::<Result<Vec<_>, _>>()?;
-    targets.iter().try_for_each(Target::check)?;
+    let platforms = options::platforms(&cli);
+    targets.iter().try_for_each(|target| target.check(platforms.len()))?;
     let to_standard = targets.iter().filter(|target| target.is_standard()).count();
     if to_standard > 1 {
         return Err(Failure::usage("--output: only one can be standard output"));
@@ -84,17 +86,17 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return Ok(status);
     }
     let form = Form::choose(cli.progress)?;
-    let labels =
-        cli.labels.iter().map(|text| pair("--label", text)).collect::<Result<Vec<_>, _>>()?;
-    let annotations =
-        cli.annotations.iter().map(|text| annotation(text)).collect::<Result<Vec<_>, _>>()?;
+    let clock = clock(&cli.build_args)?;
+    let labels = cli.labels.iter().map(|text| options::pair("--label", text));
+    let labels = labels.collect::<Result<Vec<_>, _>>()?;
+    let annotations = cli.annotations.iter().map(|text| options::annotation(text));
+    let annotations = annotations.collect::<Result<Vec<_>, _>>()?.concat();
     let of_index = annotations.iter().any(|annotation| annotation.place == result::Place::Index);
-    let platforms = platforms(&cli);
     if of_index && platforms.len() == 1 {
         return Err(Failure::usage("--annotation index:...: one image has no index"));
     }
-    let secrets = cli.secrets.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
-    let agents = cli.agents.iter().map(|text| agent(text)).collect::<Result<_, _>>()?;
+    let secrets = cli.secrets.iter().map(|text| options::secret(text)).collect::<Result<_, _>>()?;
+    let agents = cli.agents.iter().map(|text| options::agent(text)).collect::<Result<_, _>>()?;
     let cache = common::cache::dir();
     if let Some(cache) = &cache {
         // The leftovers of a killed build only take up space.
@@ -106,8 +108,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return print(&graphs);
     }
     let place = Place::open(&cli, cache).map_err(failure)?;
-    let images =
-        build(&cli, &inputs, graphs, (&place, form), (&secrets, &agents), &labels, &annotations)?;
+    let given = (&secrets, &agents);
+    let images = build(&cli, &inputs, graphs, (&place, form, clock), given, &labels, &annotations)?;
     let image = result::join(images, &annotations, &place.store)?;
     result::deliver(&image, &cli.names, &targets, &place)?;
     result::note(&image, &cli, &place.store)?;
@@ -136,7 +138,8 @@ fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Grap
         hosts: &cli.hosts,
         contexts: &cli.contexts,
     };
-    let bases = Bases::new(&cli.store, cli.pull.when()?);
+    let is_plan = cli.print == Some(Print::Plan);
+    let bases = Bases::new(&cli.store, cli.pull.when()?, is_plan);
     let open = |name: &str, platform: &Platform| bases.open(name, platform);
     platforms.iter().map(|platform| frontend::graph(&request, platform, &open)).collect()
 }
@@ -180,7 +183,7 @@ fn build(
     cli: &Cli,
     inputs: &Inputs,
     graphs: Vec<Graph>,
-    (place, form): (&Place, Form),
+    (place, form, clock): (&Place, Form, Clock),
     (secrets, agents): (&BTreeMap<String, Secret>, &BTreeMap<String, PathBuf>),
     labels: &[(String, String)],
     annotations: &[Annotation],
@@ -190,12 +193,10 @@ fn build(
     // The results of steps are found by their store, which may be gone after this.
     let base = place.cache.as_deref().filter(|_| place.is_lasting());
     let cache = Cache::new(base, place.store.path(), cli.no_cache);
-    let clock = clock(&cli.build_args)?;
     let of_several = graphs.len() > 1;
     let unused = graphs.last().map(|graph| graph.unused_arguments.clone()).unwrap_or_default();
     let directories: Vec<_> = directories(cli).map(|(_, dir)| directory(cli, place, dir)).collect();
-    let mut images = Vec::new();
-    for graph in graphs {
+    let built = graphs.into_iter().map(|graph| {
         let reporter = Reporter::new(&graph, of_several, cli.explain, form);
         let executor = Executor {
             place,
@@ -209,110 +210,19 @@ fn build(
             identity: &identity,
         };
         let progress = executor.run(&graph).map_err(failure)?;
-        images.push(result::assemble(
-            graph,
-            progress,
-            labels,
-            annotations,
-            clock.now,
-            &place.store,
-        )?);
-    }
+        let image =
+            result::assemble(graph, progress, labels, annotations, clock.now, &place.store)?;
+        Ok(image)
+    });
+    let built: Result<Vec<_>, Failure> = built.collect();
+    // A failed build has read files, too, which the next need not read again.
     inputs.context.save();
     directories.iter().for_each(Context::save);
+    let images = built?;
     for name in unused {
         message::warning(format!("--build-arg {name}: no ARG asks for it"));
     }
     Ok(images)
-}
-
-/// The platforms to build for, each once.
-fn platforms(cli: &Cli) -> Vec<Platform> {
-    let mut platforms: Vec<Platform> = Vec::new();
-    for platform in &cli.platforms {
-        if !platforms.contains(platform) {
-            platforms.push(platform.clone());
-        }
-    }
-    if platforms.is_empty() { vec![Platform::host()] } else { platforms }
-}
-
-fn pair(option: &str, text: &str) -> Result<(String, String), Failure> {
-    match text.split_once('=') {
-        Some(("", _)) => Err(Failure::usage(format!("{option} '{text}': the name is missing"))),
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Ok((text.to_owned(), String::new())),
-    }
-}
-
-/// `[manifest:|index:]NAME=VALUE`, as docker takes it.
-fn annotation(text: &str) -> Result<Annotation, Failure> {
-    use result::Place::{Index, Manifest};
-    let (place, rest) = match text.split_once(':') {
-        Some(("manifest", rest)) => (Manifest, rest),
-        Some(("index", rest)) => (Index, rest),
-        Some(("manifest-descriptor" | "index-descriptor", _)) => {
-            return Err(Failure::usage(format!(
-                "--annotation '{text}': only the manifest and the index have annotations here"
-            )));
-        }
-        _ => (Manifest, text),
-    };
-    let (name, value) = pair("--annotation", rest)?;
-    Ok(Annotation { place, name, value })
-}
-
-/// `id=ID,src=FILE` or `id=ID,env=NAME`, as docker takes it. With an id alone, the variable
-/// of that name if it is set, else the file.
-fn secret(text: &str) -> Result<(String, Secret), Failure> {
-    let fields: BTreeMap<&str, &str> =
-        text.split(',').map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
-    let known = ["id", "src", "source", "env", "type"];
-    let path = fields.get("src").or_else(|| fields.get("source")).copied();
-    let variable = fields.get("env").copied();
-    let id = fields.get("id").copied().filter(|id| !id.is_empty());
-    let origin = match (fields.get("type").copied(), path, variable, id) {
-        (None | Some("file"), Some(path), None, _) => Some(SecretOrigin::File(path.into())),
-        (Some("env"), Some(name), None, _) | (None | Some("env"), None, Some(name), _) => {
-            Some(SecretOrigin::Variable(name.into()))
-        }
-        (None, None, None, Some(id)) if std::env::var_os(id).is_some() => {
-            Some(SecretOrigin::Variable(id.into()))
-        }
-        (None | Some("file"), None, None, Some(id)) => Some(SecretOrigin::File(id.into())),
-        (Some("env"), None, None, Some(id)) => Some(SecretOrigin::Variable(id.into())),
-        _ => None,
-    };
-    match (id, origin) {
-        (Some(id), Some(origin)) if fields.keys().all(|key| known.contains(key)) => {
-            Ok((id.to_owned(), Secret::new(origin)))
-        }
-        _ => Err(Failure::usage(format!(
-            "--secret '{text}': it must be id=ID, id=ID,src=FILE or id=ID,env=NAME"
-        ))),
-    }
-}
-
-/// `ID[=SOCKET]`, as docker takes it, but for keys: they would need an agent of ours.
-fn agent(text: &str) -> Result<(String, PathBuf), Failure> {
-    use std::os::unix::fs::FileTypeExt as _;
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) => (id, PathBuf::from(socket)),
-        None => match std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()) {
-            Some(socket) => (text, socket.into()),
-            None => return Err(Failure::usage(format!("--ssh {text}: SSH_AUTH_SOCK is not set"))),
-        },
-    };
-    let shown = common::name::show_path(&socket).to_string();
-    match std::fs::metadata(&socket) {
-        Err(error) => Err(Error::file(&socket)(error).into()),
-        Ok(metadata) if !metadata.file_type().is_socket() => {
-            Err(Failure::new(format!("--ssh {text}: {shown}: not a socket"))
-                .hint("add the key to an agent: ssh-add FILE"))
-        }
-        Ok(_) if id.is_empty() => Err(Failure::usage(format!("--ssh '{text}': the id is missing"))),
-        Ok(_) => Ok((id.to_owned(), socket)),
-    }
 }
 
 /// A failure of the build, with the hint of what lies below it.

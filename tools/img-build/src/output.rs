@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufWriter, Seek as _, Write};
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ use common::tar;
 
 use crate::error::Error;
 use crate::place::Place;
+use crate::scratch;
 
 /// A place for what was built, other than the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,11 +61,12 @@ impl Target {
         }
     }
 
-    /// Refuses, before any work is done, what can be seen to fail.
+    /// Refuses, before any work is done, what can be seen to fail for that many platforms.
     ///
     /// # Errors
-    /// A terminal for an archive, a directory that is none.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    /// A terminal for an archive, a file in the place of a directory, one archive of files for
+    /// several platforms.
+    pub(crate) fn check(&self, platforms: usize) -> Result<(), Failure> {
         match self {
             Self::Image(destination) => Ok(destination.check()?),
             Self::Directory(dir) => match fs::metadata(dir) {
@@ -74,6 +76,10 @@ impl Target {
                 }
                 _ => Ok(()),
             },
+            Self::Tar(_) if platforms > 1 => Err(Failure::usage(
+                "--output type=tar: the files of several platforms are several archives",
+            )
+            .hint("--output type=local makes a directory for each")),
             Self::Tar(_) if self.is_standard() => {
                 Output::standard(Payload::Binary)?;
                 Ok(())
@@ -169,7 +175,7 @@ fn unpack(image: &Image, dir: &Path, place: &Place) -> Result<(), Error> {
     fs::create_dir_all(dir).map_err(Error::file(dir))?;
     let root = Root::open(dir).map_err(Error::file(dir))?;
     // In one layer without whiteouts: what else is in the directory stays.
-    let mut file = tempfile::tempfile().map_err(Error::file("temporary file"))?;
+    let mut file = scratch::file(place.cache.as_deref())?;
     flatten(image, &mut file, place)?;
     file.rewind().map_err(Error::file("temporary file"))?;
     let options = apply::Options {
@@ -193,8 +199,10 @@ fn flatten(image: &Image, out: &mut impl Write, place: &Place) -> Result<(), Err
         let failed = |source| Error::Layer { layer: layer.descriptor.digest.clone(), source };
         let mut plain =
             Decoder::new(image.verified_layer(&layer)?, growth.clone()).map_err(failed)?;
+        let mut file = scratch::file(place.cache.as_deref())?;
+        io::copy(&mut plain, &mut file).map_err(failed)?;
         let label = format!("layer {}", layer.descriptor.digest);
-        sources.push(merge::Source::of_stream(label, &mut plain, growth)?);
+        sources.push(merge::Source::of_copy(label, file, growth));
     }
     let mut writer = tar::Writer::new(BufWriter::new(out));
     merge::flatten(&sources, &mut writer)?;

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -140,15 +141,15 @@ impl Reporter {
     }
 
     /// Where the output of a step's command goes: to standard error as it comes, or to a file
-    /// that is shown if the command fails.
+    /// in `dir` that is shown if the command fails.
     ///
     /// # Errors
     /// No pipe, or no temporary file.
-    pub(crate) fn output(&self, number: usize) -> Result<(OwnedFd, Output), Error> {
+    pub(crate) fn output(&self, number: usize, dir: &Path) -> Result<(OwnedFd, Output), Error> {
         let failed = || Error::file("output");
         match self.form {
             Form::Nothing => {
-                let file = tempfile::tempfile().map_err(failed())?;
+                let file = tempfile::tempfile_in(dir).map_err(Error::file(dir))?;
                 let written = file.try_clone().map_err(failed())?;
                 Ok((written.into(), Output(Kept::File(file))))
             }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 
 use common::image::{BASE_DIGEST, Layer};
-use common::oci::{Descriptor, Document, History, Index, Manifest, media_type};
+use common::oci::{Descriptor, Document, History, Index, Manifest, Platform, media_type};
 use common::store::{Name, Store};
 use common::stream::{Output, Payload};
 use common::time::Timestamp;
@@ -26,16 +26,31 @@ pub(crate) enum Place {
 }
 
 /// `--annotation`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Annotation {
     pub(crate) place: Place,
+    /// The platform whose manifest it is for; `None` for all.
+    pub(crate) platform: Option<Platform>,
     pub(crate) name: String,
     pub(crate) value: String,
 }
 
 impl Annotation {
-    fn of(all: &[Self], place: Place) -> impl Iterator<Item = (String, String)> + '_ {
-        let here = all.iter().filter(move |annotation| annotation.place == place);
+    fn of_index(all: &[Self]) -> impl Iterator<Item = (String, String)> + '_ {
+        Self::pairs(all.iter().filter(|annotation| annotation.place == Place::Index))
+    }
+
+    fn of_manifest<'a>(
+        all: &'a [Self],
+        platform: &'a Platform,
+    ) -> impl Iterator<Item = (String, String)> + 'a {
+        Self::pairs(all.iter().filter(move |annotation| {
+            let is_meant = annotation.platform.as_ref().is_none_or(|meant| meant == platform);
+            annotation.place == Place::Manifest && is_meant
+        }))
+    }
+
+    fn pairs<'a>(here: impl Iterator<Item = &'a Self>) -> impl Iterator<Item = (String, String)> {
         here.map(|annotation| (annotation.name.clone(), annotation.value.clone()))
     }
 }
@@ -52,7 +67,7 @@ pub(crate) fn assemble(
     now: Timestamp,
     store: &Store,
 ) -> Result<Descriptor, Error> {
-    let Graph { config: mut image, base, .. } = graph;
+    let Graph { config: mut image, base, platform, .. } = graph;
     let own = progress.history.iter().filter(|entry| !entry.empty_layer).count();
     account_for(progress.layers.len().saturating_sub(own), &mut image.history);
     image.history.extend(progress.history);
@@ -69,7 +84,7 @@ pub(crate) fn assemble(
         manifest.annotations.insert(BASE_DIGEST.into(), digest.to_string());
         manifest.annotations.insert(BASE_NAME.into(), name);
     }
-    manifest.annotations.extend(Annotation::of(annotations, Place::Manifest));
+    manifest.annotations.extend(Annotation::of_manifest(annotations, &platform));
     let (digest, len_bytes) = store.put(&common::oci::to_json(&manifest, "manifest")?)?;
     let mut made = Descriptor::new(media_type::MANIFEST, digest, len_bytes);
     made.platform = Some(image.platform());
@@ -92,7 +107,7 @@ pub(crate) fn join(
         }
     }
     let mut index = Index::new(images);
-    index.annotations.extend(Annotation::of(annotations, Place::Index));
+    index.annotations.extend(Annotation::of_index(annotations));
     let (digest, len_bytes) = store.put(&index.to_bytes()?)?;
     Ok(Descriptor::new(media_type::INDEX, digest, len_bytes))
 }

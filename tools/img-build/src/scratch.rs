@@ -1,5 +1,6 @@
 //! A directory for one step that is gone when the step is, however it ends.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use common::scratch;
@@ -40,4 +41,13 @@ impl Scratch {
     pub(crate) fn path(&self) -> &Path {
         self.0.dir()
     }
+}
+
+/// A file without a name, in the cache if it can be written, else among the temporary files.
+///
+/// # Errors
+/// A place that cannot be written.
+pub(crate) fn file(cache: Option<&Path>) -> Result<File, Error> {
+    let scratch = Scratch::new(cache).or_else(|_| Scratch::new(None))?;
+    tempfile::tempfile_in(scratch.path()).map_err(Error::file(scratch.path()))
 }

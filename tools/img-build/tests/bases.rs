@@ -91,6 +91,12 @@ fn missing_names_are_pulled() {
     // Never, unless it is asked for.
     assert!(bench.fail_in(&format!("FROM {remote}\n")).contains("no such image"));
     bench.env.remove("LAYERUTILS_PULL");
+    // A plan needs the config alone.
+    bench.write("Containerfile", &format!("FROM {remote}\nCOPY nonce /\n"));
+    let built = bench.run(&["--print", "plan", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert!(built.stdout.starts_with("1/2 [0] FROM localhost"), "{}", built.stdout);
+    assert!(!bench.path("store").try_exists().unwrap(), "a plan pulls nothing");
     let pulled = |bench: &Bench, name: &str, arguments: &[&str]| {
         bench.write("Containerfile", &format!("FROM {name}\nCOPY --from={name} /f /g\n"));
         let built = bench.run(&[arguments, &["--progress=plain", "ctx"]].concat(), b"");
@@ -142,5 +148,20 @@ fn a_name_may_be_given_to_a_directory_or_to_another_image() {
     assert!(built.stderr.contains("'src' is a directory"), "{}", built.stderr);
     for bad in ["src", "=x", "src=", "src=https://example.org/x.tar"] {
         assert_eq!(bench.run(&["--build-context", bad, "ctx"], b"").status, 2, "{bad}");
+    }
+    // No image is looked for under a mistyped path.
+    std::fs::write(bench.path("file"), "").unwrap();
+    for (bad, expected) in [
+        ("src=./othr", "'./othr': no such directory"),
+        ("src=local:othr", "'local:othr': no such directory"),
+        (
+            "src=ctx/othr",
+            "'ctx/othr': no such directory (an image would be docker-image://ctx/othr)",
+        ),
+        ("src=file", "'file': not a directory"),
+    ] {
+        let built = bench.run(&["--build-context", bad, "ctx"], b"");
+        assert_eq!(built.status, 2, "{bad}");
+        assert!(built.stderr.contains(expected), "{bad}: {}", built.stderr);
     }
 }

@@ -22,6 +22,17 @@ fn bench() -> Bench {
     bench
 }
 
+#[test]
+fn a_failed_build_has_learnt_what_files_hold() {
+    let bench = bench();
+    bench.write("Containerfile", "FROM scratch\nCOPY d /d\nCOPY missing /\n");
+    // A file that has just changed is not remembered.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(bench.run(&["ctx"], b"").status, 2);
+    let known = fs::read_dir(bench.path("cache/layerutils/contexts")).unwrap();
+    assert_eq!(known.count(), 1);
+}
+
 type Change = fn(&Bench);
 
 #[test]

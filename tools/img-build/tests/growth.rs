@@ -122,6 +122,10 @@ fn a_few_bytes_do_not_become_more_than_an_image_can_hold() {
     let stages = format!("{heirs}{grandchildren}FROM scratch\n{copies}");
     let mounts: String =
         (0..20_000).map(|n| format!(" --mount=target=/{n},id=$x,type=cache")).collect();
+    let few = " --mount=target=/c,id=$x,type=cache".repeat(30);
+    let caches = format!("RUN{few} x\n").repeat(40);
+    let of_all_stages =
+        "the configs and steps of all stages are longer than 67108864 bytes together";
     let together = "the values are longer than 4194304 bytes together";
     for (text, expected) in [
         (format!("FROM scratch\nEXPOSE{}\n", " 1-65535".repeat(800)), "more than 196608 ports"),
@@ -132,8 +136,9 @@ fn a_few_bytes_do_not_become_more_than_an_image_can_hold() {
         (format!("ARG x={value}\n{lines}FROM scratch\n"), together),
         (
             format!("FROM scratch AS s0\nENV x={value}\nENV a=$x b=$x c=$x d=$x\n{stages}"),
-            "the configs and steps of all stages are longer than 67108864 bytes together",
+            of_all_stages,
         ),
+        (format!("FROM scratch\nENV x={value}\n{caches}"), of_all_stages),
     ] {
         let seconds = file(&text, expected);
         assert!(seconds < 10.0, "{expected}: {seconds} s");

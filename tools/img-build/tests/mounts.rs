@@ -83,6 +83,17 @@ fn a_cache_begins_with_what_it_is_seeded_from() {
 }
 
 #[test]
+fn another_seed_makes_another_cache() {
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
+    for seed in ["one", "two"] {
+        let text = format!(
+            "FROM scratch AS s\nCOPY <<E /f\n{seed}\nE\nFROM bb\nRUN --mount=type=cache,target=/c,from=s busybox cat /c/f >/out\n"
+        );
+        assert_eq!(bench.build(&text).last(), [format!("f 0644 0:0 out \"{seed}\\n\"")]);
+    }
+}
+
+#[test]
 fn a_stage_that_is_mounted_where_a_variable_says_is_built() {
     let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
     let text = "FROM scratch AS s\nCOPY <<E /f\nF\nE\nFROM bb\nARG T=/t\nRUN --mount=from=s,target=$T busybox cat /t/f >/out\n";

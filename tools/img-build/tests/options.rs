@@ -142,9 +142,53 @@ fn annotations_are_the_manifests_or_the_indexs() {
     let index = read(&built.stdout);
     assert_eq!(index["annotations"]["a"], "b");
     assert!(read(index["manifests"][0]["digest"].as_str().unwrap())["annotations"].is_null());
-    for bad in ["index:a=b", "manifest-descriptor:a=b", "=b"] {
+    let both = ["--annotation", "index,manifest:a=b", "--annotation", "manifest[linux/arm64]:c=d"];
+    let built = bench.run(&[&both[..], &[platforms, "ctx"]].concat(), b"");
+    assert_eq!(built.status, 0, "{}", built.stderr);
+    let index = read(&built.stdout);
+    assert_eq!(index["annotations"]["a"], "b");
+    let of = |at: usize| read(index["manifests"][at]["digest"].as_str().unwrap());
+    let (amd, arm) = (of(0), of(1));
+    assert_eq!((&amd["annotations"]["a"], &arm["annotations"]["a"]), (&"b".into(), &"b".into()));
+    assert!(amd["annotations"]["c"].is_null());
+    assert_eq!(arm["annotations"]["c"], "d");
+    for bad in [
+        "index:a=b",
+        "index,manifest:a=b",
+        "manifest-descriptor:a=b",
+        "manifest,index-descriptor:a=b",
+        "manifest[what]:a=b",
+        "=b",
+    ] {
         assert_eq!(bench.run(&["--annotation", bad, "ctx"], b"").status, 2, "{bad}");
     }
+}
+
+#[test]
+fn what_can_be_seen_to_fail_is_refused_before_the_first_step() {
+    let bench = Bench::new();
+    bench.write("Containerfile", "FROM scratch\nCOPY nonce /\n");
+    for (arguments, expected) in [
+        (["--build-arg", "SOURCE_DATE_EPOCH=today"], "SOURCE_DATE_EPOCH"),
+        (["--platform=linux/amd64,linux/arm64", "-otype=tar,dest=x"], "several archives"),
+    ] {
+        let built = bench.run(&[&["--progress=plain"][..], &arguments, &["ctx"]].concat(), b"");
+        assert_eq!(built.status, 2, "{}", built.stderr);
+        assert!(built.stderr.contains(expected), "{}", built.stderr);
+        assert!(!built.stderr.contains("STEP"), "{}", built.stderr);
+        assert!(!bench.path("store").try_exists().unwrap(), "{}", built.stderr);
+    }
+}
+
+#[test]
+fn files_on_their_way_to_a_directory_are_in_the_cache() {
+    let Some(mut bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
+    let none = bench.path("none").display().to_string();
+    bench.env.insert("TMPDIR".into(), none);
+    bench.write("Containerfile", "FROM bb\nRUN echo x >/f\n");
+    let built = bench.run(&["-o", "out", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(std::fs::read_to_string(bench.path("out/f")).unwrap(), "x\n");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use support::Bench;
+use common::digest::{Algorithm, Hasher};
+use support::{Bench, skip, with_busybox};
 
 /// A server that answers each path as it is told, and remembers what it was asked.
 struct Server {
@@ -162,6 +163,51 @@ fn a_checksum_is_checked_and_needs_no_server_twice() {
         let message = bench.fail_in(&format!("FROM scratch\nARG D={other}\n{line}\n"));
         assert!(message.contains(expected), "{line}: {message}");
     }
+}
+
+#[test]
+fn a_checksum_may_be_a_sha512() {
+    let (bench, server) = (Bench::new(), Server::start());
+    server.set("/f", "", "F");
+    let mut hasher = Hasher::new(Algorithm::Sha512);
+    hasher.update(b"F");
+    let digest = hasher.finish();
+    let text = |checksum: &str| {
+        format!("FROM scratch\nADD --checksum={checksum} {} /\n", server.url("/f"))
+    };
+    let image = bench.build(&text(&digest.to_string()));
+    assert_eq!(image.last(), ["f 0600 0:0 f \"F\""]);
+    assert_eq!(server.asked(), ["/f"]);
+    bench.build_with(&text(&digest.to_string()), &["--no-cache"]);
+    assert!(server.asked().is_empty());
+    // The record holds the digest that was asked for last.
+    let other = format!("sha512:{}", "0".repeat(128));
+    let message = bench.fail_in(&text(&other));
+    let expected = format!("checksum mismatch: expected {other}, got {digest}");
+    assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
+fn a_failed_build_does_not_wait_for_a_download() {
+    let Some(bench) = with_busybox() else { return skip("no static busybox (busybox-static)") };
+    // It takes the connection and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/f", listener.local_addr().unwrap());
+    let began = std::time::Instant::now();
+    let message = bench.fail_in(&format!(
+        "FROM scratch AS a\nADD {url} /\nFROM bb AS b\nRUN busybox sleep 1; exit 7\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n"
+    ));
+    assert!(message.contains("RUN exited with status 7"), "{message}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_url_may_be_added_twice() {
+    let (bench, server) = (Bench::new().in_time(), Server::start());
+    server.set("/f", "ETag: \"one\"\r\n", "F");
+    let url = server.url("/f");
+    let image = bench.build(&format!("FROM scratch\nADD {url} {url} /d/\n"));
+    assert_eq!(image.last(), ["d 0755 0:0 d/", "f 0600 0:0 d/f \"F\""]);
 }
 
 #[test]

@@ -76,9 +76,15 @@ impl Source {
             Ok(file)
         };
         match copy(stream) {
-            Ok(file) => Ok(Self { label, file, growth, whole: Whole::ByDigest }),
+            Ok(file) => Ok(Self::of_copy(label, file, growth)),
             Err(source) => Err(Error::Read { layer: label, source }),
         }
+    }
+
+    /// An uncompressed archive that the caller has copied to a file, and verified.
+    #[must_use]
+    pub fn of_copy(label: String, file: File, growth: Growth) -> Self {
+        Self { label, file, growth, whole: Whole::ByDigest }
     }
 
     /// The layer as messages name it.

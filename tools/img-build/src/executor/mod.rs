@@ -5,6 +5,7 @@
 //! comes a layer, or nothing if there is no change.
 
 mod agent;
+mod caches;
 mod files;
 mod mounts;
 pub(crate) mod progress;

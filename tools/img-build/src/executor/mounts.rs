@@ -7,18 +7,18 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::cache;
-use common::containerfile::{Heredoc, Mount, MountKind, Sharing};
+use common::containerfile::{Heredoc, Mount, MountKind};
 use common::digest::Digest;
 use common::layer::apply;
 use common::privilege::can_mount;
 use common::root::Root;
 use common::sandbox::{self, Access, Programs, Source, Tmpfs};
-use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use super::agent::Agent;
+use super::caches::{Cache, Locked};
+use super::schedule::Schedule;
 use super::snapshot::Snapshot;
 use super::{Run, lock};
 use crate::context::Patterns;
@@ -46,7 +46,7 @@ pub(crate) struct Mounts {
 /// Resources that are held while a command runs.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    locks: Vec<Flock<fs::File>>,
+    caches: Locked,
     snapshots: Vec<Snapshot>,
     agents: Vec<Agent>,
 }
@@ -66,14 +66,8 @@ enum What {
     Snapshot(Arc<Tree>, Found, Digest),
     /// A copy of part of a tree: the command may change it, and nobody sees.
     Copy(Arc<Tree>, Found),
-    /// A directory that stays, and what it begins with.
-    Cache {
-        dir: PathBuf,
-        sharing: Sharing,
-        mode: u32,
-        owner: (u32, u32),
-        seed: Option<(Arc<Tree>, Found)>,
-    },
+    /// A directory that stays.
+    Cache(Cache),
     Tmpfs(Option<u64>),
     /// The way to an agent.
     Agent {
@@ -139,26 +133,26 @@ impl Run<'_> {
                 }
             }
             MountKind::Cache { id, sharing, from, source } => {
-                let seed = match from {
-                    Some(_) => Some(self.mounted(work, source)?),
-                    None => None,
-                };
-                planned
-                    .facts
-                    .push(with_attributes(mount, json!(["cache", mount.target, id, from, source])));
                 let Some(base) = &self.executor.place.cache else {
                     return Err(Error::Other(
                         "no place for a cache: set XDG_CACHE_HOME or HOME".into(),
                     ));
                 };
-                let dir = base.join("mounts").join(Digest::of(id.as_bytes()).hex());
-                What::Cache {
-                    dir,
-                    sharing: *sharing,
-                    mode: mount.mode.unwrap_or(0o755),
-                    owner,
-                    seed,
+                let mut name = id.clone();
+                let seed = match from {
+                    Some(_) => Some(self.mounted(work, source)?),
+                    None => None,
+                };
+                // As in BuildKit, another seed makes another cache.
+                if let (Some((tree, found)), Some(origin)) = (&seed, work.source) {
+                    let digest = self.fingerprint(origin, tree, found)?;
+                    name = format!("{id}:{digest}");
                 }
+                let facts = json!(["cache", mount.target, name, from, source]);
+                planned.facts.push(with_attributes(mount, facts));
+                let dir = base.join("mounts").join(Digest::of(name.as_bytes()).hex());
+                let (sharing, mode) = (*sharing, mount.mode.unwrap_or(0o755));
+                What::Cache(Cache { dir, sharing, mode, owner, seed })
             }
             MountKind::Tmpfs { size_bytes } => {
                 planned.facts.push(json!(["tmpfs", mount.target, size_bytes]));
@@ -177,7 +171,7 @@ impl Run<'_> {
                         false => Ok(()),
                     };
                 };
-                let content = secret.content()?;
+                let content = secret.content(&self.schedule)?;
                 if let Some(variable) = variable {
                     planned.variables.push((variable.clone(), content.clone()));
                 }
@@ -262,8 +256,14 @@ impl Mounts {
         mut command: sandbox::Command,
         scratch: &Scratch,
         cache: Option<&Path>,
+        schedule: &Schedule,
     ) -> Result<(sandbox::Command, Held), Error> {
-        let mut held = Held::default();
+        let caches = self.all.iter().filter_map(|mount| match &mount.what {
+            What::Cache(cache) => Some(cache),
+            _ => None,
+        });
+        let caches = Locked::lock(caches, scratch, schedule)?;
+        let mut held = Held { caches, ..Held::default() };
         for (number, mount) in self.all.iter().enumerate() {
             let source = match &mount.what {
                 What::Tmpfs(size_bytes) => Source::Tmpfs(Tmpfs {
@@ -282,7 +282,8 @@ impl Mounts {
                     let make = |dir: &Path| copy_out(tree, found, (dir, "mount"), scratch);
                     // Without a cache it is there for this step alone.
                     let cache = cache.unwrap_or_else(|| scratch.path());
-                    let snapshot = Snapshot::open(cache, "snapshots", KEPT, &digest, make)?;
+                    let snapshot =
+                        Snapshot::open(cache, "snapshots", KEPT, &digest, schedule, make)?;
                     let path = snapshot.dir.join("mount");
                     held.snapshots.push(snapshot);
                     Source::Path(path)
@@ -304,17 +305,7 @@ impl Mounts {
                     set_attributes(&path, *mode, *owner).map_err(Error::file(&path))?;
                     Source::Path(path)
                 }
-                What::Cache { dir, sharing, mode, owner, seed } => {
-                    let (dir, lock) = cache_dir(dir, *sharing, *mode, *owner)?;
-                    held.locks.extend(lock);
-                    let content = dir.join(CONTENT);
-                    if let Some((tree, found)) = seed {
-                        if is_empty(&content)? {
-                            copy_out(tree, found, (&dir, CONTENT), scratch)?;
-                        }
-                    }
-                    Source::Path(content)
-                }
+                What::Cache(cache) => Source::Path(held.caches.content(cache)),
             };
             let target = mount.target.clone();
             command = command.mount(sandbox::Mount { source, target, access: mount.access });
@@ -332,50 +323,6 @@ impl Mounts {
     }
 }
 
-/// The content of a cache mount, in the cache's directory.
-const CONTENT: &str = "content";
-
-/// The directory of a cache mount, locked as its sharing asks.
-fn cache_dir(
-    dir: &Path,
-    sharing: Sharing,
-    mode: u32,
-    owner: (u32, u32),
-) -> Result<(PathBuf, Option<Flock<fs::File>>), Error> {
-    for number in 0.. {
-        let dir = match number {
-            0 => dir.to_owned(),
-            _ => dir.with_extension(number.to_string()),
-        };
-        let content = dir.join(CONTENT);
-        cache::make(&dir).map_err(Error::file(&dir))?;
-        match fs::create_dir(&content).and_then(|()| set_attributes(&content, mode, owner)) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::file(content)(error));
-            }
-            _ => {}
-        }
-        let path = dir.join("lock");
-        let opened = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = opened.map_err(Error::file(&path))?;
-        let wait = match sharing {
-            Sharing::Shared => FlockArg::LockShared,
-            Sharing::Locked => FlockArg::LockExclusive,
-            Sharing::Private => FlockArg::LockExclusiveNonblock,
-        };
-        match Flock::lock(file, wait) {
-            Ok(lock) => return Ok((dir, Some(lock))),
-            Err((_, nix::Error::EWOULDBLOCK)) => {}
-            Err((_, errno)) => return Err(Error::file(path)(errno.into())),
-        }
-    }
-    Err(Error::Other("no cache directory is free".into()))
-}
-
-fn is_empty(dir: &Path) -> Result<bool, Error> {
-    Ok(fs::read_dir(dir).map_err(Error::file(dir))?.next().is_none())
-}
-
 fn write_file(path: &Path, content: &[u8], mode: u32, owner: (u32, u32)) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
@@ -384,7 +331,11 @@ fn write_file(path: &Path, content: &[u8], mode: u32, owner: (u32, u32)) -> std:
 }
 
 /// Sets owner and mode, whatever the umask. With one id, everything is root's inside.
-fn set_attributes(path: &Path, mode: u32, (uid, gid): (u32, u32)) -> std::io::Result<()> {
+pub(super) fn set_attributes(
+    path: &Path,
+    mode: u32,
+    (uid, gid): (u32, u32),
+) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     if can_mount() {
         std::os::unix::fs::lchown(path, Some(uid), Some(gid))?;
@@ -414,7 +365,7 @@ fn fingerprint(tree: &Tree, found: &Found) -> Result<Digest, Error> {
 
 /// Writes part of a tree to a name in a directory of the host, by way of a layer: what is
 /// unpacked cannot leave the directory.
-fn copy_out(
+pub(super) fn copy_out(
     tree: &Tree,
     found: &Found,
     (dir, name): (&Path, &str),

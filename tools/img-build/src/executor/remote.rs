@@ -6,7 +6,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use common::digest::{Digest, Hashing};
+use common::compression::Growth;
+use common::digest::{Algorithm, Digest, Hasher, Hashing};
 use common::root::Root;
 use common::time::Timestamp;
 use common::{cache, document};
@@ -35,7 +36,11 @@ struct Record {
     etag: Option<String>,
     /// In seconds.
     last_modified: Option<i64>,
+    /// By sha256.
     digest: Digest,
+    /// By another algorithm, if a checksum asked for it.
+    #[serde(default)]
+    checked: Option<Digest>,
 }
 
 /// A file that was fetched, and what must stay while it is read.
@@ -44,6 +49,12 @@ pub(super) struct Remote {
     pub(super) found: Found,
     _snapshot: Snapshot,
     _scratch: Scratch,
+}
+
+impl Record {
+    fn is(&self, checksum: &Digest) -> bool {
+        [Some(&self.digest), self.checked.as_ref()].contains(&Some(checksum))
+    }
 }
 
 impl Run<'_> {
@@ -56,39 +67,37 @@ impl Run<'_> {
         let checksum = checksum.map(str::parse::<Digest>).transpose().map_err(|_| {
             Error::Other(format!("--checksum={}: not a digest", checksum.unwrap_or_default()))
         })?;
+        let checksum = checksum.as_ref();
         // Without a cache it is there for this step alone.
         let base = self.executor.place.cache.as_deref().unwrap_or_else(|| scratch.path());
         let path = base.join("downloads").join(Digest::of(url.as_bytes()).hex());
-        let record = document::found(&path, MAX_RECORD_LEN_BYTES).ok();
-        let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
-        let (record, is_fetched) = match record {
+        let known = document::found(&path, MAX_RECORD_LEN_BYTES).ok();
+        let known: Option<Record> = known.and_then(|json| serde_json::from_slice(&json).ok());
+        let file = scratch.path().join(FILE);
+        let fetch = |etag: Option<String>| self.fetch(url, etag, checksum, &file);
+        let record = match known {
             // A file with this checksum is the right one, whatever the URL serves now.
-            Some(record) if checksum.as_ref() == Some(&record.digest) => (record, false),
-            Some(Record { etag: Some(etag), last_modified, digest }) if checksum.is_none() => {
-                match fetch(url, Some(&etag))? {
-                    Fetched::Unchanged => {
-                        (Record { etag: Some(etag), last_modified, digest }, false)
-                    }
-                    Fetched::File(download) => self.receive(download, &scratch)?,
-                }
+            Some(record) if checksum.is_some_and(|checksum| record.is(checksum)) => record,
+            Some(record) if checksum.is_none() && record.etag.is_some() => {
+                fetch(record.etag.clone())?.unwrap_or(record)
             }
-            _ => self.fetch(url, &scratch)?,
+            _ => fetch(None)?.ok_or_else(|| no_content(url))?,
         };
-        if let Some(expected) = checksum.filter(|checksum| *checksum != record.digest) {
-            let actual = &record.digest;
+        if let Some(expected) = checksum.filter(|checksum| !record.is(checksum)) {
+            let actual = record.checked.as_ref().unwrap_or(&record.digest);
             return Err(Error::Other(format!(
                 "'{url}': checksum mismatch: expected {expected}, got {actual}"
             )));
         }
         let key = Digest::of(format!("download {}", record.digest).as_bytes());
-        let snapshot = Snapshot::open(base, "downloads-kept", KEPT, &key, |dir| {
+        let snapshot = Snapshot::open(base, "downloads-kept", KEPT, &key, &self.schedule, |dir| {
             // It may have been removed since it was recorded.
-            let again = if !is_fetched { Some(self.fetch(url, &scratch)?) } else { None };
-            if again.is_some_and(|(again, _)| again.digest != record.digest) {
+            if !file.try_exists().map_err(Error::file(&file))?
+                && fetch(None)?.ok_or_else(|| no_content(url))?.digest != record.digest
+            {
                 return Err(Error::Other(format!("'{url}': changed while it was fetched")));
             }
-            let from = scratch.path().join(FILE);
-            fs::rename(&from, dir.join(FILE)).map_err(Error::file(from))
+            fs::rename(&file, dir.join(FILE)).map_err(Error::file(&file))
         })?;
         // A cache that cannot be written costs time only.
         if let Ok(json) = serde_json::to_vec(&record) {
@@ -98,39 +107,56 @@ impl Run<'_> {
         Ok(Remote { tree, found, _snapshot: snapshot, _scratch: scratch })
     }
 
-    fn fetch(&self, url: &str, scratch: &Scratch) -> Result<(Record, bool), Error> {
-        match fetch(url, None)? {
-            Fetched::File(download) => self.receive(download, scratch),
-            Fetched::Unchanged => Err(Error::Other(format!("'{url}': no content"))),
-        }
+    /// Fetches a URL to the file at `path`; its record, or `None` if it still has the entity
+    /// tag `etag`. A failed build does not wait for the server.
+    fn fetch(
+        &self,
+        url: &str,
+        etag: Option<String>,
+        checksum: Option<&Digest>,
+        path: &Path,
+    ) -> Result<Option<Record>, Error> {
+        let (url, path) = (url.to_owned(), path.to_owned());
+        let other = checksum.map(Digest::algorithm).filter(|kind| *kind != Algorithm::Sha256);
+        let growth = self.executor.place.max_size.growth(None);
+        self.schedule.run_aside(move || match fetch(&url, etag.as_deref())? {
+            Fetched::Unchanged => Ok(None),
+            Fetched::File(download) => receive(download, other, growth, &path).map(Some),
+        })
     }
+}
 
-    /// Writes a download to a file of the scratch directory; its record, and that it is there.
-    fn receive(&self, download: Download, scratch: &Scratch) -> Result<(Record, bool), Error> {
-        let Download { etag, last_modified, content } = download;
-        let path = scratch.path().join(FILE);
-        let mut options = fs::OpenOptions::new();
-        let mut file: HostFile = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)
-            .map_err(Error::file(&path))?;
-        let mut growth = self.executor.place.max_size.growth(None);
-        let mut content = Hashing::new(content);
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            let len = io::Read::read(&mut content, &mut buffer).map_err(Error::file("download"))?;
-            if len == 0 {
-                break;
-            }
-            growth.add(len as u64).map_err(|error| Error::Other(error.to_string()))?;
-            file.write_all(buffer.get(..len).unwrap_or_default()).map_err(Error::file(&path))?;
+fn no_content(url: &str) -> Error {
+    Error::Other(format!("'{url}': no content"))
+}
+
+/// Writes a download to a new file; its record.
+fn receive(
+    download: Download,
+    other: Option<Algorithm>,
+    mut growth: Growth,
+    path: &Path,
+) -> Result<Record, Error> {
+    let Download { etag, last_modified, content } = download;
+    let mut file = HostFile::create_new(path).map_err(Error::file(path))?;
+    let mut other = other.map(Hasher::new);
+    let mut content = Hashing::new(content);
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        let len = io::Read::read(&mut content, &mut buffer).map_err(Error::file("download"))?;
+        if len == 0 {
+            break;
         }
-        let (_, digest, _) = content.finish();
-        let last_modified = last_modified.map(|time| time.seconds);
-        Ok((Record { etag, last_modified, digest }, true))
+        growth.add(len as u64).map_err(|error| Error::Other(error.to_string()))?;
+        let part = buffer.get(..len).unwrap_or_default();
+        file.write_all(part).map_err(Error::file(path))?;
+        if let Some(hasher) = &mut other {
+            hasher.update(part);
+        }
     }
+    let (_, digest, _) = content.finish();
+    let last_modified = last_modified.map(|time| time.seconds);
+    Ok(Record { etag, last_modified, digest, checked: other.map(Hasher::finish) })
 }
 
 /// A tree of the file, with the name that the URL gives it: 0600, root's, as in BuildKit.

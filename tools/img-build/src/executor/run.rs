@@ -28,6 +28,8 @@ impl Run<'_> {
         work: &RunWork,
     ) -> Result<Outcome, Error> {
         let mounts = self.mounts(&work.mounts, work.script.as_ref())?;
+        // It may change while the command runs, which then has the result of another key.
+        let is_emulated = sandbox::emulates_users();
         let environment = work.environment.iter();
         let record = Record::new(serde_json::json!({
             "operation": "run",
@@ -37,7 +39,7 @@ impl Run<'_> {
             "directory": work.directory,
             "user": work.user,
             // With one id and no others emulated, a command finds and does other things.
-            "owners": can_mount() || sandbox::emulates_users(),
+            "owners": can_mount() || is_emulated,
             "network": format!("{:?}", work.network),
             "mounts": mounts.facts(),
             "epoch": self.executor.clock.epoch.map(|epoch| epoch.seconds),
@@ -47,11 +49,15 @@ impl Run<'_> {
             true => record,
             false => record.with("hosts", hosts),
         };
-        let record = match &work.hostname {
+        let record = match &self.graph.hostname {
             Some(hostname) => record.with("hostname", hostname.as_str()),
             None => record,
         };
-        self.cached(at, &record, || self.execute(progress, at, work, &mounts))
+        self.cached(at, &record, || {
+            let mut made = self.execute(progress, at, work, &mounts)?;
+            made.is_lasting &= sandbox::emulates_users() == is_emulated;
+            Ok(made)
+        })
     }
 
     fn execute(
@@ -80,7 +86,7 @@ impl Run<'_> {
             Network::None => SandboxNetwork::None,
             Network::Host => SandboxNetwork::Host,
         };
-        let (output, shown) = self.executor.reporter.output(at.step.number)?;
+        let (output, shown) = self.executor.reporter.output(at.step.number, scratch.path())?;
         let mut command = sandbox::Command::new(Root::Overlay(overlay), program)
             .args(arguments)
             .cwd(directory)
@@ -100,12 +106,11 @@ impl Run<'_> {
         for (name, value) in &*work.environment {
             command = command.env(name, value);
         }
-        if let Some(hostname) = &work.hostname {
+        if let Some(hostname) = &self.graph.hostname {
             command = command.hostname(hostname);
         }
         let cache = self.executor.place.cache.as_deref();
-        let (command, held) = mounts.add_to(command, &scratch, cache)?;
-        let is_emulated = sandbox::emulates_users();
+        let (command, held) = mounts.add_to(command, &scratch, cache, &self.schedule)?;
         let exit = command.run();
         drop(held);
         // Whoever interrupts a build means the build.
@@ -120,8 +125,6 @@ impl Run<'_> {
         if !is_lasting {
             message::warning("the context changed while a step read it: its result is not kept");
         }
-        // The key says that users are emulated.
-        let is_lasting = is_lasting && sandbox::emulates_users() == is_emulated;
         Ok(Made { outcome: self.changes(&upper, &lowers)?, is_lasting })
     }
 

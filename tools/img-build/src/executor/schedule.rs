@@ -2,7 +2,8 @@
 //! many at a time as there are workers.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,9 @@ const STACK_LEN_BYTES: usize = 8 << 20;
 /// The interval at which commands with unwanted results are killed again: one may have
 /// started meanwhile.
 const KILL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The interval at which a lock that others hold is tried again.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A stage that is done, for those who read from it.
 pub(super) type Done = Arc<Mutex<Progress>>;
@@ -96,6 +100,40 @@ impl Schedule {
         self.board().failure.is_some()
     }
 
+    /// Waits a moment for a lock that another step or build holds.
+    ///
+    /// # Errors
+    /// A failure of the build meanwhile.
+    pub(super) fn pause(&self) -> Result<(), Error> {
+        let goes_on = |board: &mut Board| board.failure.is_none();
+        let waited = self.changed.wait_timeout_while(self.board(), LOCK_INTERVAL, goes_on);
+        let (board, _) = waited.unwrap_or_else(|lock| lock.into_inner());
+        board.failure.as_ref().map_or(Ok(()), |_| Err(abandoned()))
+    }
+
+    /// Runs `work`, which may wait for a network or a pipe, in a thread of its own. If the
+    /// build fails meanwhile, that thread is left behind.
+    ///
+    /// # Errors
+    /// A failure of the build meanwhile; a thread that cannot be started.
+    pub(super) fn run_aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name("aside".into());
+        let started = thread.spawn(move || drop(sender.send(work())));
+        started.map_err(Error::file("thread"))?;
+        loop {
+            match receiver.recv_timeout(KILL_INTERVAL) {
+                Ok(done) => return done,
+                Err(RecvTimeoutError::Timeout) if !self.has_failed() => {}
+                Err(RecvTimeoutError::Timeout) => return Err(abandoned()),
+                Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
+            }
+        }
+    }
+
     pub(super) fn is_done(&self, stage: usize) -> bool {
         self.board().done.get(stage).is_some_and(Option::is_some)
     }
@@ -142,7 +180,8 @@ impl Schedule {
             };
             board.running += 1;
             drop(board);
-            let advanced = advance(&mut task);
+            let advanced = catch_unwind(AssertUnwindSafe(|| advance(&mut task)));
+            let advanced = advanced.unwrap_or_else(|_| Err(panicked()));
             board = self.board();
             board.running -= 1;
             match advanced {
@@ -188,6 +227,16 @@ impl Board {
     }
 }
 
+/// The error of a step that gives up because another has failed. Nobody sees it.
+fn abandoned() -> Error {
+    Error::Other("abandoned: another step has failed".into())
+}
+
+/// The error of a step that panicked; the panic itself has been reported.
+fn panicked() -> Error {
+    Error::Other("internal error: a step panicked".into())
+}
+
 /// Runs all stages, each by `advance`, which tells of a stage that must be done first. The
 /// progress of the target.
 ///
@@ -197,14 +246,26 @@ pub(super) fn run(
     schedule: &Schedule,
     advance: impl Fn(&mut Task) -> Result<Option<usize>, Error> + Sync,
 ) -> Result<Progress, Error> {
+    run_with_stack(STACK_LEN_BYTES, schedule, advance)
+}
+
+fn run_with_stack(
+    stack_len_bytes: usize,
+    schedule: &Schedule,
+    advance: impl Fn(&mut Task) -> Result<Option<usize>, Error> + Sync,
+) -> Result<Progress, Error> {
     let stages = schedule.board().done.len();
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let workers = processors.max(FEWEST_WORKERS).min(stages);
     let advance = &advance;
-    thread::scope(|scope| -> io::Result<()> {
-        for _ in 0..workers {
-            let worker = thread::Builder::new().name("worker".into()).stack_size(STACK_LEN_BYTES);
-            worker.spawn_scoped(scope, move || schedule.work(advance))?;
+    thread::scope(|scope| {
+        let start = |_: &usize| {
+            let worker = thread::Builder::new().name("worker".into()).stack_size(stack_len_bytes);
+            worker.spawn_scoped(scope, move || schedule.work(advance)).is_ok()
+        };
+        // Fewer workers do as well, and this thread if there are none.
+        if (0..workers).take_while(start).count() == 0 {
+            schedule.work(advance);
         }
         let mut board = schedule.board();
         while board.running > 0 || board.failure.is_none() && !board.ready.is_empty() {
@@ -217,11 +278,63 @@ pub(super) fn run(
                 }
             };
         }
-        Ok(())
-    })
-    .map_err(Error::file("worker"))?;
+    });
     if let Some(failure) = schedule.board().failure.take() {
         return Err(failure);
     }
     schedule.take(stages.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Condvar, Mutex};
+
+    use super::{Board, Error, Progress, STACK_LEN_BYTES, Schedule, Task, run_with_stack};
+
+    /// Stages that do not need each other.
+    fn stages(count: usize) -> Schedule {
+        let task = |stage| (stage, Task { stage, next: 0, progress: Some(Progress::default()) });
+        let board = Board {
+            ready: (0..count).map(task).collect::<BTreeMap<_, _>>(),
+            waiting: (0..count).map(|_| Vec::new()).collect(),
+            done: vec![None; count],
+            readers: vec![1; count],
+            needs: vec![Vec::new(); count],
+            running: 0,
+            failure: None,
+        };
+        Schedule { board: Mutex::new(board), changed: Condvar::new() }
+    }
+
+    #[test]
+    fn a_step_that_panics_fails_the_build() {
+        let failed = run_with_stack(STACK_LEN_BYTES, &stages(3), |task| match task.stage {
+            1 => panic!("a panic that is meant"),
+            _ => Ok(None),
+        });
+        assert!(matches!(failed, Err(Error::Other(text)) if text.contains("panicked")));
+    }
+
+    #[test]
+    fn a_build_needs_no_workers() {
+        // More than there is of memory: no thread is started.
+        let built = run_with_stack(1 << 60, &stages(3), |_| Ok(None));
+        built.unwrap();
+    }
+
+    #[test]
+    fn a_failure_does_not_wait_for_what_runs_aside() {
+        let schedule = stages(2);
+        let (_sender, never) = std::sync::mpsc::channel::<()>();
+        let never = Mutex::new(Some(never));
+        let failed = run_with_stack(STACK_LEN_BYTES, &schedule, |task| match task.stage {
+            0 => {
+                let never = never.lock().unwrap().take().unwrap();
+                schedule.run_aside(move || Ok(never.recv().is_ok())).map(|_| None)
+            }
+            _ => Err(Error::Other("the first failure".into())),
+        });
+        assert!(matches!(failed, Err(Error::Other(text)) if text == "the first failure"));
+    }
 }

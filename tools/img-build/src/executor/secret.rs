@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use common::document;
 use common::name::show_path;
 
+use super::lock;
+use super::schedule::Schedule;
 use crate::error::Error;
 
 /// The largest file that is taken for a secret, as in BuildKit.
@@ -17,7 +19,7 @@ const MAX_SECRET_LEN_BYTES: u64 = 500 * 1024;
 #[derive(Debug)]
 pub(crate) struct Secret {
     origin: SecretOrigin,
-    content: OnceLock<Vec<u8>>,
+    content: Mutex<Option<Vec<u8>>>,
 }
 
 /// Where a secret is.
@@ -30,26 +32,35 @@ pub(crate) enum SecretOrigin {
 
 impl Secret {
     pub(crate) fn new(origin: SecretOrigin) -> Self {
-        Self { origin, content: OnceLock::new() }
+        Self { origin, content: Mutex::default() }
     }
 
     /// The content, at most 500 KiB.
     ///
     /// # Errors
-    /// A file that cannot be read, a variable that is not set.
-    pub(super) fn content(&self) -> Result<Vec<u8>, Error> {
-        if let Some(content) = self.content.get() {
+    /// A file that cannot be read, a variable that is not set; a failure of the build while
+    /// a pipe is read.
+    pub(super) fn content(&self, schedule: &Schedule) -> Result<Vec<u8>, Error> {
+        let mut known = lock(&self.content);
+        if let Some(content) = &*known {
             return Ok(content.clone());
         }
-        let content = match &self.origin {
-            SecretOrigin::File(path) => {
-                document::named(path, MAX_SECRET_LEN_BYTES).map_err(Error::file(path))?
+        let origin = self.origin.clone();
+        let content = schedule.run_aside(move || origin.read())?;
+        Ok(known.insert(content).clone())
+    }
+}
+
+impl SecretOrigin {
+    fn read(&self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::File(path) => {
+                document::named(path, MAX_SECRET_LEN_BYTES).map_err(Error::file(path))
             }
-            SecretOrigin::Variable(name) => {
+            Self::Variable(name) => {
                 let unset = || Error::Other(format!("variable {}: not set", show_path(name)));
-                std::env::var_os(name).ok_or_else(unset)?.into_vec()
+                Ok(std::env::var_os(name).ok_or_else(unset)?.into_vec())
             }
-        };
-        Ok(self.content.get_or_init(|| content).clone())
+        }
     }
 }

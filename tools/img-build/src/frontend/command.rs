@@ -75,7 +75,6 @@ impl Settings {
             directory: config.working_dir.clone(),
             user: config.user.clone(),
             network,
-            hostname: surroundings.scope.hostname().map(str::to_owned),
             mounts,
         };
         Ok((Some(created_by), Work::Run(Box::new(work))))

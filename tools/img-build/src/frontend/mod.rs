@@ -102,6 +102,7 @@ pub(crate) fn graph(
         base,
         proxies: scope.proxies(),
         hosts: request.hosts.to_vec(),
+        hostname: scope.hostname().map(str::to_owned),
         steps,
         unused_arguments: scope.unused().into_iter().map(str::to_owned).collect(),
     })

@@ -173,9 +173,15 @@ impl Bench {
         Image { digest: digest.to_owned(), config, layers }
     }
 
+    /// The same bench, which ends a build that takes longer than a minute.
+    pub(crate) fn in_time(mut self) -> Self {
+        self.prefix.splice(0..0, ["timeout".to_owned(), "60".to_owned()]);
+        self
+    }
+
     /// Whether the tool is run as an ordinary user.
     pub(crate) fn is_user(&self) -> bool {
-        !self.prefix.is_empty() || !nix::unistd::geteuid().is_root()
+        self.prefix.iter().any(|word| word == "setpriv") || !nix::unistd::geteuid().is_root()
     }
 
     /// The same bench for an ordinary user of one id, `None` where there can be none.

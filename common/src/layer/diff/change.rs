@@ -179,6 +179,15 @@ impl Summary {
     pub fn is_empty(&self) -> bool {
         self.added == 0 && self.changed == 0 && self.deleted == 0
     }
+
+    /// Counts a name.
+    pub(super) fn count(&mut self, kind: ChangeKind) {
+        match kind {
+            ChangeKind::Added => self.added += 1,
+            ChangeKind::Changed => self.changed += 1,
+            ChangeKind::Deleted | ChangeKind::Opaque => self.deleted += 1,
+        }
+    }
 }
 
 /// A name that is left out of a layer.

@@ -6,7 +6,7 @@ use super::node;
 use super::plan::{Item, Plan, State};
 use super::route::Route;
 use super::stack::Stack;
-use super::{Change, ChangeKind, Content, Differences, Error, Options, Sink, Summary};
+use super::{Change, Content, Error, Options, Sink, Summary};
 use crate::layer::whiteout;
 use crate::root;
 use crate::tar::Entry;
@@ -26,11 +26,7 @@ pub(super) fn emit(
         emitter.route.move_to(id, item);
         if item.told {
             emitter.tell(item, sink)?;
-            match item.kind() {
-                ChangeKind::Added => summary.added += 1,
-                ChangeKind::Changed => summary.changed += 1,
-                ChangeKind::Deleted | ChangeKind::Opaque => summary.deleted += 1,
-            }
+            summary.count(item.kind());
         }
     }
     Ok(summary)
@@ -47,10 +43,6 @@ impl Emitter<'_> {
     fn tell(&mut self, item: &Item, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.route.path();
         let entry = entry(self.plan, item, path, self.options);
-        let differences = match &item.state {
-            State::Present { differences, .. } => Some(*differences),
-            State::Deleted | State::Opaque => None,
-        };
         let mut content = match contents::has_content(item) {
             true => self.contents.next()?,
             false => None,
@@ -59,7 +51,7 @@ impl Emitter<'_> {
             kind: item.kind(),
             path,
             entry: &entry,
-            differences: differences.unwrap_or(Differences::NONE),
+            differences: item.differences(),
             content: Content::of(content.as_mut()),
         };
         sink.change(change).map_err(|error| {

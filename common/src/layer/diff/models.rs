@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::{self, BufReader};
 
-use super::change::{Change, ChangeKind, Content};
+use super::change::{Change, Content};
 use super::contents::has_content;
 use super::links::Source;
 use super::node::Node;
-use super::plan::{Item, Plan, State};
+use super::plan::{Item, Plan};
 use super::record::{Present, Record, Step};
 use super::route::Route;
 use super::{Differences, Error, Options, Pattern, Sink, Summary, emit, times};
@@ -194,16 +194,9 @@ fn tell<C: Clone>(
         if !item.told {
             continue;
         }
-        match item.kind() {
-            ChangeKind::Added => summary.added += 1,
-            ChangeKind::Changed => summary.changed += 1,
-            ChangeKind::Deleted | ChangeKind::Opaque => summary.deleted += 1,
-        }
+        summary.count(item.kind());
         let entry = emit::entry(plan, item, route.path(), options);
-        let differences = match &item.state {
-            State::Present { differences, .. } => *differences,
-            State::Deleted | State::Opaque => Differences::NONE,
-        };
+        let differences = item.differences();
         let inode = inode(item, upper).filter(|inode| has_content(item) && inode.len_bytes > 0);
         let mut layer = match inode {
             Some(inode) => Some(contents.open(inode)?),

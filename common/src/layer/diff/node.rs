@@ -82,14 +82,6 @@ impl Node {
         };
         own.fold(&mut xattrs);
         inode.recorded.into_iter().for_each(|record| own.obey(record));
-        options.xattrs.apply(&mut xattrs);
-        let (uid, gid) = match (&options.owner, own.is_inside) {
-            (Owner::Mapped { .. }, true) => (own.uid, own.gid),
-            (owner, _) => owner.of(own.uid, own.gid),
-        };
-        if let Owner::Mapped { uids, gids } = &options.owner {
-            rootless::map_identifiers(&mut xattrs, uids, gids);
-        }
         let (major, minor) = inode.device;
         let kind = match (inode.kind, own.device) {
             (FileType::RegularFile, Some(rootless::Device::Char(major, minor))) => {
@@ -115,16 +107,13 @@ impl Node {
                 return Err(Error::Socket { path: label() });
             }
         };
-        if kind == NodeKind::CharDevice(0, 0) {
-            return Err(Error::WhiteoutDevice { path: label() });
-        }
-        // A link's own permission bits mean nothing and cannot be set.
-        let mode = if matches!(kind, NodeKind::Symlink(_)) { 0o777 } else { own.mode };
-        let mtime = match options.precision {
-            Precision::Nanoseconds => inode.mtime,
-            Precision::Seconds => Timestamp::from_seconds(inode.mtime.seconds),
-        };
-        Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links })
+        let rootless::Attributes { uid, gid, mode, .. } = own;
+        let mtime = inode.mtime;
+        Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links }.obeying(
+            options,
+            own.is_inside,
+            label,
+        )
     }
 
     /// A name of a tree in memory, as it would be read of the tree unpacked by root.
@@ -156,17 +145,7 @@ impl Node {
             }
             Kind::Fifo => (NodeKind::Fifo, FileType::Fifo, (0, 0)),
         };
-        if kind == NodeKind::CharDevice(0, 0) {
-            return Err(Error::WhiteoutDevice { path: path.to_vec() });
-        }
         apply::keep_what_is_set(&mut xattrs);
-        options.xattrs.apply(&mut xattrs);
-        let (uid, gid) = options.owner.of(entry.uid, entry.gid);
-        let mode = if matches!(kind, NodeKind::Symlink(_)) { 0o777 } else { entry.mode };
-        let mtime = match options.precision {
-            Precision::Nanoseconds => entry.mtime,
-            Precision::Seconds => Timestamp::from_seconds(entry.mtime.seconds),
-        };
         let inode = Inode {
             kind: file_type,
             mode: entry.mode,
@@ -182,8 +161,42 @@ impl Node {
             is_mount_point: false,
             recorded: None,
         };
+        let Entry { mode, uid, gid, mtime, .. } = entry;
         let (copied_up, merged_links) = (false, None);
-        Ok(Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links })
+        Self { inode, kind, mode, uid, gid, mtime, xattrs, copied_up, merged_links }.obeying(
+            options,
+            false,
+            || path.to_vec(),
+        )
+    }
+
+    /// Carries out the options. `is_inside`: owner and group are already those inside a
+    /// user namespace.
+    fn obeying(
+        mut self,
+        options: &Options,
+        is_inside: bool,
+        path: impl FnOnce() -> Vec<u8>,
+    ) -> Result<Self, Error> {
+        if self.kind == NodeKind::CharDevice(0, 0) {
+            return Err(Error::WhiteoutDevice { path: path() });
+        }
+        options.xattrs.apply(&mut self.xattrs);
+        match &options.owner {
+            Owner::Mapped { .. } if is_inside => {}
+            owner => (self.uid, self.gid) = owner.of(self.uid, self.gid),
+        }
+        if let Owner::Mapped { uids, gids } = &options.owner {
+            rootless::map_identifiers(&mut self.xattrs, uids, gids);
+        }
+        // A link's own permission bits mean nothing and cannot be set.
+        if matches!(self.kind, NodeKind::Symlink(_)) {
+            self.mode = 0o777;
+        }
+        if options.precision == Precision::Seconds {
+            self.mtime = Timestamp::from_seconds(self.mtime.seconds);
+        }
+        Ok(self)
     }
 
     /// Whether it is a directory.

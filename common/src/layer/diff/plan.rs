@@ -72,6 +72,14 @@ impl Item {
         }
     }
 
+    /// What changed of what is here.
+    pub(super) fn differences(&self) -> Differences {
+        match self.state {
+            State::Present { differences, .. } => differences,
+            State::Deleted | State::Opaque => Differences::NONE,
+        }
+    }
+
     /// The node of what is here.
     pub(super) fn node(&self) -> Option<&Node> {
         match &self.state {
@@ -155,13 +163,9 @@ impl Plan {
     pub(super) fn leave_out_root(&mut self) -> bool {
         let Some(root) = self.items.first_mut() else { return false };
         root.told = false;
-        match root.state {
-            State::Present { differences, .. } => {
-                [Differences::MODE, Differences::OWNER, Differences::XATTRS]
-                    .into_iter()
-                    .any(|one| differences.contains(one))
-            }
-            State::Deleted | State::Opaque => false,
-        }
+        let differences = root.differences();
+        [Differences::MODE, Differences::OWNER, Differences::XATTRS]
+            .into_iter()
+            .any(|one| differences.contains(one))
     }
 }

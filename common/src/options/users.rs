@@ -40,10 +40,10 @@ impl UserOptions {
         if self.map_users { Users::Map } else { self.users }
     }
 
-    /// Whether subordinate ids are asked for, and not merely used if there are any.
+    /// Whether nothing else than the default is asked for.
     #[must_use]
-    pub fn asks_for_subordinate_ids(self) -> bool {
-        self.users() == Users::Map
+    pub fn is_automatic(self) -> bool {
+        self.users() == Users::Auto
     }
 
     /// Runs the whole tool again with subordinate ids where that is the choice, and

@@ -206,9 +206,9 @@ impl Cli {
             }
             Some(Goal::Command(self.command))
         };
-        let is_command = matches!(goal, Some(Goal::Command(_)));
-        if self.users.asks_for_subordinate_ids() && !is_command && !self.print {
-            return Err(Failure::usage("--users map is for a command: see '-- COMMAND'"));
+        if matches!(goal, Some(Goal::Point(_))) && !self.users.is_automatic() {
+            let text = "--users and --map-users are for a command: see '-- COMMAND'";
+            return Err(Failure::usage(text));
         }
         if operands.is_empty() && self.image.is_none() {
             return Err(Failure::usage("no layers: name an image, or directories, base first"));

@@ -33,7 +33,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         (cli.drivers()?, cli.isolation.into(), cli.allowed.allowed());
     let action = cli.action()?;
     let runs_command = matches!(action, Action::Show(_, Goal::Command(_)));
-    if runs_command || users.asks_for_subordinate_ids() {
+    if runs_command || !users.is_automatic() {
         if let Some(status) = users.apply()? {
             return Ok(status);
         }

@@ -149,3 +149,22 @@ fn the_plan_is_printed_and_nothing_is_mounted() {
         assert_eq!(scratch.names(), ["union-mount"]);
     });
 }
+
+#[test]
+fn ids_are_chosen_for_a_command_alone() {
+    in_each_role(|scratch| {
+        for name in ["one", "mnt"] {
+            scratch.directory(name);
+        }
+        let run = |args: &[&str]| Ran::of(scratch.tool().args(args).output().unwrap());
+        for how in ["--users=map", "--users=single", "--users=root", "--map-users"] {
+            for rest in [&["one", "mnt"][..], &["--print", "one", "mnt"]] {
+                let refused = run(&[&[how], rest].concat());
+                let said = "union-mount: --users and --map-users are for a command: \
+                            see '-- COMMAND'\n";
+                assert_eq!(refused.status, Some(2), "{how}");
+                assert!(refused.stderr.starts_with(said), "{refused:?}");
+            }
+        }
+    });
+}

@@ -94,7 +94,11 @@ impl Inode {
             },
             links: statx.stx_nlink,
             is_mount_point: statx.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
-            recorded: recorded(statx.stx_mode.into(), time(statx.stx_atime)),
+            recorded: Record::in_time(
+                statx.stx_mode.into(),
+                statx.stx_atime.tv_sec,
+                statx.stx_atime.tv_nsec,
+            ),
         }
     }
 
@@ -118,16 +122,8 @@ impl Inode {
             id: InodeId { device: (major(stat.st_dev), minor(stat.st_dev)), number: stat.st_ino },
             links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
             is_mount_point: false,
-            recorded: recorded(stat.st_mode, time(stat.st_atime, stat.st_atime_nsec)),
+            recorded: Record::in_time(stat.st_mode, stat.st_atime, stat.st_atime_nsec),
         }
-    }
-}
-
-/// The owner that a time of last access records, for what can have no attribute.
-fn recorded(mode: u32, accessed: Timestamp) -> Option<Record> {
-    match FileType::from_raw_mode(mode) {
-        FileType::Symlink | FileType::Fifo | FileType::Socket => Record::of_access_time(accessed),
-        _ => None,
     }
 }
 

@@ -13,6 +13,8 @@
 //! the inode, so it follows renames and links and is copied up, and no inode inherits it.
 //! A `relatime` mount, the default, leaves alone a time of access that is in the future.
 
+use rustix::fs::FileType;
+
 use crate::time::Timestamp;
 
 /// The attribute.
@@ -94,6 +96,16 @@ impl Record {
         Some(Self { uid, gid, device })
     }
 
+    /// Reads the record of a file that has no attribute, from its mode and its time of last
+    /// access; `None` if it may have attributes, or records nothing.
+    #[must_use]
+    pub fn in_time(mode: u32, seconds: i64, nanoseconds: impl TryInto<u32>) -> Option<Self> {
+        let nanoseconds = nanoseconds.try_into().unwrap_or(0);
+        has_no_attributes(mode)
+            .then_some(Timestamp { seconds, nanoseconds })
+            .and_then(Self::of_access_time)
+    }
+
     /// The time of last access that records this owner of a link, FIFO or socket; `None`
     /// if the ids have too many bits.
     #[must_use]
@@ -108,8 +120,7 @@ impl Record {
     }
 
     /// Reads a time of last access; `None` if it records no owner.
-    #[must_use]
-    pub fn of_access_time(time: Timestamp) -> Option<Self> {
+    fn of_access_time(time: Timestamp) -> Option<Self> {
         let high = time.seconds.checked_sub(FIRST_SECOND).filter(|high| *high >= 0)?;
         if high >> 32 != 0 || time.nanoseconds & ((1 << MARK_BITS) - 1) != MARK {
             return None;
@@ -119,6 +130,12 @@ impl Record {
         let gid = u32::try_from(ids & ((1 << ID_BITS) - 1)).ok()?;
         Some(Self::owner(uid, gid))
     }
+}
+
+/// Whether the kernel allows no `user` attribute on files of this mode.
+#[must_use]
+pub fn has_no_attributes(mode: u32) -> bool {
+    matches!(FileType::from_raw_mode(mode), FileType::Symlink | FileType::Fifo | FileType::Socket)
 }
 
 /// An id; the largest number stands for none.

@@ -72,7 +72,7 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
     ids::enter(plan.ids)?;
     let thread = fork::SingleThread::check().trying(|| "cannot fork safely".into())?;
 
-    let (emulator, socket) = emulator(&plan, &thread, channel)?;
+    let (mut emulator, socket) = emulator(&plan, &thread, channel)?;
     let (life, supervisor) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .trying(|| "cannot make a pipe".into())?;
     if plan.settings.isolation == Isolation::Chroot {
@@ -81,7 +81,7 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
     } else {
         unshare(CloneFlags::CLONE_NEWPID).trying(|| "cannot make a process namespace".into())?;
     }
-    let left = Leftovers::prepare(&plan, &descriptors, channel)?;
+    let left = Leftovers::prepare(&plan, &descriptors, emulator, channel)?;
     let outcome = match thread.fork().trying(|| "cannot start a process".into()) {
         // What it owns from here on it drops before the command: there is no
         // descriptor left then that leads out of the root.
@@ -95,7 +95,7 @@ fn supervise(channel: &Channel) -> Result<(), Error> {
         }
         Ok(Some(pid)) => {
             drop(socket);
-            watch((pid, emulator), &signals, channel, plan.settings.isolation)
+            watch(pid, &mut emulator, &signals, channel, plan.settings.isolation)
         }
         Err(error) => Err(error),
     };
@@ -131,9 +131,11 @@ fn emulator(
 const PATIENCE: u32 = 3;
 
 /// Passes signals to `pid` and ends it when the caller is gone, or loses its
-/// patience, until it has ended.
+/// patience, until it has ended. Forgets the emulator once it is reaped: its number may be
+/// another's then.
 fn watch(
-    (pid, emulator): (Pid, Option<Pid>),
+    pid: Pid,
+    emulator: &mut Option<Pid>,
     signals: &Signals,
     channel: &Channel,
     isolation: Isolation,
@@ -170,7 +172,8 @@ fn watch(
         while let Ok(Some((ended, status))) = fork::reap() {
             // Without its emulator a command must not go on. It ends by itself when nobody
             // is left to be served.
-            if Some(ended) == emulator && status != WaitStatus::Exited(ended, 0) {
+            let was_emulator = emulator.take_if(|emulator| *emulator == ended).is_some();
+            if was_emulator && status != WaitStatus::Exited(ended, 0) {
                 channel.fail(Error::new("the emulator of other users has died"));
                 let _ = kill(pid, Signal::SIGKILL);
             }
@@ -178,6 +181,7 @@ fn watch(
                 if isolation == Isolation::Chroot {
                     process::report(status, channel);
                     process::kill_descendants();
+                    *emulator = None;
                 } else if asked >= PATIENCE {
                     // Init was killed and could tell nothing.
                     process::report(status, channel);

@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
+use nix::unistd::Pid;
+
 use super::Error;
 use super::channel::{Channel, Report};
 use super::error::Trying as _;
@@ -30,14 +32,16 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Makes what the plan asks for, or nothing.
+    /// Makes what the plan asks for, or nothing. The emulator of users, which works for
+    /// the command, goes into the command's control group.
     pub(super) fn prepare(
         plan: &Plan,
         descriptors: &[OwnedFd],
+        emulator: Option<Pid>,
         channel: &Channel,
     ) -> Result<Self, Error> {
         let mut left = Self::default();
-        match left.make(plan, descriptors) {
+        match left.make(plan, descriptors, emulator) {
             Ok(()) => Ok(left),
             Err(error) => {
                 left.remove(channel);
@@ -46,9 +50,17 @@ impl Leftovers {
         }
     }
 
-    fn make(&mut self, plan: &Plan, descriptors: &[OwnedFd]) -> Result<(), Error> {
+    fn make(
+        &mut self,
+        plan: &Plan,
+        descriptors: &[OwnedFd],
+        emulator: Option<Pid>,
+    ) -> Result<(), Error> {
         let settings = &plan.settings;
-        self.group = Group::make(&settings.limits)?;
+        self.group = Group::make(&settings.limits.beside(emulator.iter().len()))?;
+        if let (Some(group), Some(emulator)) = (&self.group, emulator) {
+            group.add(emulator)?;
+        }
         if let Some(path) = settings.passing.as_ref().map(Bytes::path) {
             let about = || format!("{}", crate::name::show_path(&path));
             self.copy = Some(Copy::adopt(&path).trying(about)?);

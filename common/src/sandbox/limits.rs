@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -35,6 +36,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limits of a group in which so many processes are not the command's.
+    pub(super) fn beside(self, others: usize) -> Self {
+        let others = u64::try_from(others).unwrap_or(u64::MAX);
+        Self { pids: self.pids.map(|pids| pids.saturating_add(others)), ..self }
+    }
+
     /// The controllers, with the files that are to be written in a group. What may
     /// be missing in a kernel comes last: swap that is not counted cannot be limited.
     fn settings(&self) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
@@ -90,7 +97,12 @@ impl Group {
 
     /// Puts this process into the group.
     pub(super) fn enter(&self) -> Result<(), Error> {
-        rustix::io::write(&self.procs, b"0")
+        self.add(Pid::from_raw(0))
+    }
+
+    /// Puts a process into the group; 0 is this one.
+    pub(super) fn add(&self, pid: Pid) -> Result<(), Error> {
+        rustix::io::write(&self.procs, pid.to_string().as_bytes())
             .map(drop)
             .trying(|| format!("cannot enter the control group {}", show_path(&self.dir)))
     }
@@ -236,5 +248,12 @@ mod tests {
         assert_eq!(text("pids.max"), "10");
         assert_eq!(text("cpu.max"), "150000 100000");
         assert!(Limits::default().settings().is_empty());
+    }
+
+    #[test]
+    fn processes_that_are_not_the_commands_take_nothing_from_its_limit() {
+        let limits = Limits { pids: Some(10), ..Limits::default() };
+        assert_eq!((limits.beside(1).pids, limits.beside(0)), (Some(11), limits));
+        assert_eq!(Limits::default().beside(1), Limits::default());
     }
 }

@@ -38,8 +38,7 @@ pub(super) fn become_user(user: &User, ids: Ids, kept: Capabilities) -> Result<(
 
 /// Stays who this process is, with no more than these capabilities, for good: who it is
 /// to itself is emulated.
-pub(super) fn keep(kept: Capabilities) -> Result<(), Error> {
-    let kept = kept.set();
+pub(super) fn keep(kept: CapabilitySet) -> Result<(), Error> {
     bound(kept)?;
     let held = capabilities(None).trying(|| "cannot read the capabilities".into())?;
     hold(held.permitted.intersection(kept))

@@ -84,7 +84,7 @@ pub(super) fn main(
         }
     }
     match is_emulated {
-        true => privileges::keep(settings.capabilities())?,
+        true => privileges::keep(settings.capabilities().set())?,
         false => privileges::become_user(user, plan.ids, settings.capabilities())?,
     }
     // After the change of user, which clears it.

@@ -9,7 +9,7 @@
 use libc::{ENOSYS, EPERM};
 
 use super::Error;
-use super::bpf::{ARCHITECTURE, FIRST_ARGUMENT, NUMBER, give, load, statement};
+use super::bpf::{FIRST_ARGUMENT, by_machine, give, load, only_if};
 use super::capabilities::Capabilities;
 use super::syscalls::{
     FAMILIES, LATEST, NAMESPACES, PERSONALITIES, TABLES, Table, may_make_namespaces,
@@ -34,30 +34,15 @@ const fn errno(number: i32) -> Instruction {
 
 const ALLOW: Instruction = give(libc::SECCOMP_RET_ALLOW);
 
-/// Skips `otherwise` instructions unless the comparison holds.
-const fn only_if(comparison: u32, k: u32, otherwise: u8) -> Instruction {
-    let code = libc::BPF_JMP | comparison | libc::BPF_K;
-    Instruction { code: code as u16, jt: 0, jf: otherwise, k }
-}
-
 /// The whole filter: a section for each machine whose calls this kernel takes.
 fn program(tables: &[Table], capabilities: Capabilities) -> Vec<Instruction> {
-    let mut program = vec![load(ARCHITECTURE)];
-    for table in tables {
-        let section = section(table, capabilities);
-        // A conditional jump reaches 255 instructions, an unconditional one any.
-        program.push(only_if(libc::BPF_JEQ, table.arch, 1));
-        program.push(statement(libc::BPF_JMP | libc::BPF_JA, 1));
-        program.push(statement(libc::BPF_JMP | libc::BPF_JA, section.len() as u32));
-        program.extend(section);
-    }
-    program.push(errno(EPERM));
-    program
+    let sections = tables.iter().map(|table| (table.arch, section(table, capabilities)));
+    by_machine(sections, errno(EPERM))
 }
 
 /// What is done with one machine's calls. Every path ends in a verdict.
 fn section(table: &Table, capabilities: Capabilities) -> Vec<Instruction> {
-    let mut section = vec![load(NUMBER)];
+    let mut section = Vec::new();
     if let Some(foreign) = table.foreign {
         section.extend([only_if(libc::BPF_JGE, foreign, 1), errno(ENOSYS)]);
     }

@@ -65,17 +65,7 @@ pub fn is_supported() -> bool {
 /// # Errors
 /// `EBUSY` where there is a listener already; those of [`super::seccomp::install`].
 pub fn install(program: &[Instruction]) -> io::Result<OwnedFd> {
-    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let filter = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
-    // SAFETY: `filter` points to `len` instructions that outlive the call, which only reads
-    // them; the kernel checks the program.
-    let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, FLAGS, &raw const filter)
-    };
-    let fd = i32::try_from(result).map_err(io::Error::other)?;
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let fd = super::seccomp::set_filter(program, FLAGS)?;
     // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

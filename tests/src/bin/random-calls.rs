@@ -3,17 +3,21 @@
 //! emulation of users, it must print the same.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
+// Calls with pointers to nothing, which no safe function makes.
+#![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::fmt::Debug;
+use std::os::fd::AsRawFd as _;
 use std::process::Command;
 
 use nix::unistd::{
     Gid, Uid, getgroups, getresgid, getresuid, setgid, setgroups, setresgid, setresuid, setuid,
 };
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid as FileGid, Mode, OFlags, Uid as FileUid, XattrFlags, chmod,
-    chownat, linkat, makedev, mkdir, mknodat, open, removexattr, rename, rmdir, setxattr, statat,
-    statx, symlink, unlink,
+    AtFlags, CWD, FileType, Gid as FileGid, Mode, OFlags, Timespec, Timestamps, Uid as FileUid,
+    XattrFlags, chmod, chownat, linkat, makedev, mkdir, mknodat, open, removexattr, rename, rmdir,
+    setxattr, statat, statx, symlink, unlink, utimensat,
 };
 
 /// The number of calls in a sequence.
@@ -76,7 +80,7 @@ fn calls(seed: u64, mut forks: Forks) {
     for _ in 0..CALLS {
         let is_root = getresuid().unwrap().effective.is_root();
         let (name, other) = (random.name(), random.name());
-        match random.below(if is_root { 20 } else { 16 }) {
+        match random.below(if is_root { 24 } else { 19 }) {
             0 => tell(("open", &name), make(&name)),
             1 => tell(("mkdir", &name), mkdir(&name, Mode::from_raw_mode(0o777))),
             2 => tell(("symlink", &name), symlink("a", &name)),
@@ -117,7 +121,30 @@ fn calls(seed: u64, mut forks: Forks) {
                 let program = Command::new("/proc/self/exe").args([&number, "0", "0"]).output();
                 print!("{}", String::from_utf8_lossy(&program.unwrap().stdout));
             }
-            16 => {
+            16 => bad_pointers(&mut random, &name),
+            17 => on_descriptors(&mut random, &name),
+            18 => {
+                // Devices and FIFOs are not opened alike.
+                let is_other = statat(CWD, &name, AtFlags::empty())
+                    .is_ok_and(|stat| stat.st_mode & 0o170_000 != 0o100_000);
+                if !is_other {
+                    let flags = OFlags::CREATE | OFlags::RDONLY;
+                    let opened = open(&name, flags, Mode::from_raw_mode(0o666)).map(drop);
+                    tell(("open behind links", &name), opened);
+                    look(&name);
+                }
+            }
+            19 => {
+                let flags = match random.below(2) {
+                    0 => AtFlags::empty(),
+                    _ => AtFlags::SYMLINK_NOFOLLOW,
+                };
+                let time = Timespec { tv_sec: random.below(1 << 30) as i64, tv_nsec: 5 };
+                let times = Timestamps { last_access: time, last_modification: time };
+                tell(("utimensat", &name, flags), utimensat(CWD, &name, &times, flags));
+                look(&name);
+            }
+            20 => {
                 let kind = [FileType::CharacterDevice, FileType::BlockDevice];
                 let kind = kind[random.below(2) as usize];
                 let number = makedev(random.below(20) as u32 + 1, random.below(300) as u32);
@@ -125,7 +152,7 @@ fn calls(seed: u64, mut forks: Forks) {
                 tell(("mknod", &name, number), mknodat(CWD, &name, kind, mode, number));
                 look(&name);
             }
-            17 => {
+            21 => {
                 let [real, effective, saved] = [(); 3].map(|()| random.id());
                 let [r, e, s] = [real, effective, saved].map(Uid::from_raw);
                 tell(("setresuid", real, effective, saved), setresuid(r, e, s));
@@ -133,12 +160,12 @@ fn calls(seed: u64, mut forks: Forks) {
                 tell(("setresgid", real, effective, saved), setresgid(r, e, s));
                 tell("ids", ids());
             }
-            18 => {
+            22 => {
                 let groups = [random.id(), random.id()];
                 tell(("setgroups", groups), setgroups(&groups.map(Gid::from_raw)));
                 tell("ids", ids());
             }
-            19 => on_files(&mut random, &name, &other),
+            23 => on_files(&mut random, &name, &other),
             _ => {}
         }
     }
@@ -148,7 +175,8 @@ fn calls(seed: u64, mut forks: Forks) {
 fn on_files(random: &mut Random, name: &str, other: &str) {
     match random.below(3) {
         0 => {
-            let mode = [0o777, 0o2777, 0o6777, 0o1777][random.below(4) as usize];
+            // A sticky directory would be a matter of permission to open files.
+            let mode = [0o777, 0o2777, 0o6777][random.below(3) as usize];
             // A link is followed, and a link to itself is nobody's.
             tell(("chmod", name, mode), chmod(name, Mode::from_raw_mode(mode)));
         }
@@ -162,6 +190,56 @@ fn on_files(random: &mut Random, name: &str, other: &str) {
                 tell(("removexattr", name), removexattr(name, "user.note"));
             }
         }
+    }
+}
+
+/// Makes calls by descriptor: of a file, of a mere path, and of none.
+fn on_descriptors(random: &mut Random, name: &str) {
+    let opened = open(name, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
+    let (uid, gid) = (random.id(), random.id());
+    let path = opened.as_ref().map_or(-1, |fd| fd.as_raw_fd());
+    let directory = open(".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+    for fd in [path, libc::AT_FDCWD, -1, directory.as_raw_fd()] {
+        let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: the calls change no memory but the structure, which has room.
+        let said = unsafe {
+            let chown = errno(libc::fchown(fd, uid, gid));
+            let times = errno(libc::futimens(fd, std::ptr::null()));
+            (chown, times, errno(libc::fstat(fd, stat.as_mut_ptr())))
+        };
+        // SAFETY: zeros are a value.
+        let stat = unsafe { stat.assume_init() };
+        let fd = fd.min(0);
+        tell(("by descriptor", fd, uid, gid), (said, stat.st_uid, stat.st_gid, stat.st_mode));
+    }
+}
+
+/// Makes calls with addresses at which there is nothing.
+fn bad_pointers(random: &mut Random, name: &str) {
+    let path = CString::new(name).unwrap();
+    let bad = 8_usize;
+    // SAFETY: at the address there is no memory, which the kernel finds, and writes nothing.
+    let said = unsafe {
+        match random.below(8) {
+            0 => libc::lchown(bad as *const _, 5, 5),
+            1 => libc::lstat(path.as_ptr(), bad as *mut _),
+            2 => libc::getresuid(bad as *mut _, bad as *mut _, bad as *mut _),
+            3 => libc::syscall(libc::SYS_setgroups, 2, bad) as i32,
+            4 => libc::mkdir(bad as *const _, 0o777),
+            5 => libc::utimensat(libc::AT_FDCWD, path.as_ptr(), bad as *const _, 0),
+            6 => libc::syscall(libc::SYS_capset, bad, bad) as i32,
+            _ => libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_LOCKS, 0, bad) as i32,
+        }
+    };
+    tell(("bad pointer", name), errno(said));
+    tell("ids", ids());
+}
+
+/// The error of a call that has returned this.
+fn errno(returned: i32) -> Result<i32, Option<i32>> {
+    match returned {
+        -1 => Err(std::io::Error::last_os_error().raw_os_error()),
+        returned => Ok(returned),
     }
 }
 

@@ -12,7 +12,6 @@ use crate::layer::recorded::{self, Device, Record};
 use crate::root::DirId;
 use crate::root::attributes::{self, Target};
 use crate::tar::{Entry, Kind};
-use crate::time::Timestamp;
 
 impl Engine<'_> {
     /// Whether something is to be recorded of this entry.
@@ -29,14 +28,8 @@ impl Engine<'_> {
         if !self.records_owner(entry) {
             return Ok(());
         }
-        match attributes::set_xattr(target, recorded::ATTRIBUTE, &record_of(entry).value()) {
-            Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP) => {
-                self.summary.not_kept.owners += 1;
-                Ok(())
-            }
-            Err(errno) => Err(errno).tried("record its owner"),
-        }
+        let record = record_of(entry).value();
+        self.note(attributes::set_xattr(target, recorded::ATTRIBUTE, &record))
     }
 
     /// Records the owner of a link or FIFO, after its times.
@@ -48,12 +41,21 @@ impl Engine<'_> {
         if !self.records_owner(entry) {
             return Ok(());
         }
-        match Record::owner(entry.uid, entry.gid).access_time() {
-            Some(time) => attributes::set_access_time(target, time).tried("record its owner"),
-            None => {
+        let time = Record::owner(entry.uid, entry.gid).access_time();
+        self.note(match time {
+            Some(time) => attributes::set_access_time(target, time),
+            None => Err(Errno::OPNOTSUPP),
+        })
+    }
+
+    /// Counts an owner that could not be recorded as not kept.
+    fn note(&mut self, outcome: Result<(), Errno>) -> Result<(), Problem> {
+        match outcome {
+            Err(Errno::OPNOTSUPP) => {
                 self.summary.not_kept.owners += 1;
                 Ok(())
             }
+            outcome => outcome.tried("record its owner"),
         }
     }
 
@@ -87,13 +89,9 @@ fn record_of(entry: &Entry) -> Record {
 /// Gives the entry of something in a lower layer the owner and device that its attribute or
 /// its time of last access records; without a record it is root's.
 pub(super) fn recall(entry: &mut Entry, attribute: Option<&[u8]>, stat: &Stat) {
-    let accessed = Timestamp {
-        seconds: stat.st_atime,
-        nanoseconds: u32::try_from(stat.st_atime_nsec).unwrap_or(0),
-    };
-    let record = match entry.kind {
-        Kind::Symlink { .. } | Kind::Fifo => Record::of_access_time(accessed),
-        _ => attribute.and_then(Record::parse),
+    let record = match recorded::has_no_attributes(stat.st_mode) {
+        true => Record::in_time(stat.st_mode, stat.st_atime, stat.st_atime_nsec),
+        false => attribute.and_then(Record::parse),
     };
     let Record { uid, gid, device } = record.unwrap_or(Record::owner(0, 0));
     (entry.uid, entry.gid) = (uid, gid);

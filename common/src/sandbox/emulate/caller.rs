@@ -1,11 +1,13 @@
 //! Whoever calls: its memory, its descriptors and its paths.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
-use super::serve::Emulator;
+use super::identity::Identity;
+use super::serve::{Emulator, Outcome};
 use crate::sys::notify::{self, Notification};
 
 /// The longest path, with the zero that ends it (`PATH_MAX`).
@@ -23,6 +25,14 @@ pub(super) enum Last {
     Taken,
 }
 
+/// The directory from which a path leads.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At<'a> {
+    /// That of the caller's descriptor; `AT_FDCWD` is its working directory.
+    Fd(i32),
+    Directory(BorrowedFd<'a>),
+}
+
 /// The identity of a root directory: device, inode and mount.
 pub(super) type RootId = (u32, u32, u64, u64);
 
@@ -30,23 +40,40 @@ pub(super) type RootId = (u32, u32, u64, u64);
 pub(super) struct Caller<'e> {
     pub(super) emulator: &'e mut Emulator,
     pub(super) call: Notification,
-    /// Its directory in /proc.
-    process: OwnedFd,
+    /// Its directory in /proc, once it is needed.
+    process: OnceCell<OwnedFd>,
     memory: Option<OwnedFd>,
 }
 
 impl<'e> Caller<'e> {
-    /// # Errors
-    /// It is gone.
-    pub(super) fn new(emulator: &'e mut Emulator, call: Notification) -> Result<Self, Errno> {
-        let name = call.pid.to_string();
-        let process =
-            rustix::fs::openat(&emulator.proc, name, PATH | OFlags::DIRECTORY, Mode::empty())?;
-        // If it still waits, the directory is not that of a later process of this number.
-        if !notify::is_valid(emulator.listener.as_fd(), call.id) {
-            return Err(Errno::SRCH);
+    pub(super) fn new(emulator: &'e mut Emulator, call: Notification) -> Self {
+        Self { emulator, call, process: OnceCell::new(), memory: None }
+    }
+
+    /// Whether the call waits still. If so, its process id has not been reused until now.
+    fn waits(&self) -> Result<(), Errno> {
+        match notify::is_valid(self.emulator.listener.as_fd(), self.call.id) {
+            true => Ok(()),
+            false => Err(Errno::SRCH),
         }
-        Ok(Self { emulator, call, process, memory: None })
+    }
+
+    /// Its directory in /proc.
+    fn process(&self) -> Result<&OwnedFd, Errno> {
+        if let Some(process) = self.process.get() {
+            return Ok(process);
+        }
+        let (proc, name) = (&self.emulator.proc, self.call.pid.to_string());
+        let process = rustix::fs::openat(proc, name, PATH | OFlags::DIRECTORY, Mode::empty())?;
+        // The directory is not that of a later process with this number.
+        self.waits()?;
+        Ok(self.process.get_or_init(|| process))
+    }
+
+    /// Makes it another, see [`super::identity::Identities::change`].
+    pub(super) fn change_identity(&mut self, identity: Identity) -> Result<(), Errno> {
+        self.waits()?;
+        self.emulator.identities.change(self.call.pid, identity)
     }
 
     /// An argument of the call.
@@ -67,7 +94,7 @@ impl<'e> Caller<'e> {
     fn memory(&mut self) -> Result<BorrowedFd<'_>, Errno> {
         if self.memory.is_none() {
             let flags = OFlags::RDWR | OFlags::CLOEXEC;
-            self.memory = Some(rustix::fs::openat(&self.process, "mem", flags, Mode::empty())?);
+            self.memory = Some(rustix::fs::openat(self.process()?, "mem", flags, Mode::empty())?);
         }
         self.memory.as_ref().map(OwnedFd::as_fd).ok_or(Errno::SRCH)
     }
@@ -75,7 +102,7 @@ impl<'e> Caller<'e> {
     /// Reads exactly this many bytes.
     pub(super) fn read(&mut self, address: u64, len: usize) -> Result<Vec<u8>, Errno> {
         let mut bytes = vec![0; len];
-        let read = rustix::io::pread(self.memory()?, &mut bytes, address)?;
+        let read = rustix::io::pread(self.memory()?, &mut bytes, address).map_err(fault)?;
         if read == len { Ok(bytes) } else { Err(Errno::FAULT) }
     }
 
@@ -86,7 +113,7 @@ impl<'e> Caller<'e> {
             let mut page = [0; PAGE as usize];
             let len = usize::try_from(PAGE - address % PAGE).unwrap_or(0);
             let part = page.get_mut(..len.min(LONGEST_PATH - all.len())).unwrap_or_default();
-            let read = rustix::io::pread(self.memory()?, &mut *part, address)?;
+            let read = rustix::io::pread(self.memory()?, &mut *part, address).map_err(fault)?;
             let part = part.get(..read).unwrap_or_default();
             if let Some(end) = part.iter().position(|byte| *byte == 0) {
                 all.extend_from_slice(part.get(..end).unwrap_or_default());
@@ -108,14 +135,21 @@ impl<'e> Caller<'e> {
 
     /// Writes to its memory.
     pub(super) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
-        let written = rustix::io::pwrite(self.memory()?, bytes, address)?;
+        let written = rustix::io::pwrite(self.memory()?, bytes, address).map_err(fault)?;
         if written == bytes.len() { Ok(()) } else { Err(Errno::FAULT) }
     }
 
-    /// A line of its status (proc_pid_status(5)), whose special characters are escaped.
-    fn status(&self, name: &str) -> Result<String, Errno> {
+    /// Answers with `value`, and with bytes in its memory. The kernel must not carry out
+    /// the call if they cannot be written: it would tell, or do, what is not emulated.
+    pub(super) fn answer_in_memory(&mut self, address: u64, bytes: &[u8], value: i64) -> Outcome {
+        self.write(address, bytes).map_or_else(Outcome::Error, |()| Outcome::Value(value))
+    }
+
+    /// A line of a file in its directory of /proc: its status (proc_pid_status(5)), whose
+    /// special characters are escaped, or what is known of a descriptor.
+    fn line(&self, file: &str, name: &str) -> Result<String, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let status = rustix::fs::openat(&self.process, "status", flags, Mode::empty())?;
+        let status = rustix::fs::openat(self.process()?, file, flags, Mode::empty())?;
         let mut start = [0; 4096];
         let len = rustix::io::read(&status, &mut start)?;
         let text = String::from_utf8_lossy(start.get(..len).unwrap_or_default());
@@ -125,31 +159,54 @@ impl<'e> Caller<'e> {
 
     /// Its mask of permission bits.
     pub(super) fn umask(&self) -> Result<Mode, Errno> {
-        let mask = u32::from_str_radix(&self.status("Umask")?, 8);
+        let mask = u32::from_str_radix(&self.line("status", "Umask")?, 8);
         mask.map(Mode::from_raw_mode).map_err(|_| Errno::IO)
     }
 
-    /// The number of its thread group, as it sees it itself.
+    /// The number of the thread that calls, in its own namespace of processes.
     pub(super) fn own_number(&self) -> Result<Option<u32>, Errno> {
-        let numbers = self.status("NSpid")?;
+        let numbers = self.line("status", "NSpid")?;
         Ok(numbers.split_whitespace().next_back().and_then(|number| number.parse().ok()))
+    }
+
+    /// Opens the directory that a call names by `fd`.
+    pub(super) fn open_at(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        match fd {
+            libc::AT_FDCWD => self.own("cwd"),
+            _ => self.open_fd(fd),
+        }
     }
 
     /// Opens the file that its descriptor `fd` refers to.
     pub(super) fn open_fd(&self, fd: i32) -> Result<OwnedFd, Errno> {
         match fd {
-            libc::AT_FDCWD => self.own("cwd"),
+            ..0 => Err(Errno::BADF),
             _ => self.own(&format!("fd/{fd}")),
+        }
+    }
+
+    /// As `open_fd`, for calls that do not take a descriptor of a mere path (`O_PATH`).
+    pub(super) fn open_fd_of_file(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        let file = self.open_fd(fd)?;
+        let flags = u32::from_str_radix(&self.line(&format!("fdinfo/{fd}"), "flags")?, 8);
+        match flags.map(OFlags::from_bits_retain) {
+            Ok(flags) if !flags.contains(OFlags::PATH) => Ok(file),
+            _ => Err(Errno::BADF),
         }
     }
 
     /// Opens the target of a link in its directory of /proc.
     fn own(&self, link: &str) -> Result<OwnedFd, Errno> {
-        rustix::fs::openat(&self.process, link, PATH, Mode::empty())
+        rustix::fs::openat(self.process()?, link, PATH, Mode::empty())
     }
 
-    /// Opens the file that the caller means by the path, from its descriptor `at`.
-    pub(super) fn resolve(&mut self, at: i32, path: &[u8], last: Last) -> Result<OwnedFd, Errno> {
+    /// Opens the file that the caller means by the path.
+    pub(super) fn resolve(
+        &mut self,
+        at: At<'_>,
+        path: &[u8],
+        last: Last,
+    ) -> Result<OwnedFd, Errno> {
         if path.is_empty() {
             return Err(Errno::NOENT);
         }
@@ -159,7 +216,12 @@ impl<'e> Caller<'e> {
             Some((name, b"")) if last == Last::Followed => return self.own(&name),
             Some((name, rest)) if !rest.is_empty() => (Some(self.own(&name)?), rest),
             _ if path.starts_with(b"/") => (None, path),
-            _ => (Some(self.open_fd(at)?), path),
+            _ => match at {
+                At::Fd(fd) => (Some(self.open_at(fd)?), path),
+                At::Directory(directory) => {
+                    (Some(rustix::io::fcntl_dupfd_cloexec(directory, 0)?), path)
+                }
+            },
         };
         let at = at.as_ref().map_or(self.emulator.proc.as_fd(), OwnedFd::as_fd);
         let mut flags = PATH;
@@ -170,7 +232,7 @@ impl<'e> Caller<'e> {
     }
 
     /// The directory that is to hold what the path names, and the name in it.
-    pub(super) fn parent(&mut self, at: i32, path: &[u8]) -> Result<(OwnedFd, Vec<u8>), Errno> {
+    pub(super) fn parent(&mut self, at: At<'_>, path: &[u8]) -> Result<(OwnedFd, Vec<u8>), Errno> {
         let end = path.iter().rposition(|byte| *byte != b'/').ok_or(Errno::EXIST)? + 1;
         let path = path.get(..end).unwrap_or_default();
         let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
@@ -185,7 +247,7 @@ impl<'e> Caller<'e> {
     /// Makes its root that of the emulator: `..` and links then lead where they lead it.
     fn enter_root(&mut self) -> Result<(), Errno> {
         let flags = PATH | OFlags::DIRECTORY;
-        let root = rustix::fs::openat(&self.process, "root", flags, Mode::empty())?;
+        let root = rustix::fs::openat(self.process()?, "root", flags, Mode::empty())?;
         let mask = StatxFlags::INO | StatxFlags::MNT_ID;
         let found = rustix::fs::statx(&root, "", AtFlags::EMPTY_PATH, mask)?;
         let id = (found.stx_dev_major, found.stx_dev_minor, found.stx_ino, found.stx_mnt_id);
@@ -195,6 +257,14 @@ impl<'e> Caller<'e> {
             self.emulator.root = Some(id);
         }
         Ok(())
+    }
+}
+
+/// The error of an address at which the caller has no memory.
+fn fault(errno: Errno) -> Errno {
+    match errno {
+        Errno::IO | Errno::INVAL => Errno::FAULT,
+        other => other,
     }
 }
 

@@ -14,6 +14,9 @@ const MOST_GROUPS: u32 = 65_536;
 
 impl Caller<'_> {
     pub(super) fn identify(&mut self, call: Call) -> Result<Outcome, Errno> {
+        if let Call::Prlimit | Call::Getrlimit | Call::Setrlimit = call {
+            return Ok(self.limit(call));
+        }
         let identity = self.emulator.identities.of(self.call.pid)?.clone();
         let value = |id: u32| Ok(Outcome::Value(id.into()));
         match call {
@@ -21,33 +24,34 @@ impl Caller<'_> {
             Call::Geteuid => value(identity.users.effective),
             Call::Getgid => value(identity.groups.real),
             Call::Getegid => value(identity.groups.effective),
-            Call::Getresuid => self.tell(identity.users),
-            Call::Getresgid => self.tell(identity.groups),
-            Call::Getgroups => self.getgroups(&identity),
+            Call::Getresuid => Ok(self.tell(identity.users)),
+            Call::Getresgid => Ok(self.tell(identity.groups)),
+            Call::Getgroups => Ok(self.getgroups(&identity)),
             Call::Capget => self.capget(&identity),
-            Call::Prlimit | Call::Getrlimit | Call::Setrlimit => self.limit(call),
             _ => self.become_another(call, identity),
         }
     }
 
-    fn tell(&mut self, ids: Quartet) -> Result<Outcome, Errno> {
+    fn tell(&mut self, ids: Quartet) -> Outcome {
         for (index, id) in [ids.real, ids.effective, ids.saved].into_iter().enumerate() {
-            self.write(self.argument(index), &id.to_ne_bytes())?;
+            if let Err(errno) = self.write(self.argument(index), &id.to_ne_bytes()) {
+                return Outcome::Error(errno);
+            }
         }
-        Ok(Outcome::Value(0))
+        Outcome::Value(0)
     }
 
-    fn getgroups(&mut self, identity: &Identity) -> Result<Outcome, Errno> {
+    fn getgroups(&mut self, identity: &Identity) -> Outcome {
         let count = identity.others.len() as i64;
         let room = i64::from(self.signed(0));
         if room < 0 || room != 0 && room < count {
-            return Ok(Outcome::Error(Errno::INVAL));
+            return Outcome::Error(Errno::INVAL);
         }
-        if room != 0 && count != 0 {
-            let bytes: Vec<u8> = identity.others.iter().flat_map(|id| id.to_ne_bytes()).collect();
-            self.write(self.argument(1), &bytes)?;
+        if room == 0 || count == 0 {
+            return Outcome::Value(count);
         }
-        Ok(Outcome::Value(count))
+        let bytes: Vec<u8> = identity.others.iter().flat_map(|id| id.to_ne_bytes()).collect();
+        self.answer_in_memory(self.argument(1), &bytes, count)
     }
 
     fn become_another(&mut self, call: Call, old: Identity) -> Result<Outcome, Errno> {
@@ -82,7 +86,7 @@ impl Caller<'_> {
             return Ok(Outcome::Error(errno));
         }
         if new != old {
-            if let Err(errno) = self.emulator.identities.change(self.call.pid, new) {
+            if let Err(errno) = self.change_identity(new) {
                 return Ok(Outcome::Error(errno));
             }
         }
@@ -114,15 +118,16 @@ impl Caller<'_> {
     }
 
     /// The limit in which the identity is kept: to the command there is none.
-    fn limit(&mut self, call: Call) -> Result<Outcome, Errno> {
+    fn limit(&mut self, call: Call) -> Outcome {
         let old = match call {
             Call::Prlimit => self.argument(3),
             Call::Getrlimit => self.argument(1),
             _ => 0,
         };
-        if old != 0 {
-            self.write(old, &[UNLIMITED.to_ne_bytes(), UNLIMITED.to_ne_bytes()].concat())?;
+        if old == 0 {
+            return Outcome::Value(0);
         }
-        Ok(Outcome::Value(0))
+        let unlimited = [UNLIMITED.to_ne_bytes(), UNLIMITED.to_ne_bytes()].concat();
+        self.answer_in_memory(old, &unlimited, 0)
     }
 }

@@ -1,15 +1,17 @@
 //! New files: they belong to whoever makes them, or to the group of a set-id directory.
 //!
 //! Files that root creates need no record, and the kernel creates them. The emulator
-//! creates the others itself, and only under new names: then a record cannot hit another
-//! file, and no FIFO makes the emulator wait.
+//! creates the others itself, and only under new names, so that no FIFO makes it wait. A
+//! file that cannot be recorded is removed again, and the call fails. The command can
+//! exchange the name in between: then another of its files is recorded or removed, which
+//! it could do by itself.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::caller::Caller;
+use super::caller::{At, Caller, Last};
 use super::files::{self, File};
 use super::filter::Call;
 use super::powers::Power;
@@ -19,6 +21,9 @@ use crate::sys::notify;
 
 const CWD: i32 = libc::AT_FDCWD;
 
+/// The most links that a path can lead through.
+const MOST_LINKS: u32 = 40;
+
 /// A place for a new file.
 struct Place {
     directory: OwnedFd,
@@ -27,12 +32,43 @@ struct Place {
     record: Record,
 }
 
+impl Place {
+    /// Removes what has been made there.
+    fn clear(&self) {
+        let (directory, name) = (&self.directory, self.name.as_slice());
+        if rustix::fs::unlinkat(directory, name, AtFlags::empty()) == Err(Errno::ISDIR) {
+            let _ = rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
 impl Caller<'_> {
     /// Where a new file is to be; `None` if the kernel can make it.
     fn place(&mut self, at: i32, path: &[u8]) -> Result<Option<Place>, Errno> {
-        let (directory, name) = self.parent(at, path)?;
+        let (directory, name) = self.parent(At::Fd(at), path)?;
+        self.place_in(directory, name)
+    }
+
+    fn place_in(&self, directory: OwnedFd, name: Vec<u8>) -> Result<Option<Place>, Errno> {
         let record = self.newcomer(&directory)?;
         Ok((!record.is_default()).then_some(Place { directory, name, record }))
+    }
+
+    /// As `place`, at the end of the links that the path names.
+    fn place_behind_links(&mut self, at: i32, path: &[u8]) -> Result<Option<Place>, Errno> {
+        let (mut directory, mut name) = self.parent(At::Fd(at), path)?;
+        for _ in 0..MOST_LINKS {
+            match rustix::fs::readlinkat(&directory, name.as_slice(), Vec::new()) {
+                // The kernel has an error for it.
+                Ok(target) if target.as_bytes().ends_with(b"/") => return Err(Errno::ISDIR),
+                Ok(target) => {
+                    let at = At::Directory(directory.as_fd());
+                    (directory, name) = self.parent(at, target.as_bytes())?;
+                }
+                Err(_) => return self.place_in(directory, name),
+            }
+        }
+        Err(Errno::LOOP)
     }
 
     /// Whom a new file in the directory belongs to.
@@ -54,10 +90,21 @@ impl Caller<'_> {
         made
     }
 
-    fn record_new(place: &Place) -> Result<(), Errno> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&place.directory, place.name.as_slice(), flags, Mode::empty())?;
-        files::record(fd.as_fd(), &File::of(fd.as_fd())?, place.record)
+    /// Makes a file and records whom it belongs to, or neither.
+    fn put(
+        &self,
+        place: &Place,
+        make: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<(), Errno>,
+    ) -> Outcome {
+        let (directory, name) = (place.directory.as_fd(), place.name.as_slice());
+        let outcome = self.masked(|| make(directory, name)).and_then(|()| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(directory, name, flags, Mode::empty());
+            let recorded =
+                fd.and_then(|fd| files::record(fd.as_fd(), &File::of(fd.as_fd())?, place.record));
+            recorded.inspect_err(|_| place.clear())
+        });
+        outcome.map_or_else(Outcome::Error, |()| Outcome::Value(0))
     }
 
     pub(super) fn mkdir(&mut self, call: Call) -> Result<Outcome, Errno> {
@@ -68,8 +115,7 @@ impl Caller<'_> {
         let mode = Mode::from_raw_mode(self.number(path + 1) & 0o7777);
         let path = self.path(path)?;
         let Some(place) = self.place(at, &path)? else { return Ok(Outcome::Native) };
-        self.masked(|| rustix::fs::mkdirat(&place.directory, place.name.as_slice(), mode))?;
-        Ok(recorded(Self::record_new(&place)))
+        Ok(self.put(&place, |at, name| rustix::fs::mkdirat(at, name, mode)))
     }
 
     pub(super) fn symlink(&mut self, call: Call) -> Result<Outcome, Errno> {
@@ -82,8 +128,7 @@ impl Caller<'_> {
             return Ok(Outcome::Native);
         }
         let Some(place) = self.place(at, &path)? else { return Ok(Outcome::Native) };
-        rustix::fs::symlinkat(target.as_slice(), &place.directory, place.name.as_slice())?;
-        Ok(recorded(Self::record_new(&place)))
+        Ok(self.put(&place, |at, name| rustix::fs::symlinkat(target.as_slice(), at, name)))
     }
 
     pub(super) fn mknod(&mut self, call: Call) -> Result<Outcome, Errno> {
@@ -109,30 +154,22 @@ impl Caller<'_> {
             _ => return Ok(Outcome::Native),
         };
         let permissions = Mode::from_raw_mode(mode & 0o7777);
-        if device.is_none() {
-            let Some(place) = self.place(at, &path)? else { return Ok(Outcome::Native) };
-            let kind = if kind == FileType::Unknown { FileType::RegularFile } else { kind };
-            self.masked(|| {
-                let name = place.name.as_slice();
-                rustix::fs::mknodat(&place.directory, name, kind, permissions, 0)
-            })?;
-            return Ok(recorded(Self::record_new(&place)));
-        }
-        if !self.emulator.identities.of(self.call.pid)?.powers.has(Power::Mknod) {
-            return Ok(Outcome::Error(Errno::PERM));
-        }
-        let (directory, name) = self.parent(at, &path)?;
-        let record = Record { device, ..self.newcomer(&directory)? };
-        let place = Place { directory, name, record };
-        let made = self.masked(|| {
-            let (name, kind) = (place.name.as_slice(), FileType::RegularFile);
-            rustix::fs::mknodat(&place.directory, name, kind, permissions, 0)
-        });
-        match made {
-            Ok(()) => Ok(recorded(Self::record_new(&place))),
-            // The kernel would say that it may not be made.
-            Err(errno) => Ok(Outcome::Error(errno)),
-        }
+        let (kind, place) = match device {
+            None => {
+                let Some(place) = self.place(at, &path)? else { return Ok(Outcome::Native) };
+                let is_file = kind == FileType::Unknown;
+                (if is_file { FileType::RegularFile } else { kind }, place)
+            }
+            Some(_) if !self.emulator.identities.of(self.call.pid)?.powers.has(Power::Mknod) => {
+                return Ok(Outcome::Error(Errno::PERM));
+            }
+            Some(_) => {
+                let (directory, name) = self.parent(At::Fd(at), &path)?;
+                let record = Record { device, ..self.newcomer(&directory)? };
+                (FileType::RegularFile, Place { directory, name, record })
+            }
+        };
+        Ok(self.put(&place, |at, name| rustix::fs::mknodat(at, name, kind, permissions, 0)))
     }
 
     pub(super) fn open(&mut self, call: Call) -> Result<Outcome, Errno> {
@@ -158,7 +195,9 @@ impl Caller<'_> {
                 (self.signed(0), 1, flags, mode)
             }
         };
-        let flags = OFlags::from_bits_retain(flags) - OFlags::from_bits_retain(UNUSED);
+        let flags = OFlags::from_bits_retain(flags);
+        let follows = !flags.intersects(OFlags::EXCL | OFlags::NOFOLLOW);
+        let flags = flags - OFlags::from_bits_retain(UNUSED);
         let mode = Mode::from_raw_mode(mode & 0o7777);
         let closes = flags.contains(OFlags::CLOEXEC);
         if flags.contains(OFlags::TMPFILE) {
@@ -171,18 +210,30 @@ impl Caller<'_> {
         if path.ends_with(b"/") {
             return Ok(Outcome::Native);
         }
-        let Some(place) = self.place(at, &path)? else { return Ok(Outcome::Native) };
+        let place = match follows {
+            true => self.place_behind_links(at, &path)?,
+            false => self.place(at, &path)?,
+        };
+        let Some(place) = place else { return Ok(Outcome::Native) };
         let flags = flags | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = self.masked(|| {
-            let (name, resolve) = (place.name.as_slice(), ResolveFlags::NO_MAGICLINKS);
-            rustix::fs::openat2(&place.directory, name, flags, mode, resolve)
-        })?;
-        let file = File::of(fd.as_fd())?;
-        if let Err(errno) = files::record(fd.as_fd(), &file, place.record) {
-            let _ = rustix::fs::unlinkat(&place.directory, place.name, AtFlags::empty());
-            return Ok(Outcome::Error(errno));
+        let opened = self
+            .masked(|| rustix::fs::openat(&place.directory, place.name.as_slice(), flags, mode));
+        let fd = match opened {
+            // It is opened, not made.
+            Err(Errno::EXIST) => return Ok(Outcome::Native),
+            Err(errno) => return Ok(Outcome::Error(errno)),
+            Ok(fd) => fd,
+        };
+        let file = File::of(fd.as_fd());
+        let recorded = file.and_then(|file| files::record(fd.as_fd(), &file, place.record));
+        let outcome = match recorded {
+            Ok(()) => self.hand_over(&fd, closes),
+            Err(errno) => Outcome::Error(errno),
+        };
+        if !matches!(outcome, Outcome::Answered) {
+            place.clear();
         }
-        Ok(self.hand_over(&fd, closes))
+        Ok(outcome)
     }
 
     /// open(2) with O_TMPFILE.
@@ -195,15 +246,17 @@ impl Caller<'_> {
         closes: bool,
     ) -> Result<Outcome, Errno> {
         let path = self.path(path)?;
-        let directory = self.resolve(at, &path, super::caller::Last::Followed)?;
+        let directory = self.resolve(At::Fd(at), &path, Last::Followed)?;
         let record = self.newcomer(&directory)?;
         if record.is_default() {
             return Ok(Outcome::Native);
         }
         let fd =
             self.masked(|| rustix::fs::openat(&directory, ".", flags | OFlags::CLOEXEC, mode))?;
-        files::record(fd.as_fd(), &File::of(fd.as_fd())?, record)?;
-        Ok(self.hand_over(&fd, closes))
+        match File::of(fd.as_fd()).and_then(|file| files::record(fd.as_fd(), &file, record)) {
+            Ok(()) => Ok(self.hand_over(&fd, closes)),
+            Err(errno) => Ok(Outcome::Error(errno)),
+        }
     }
 
     fn hand_over(&self, fd: &OwnedFd, closes: bool) -> Outcome {
@@ -217,11 +270,3 @@ impl Caller<'_> {
 
 /// Flags that mean nothing for a new regular file.
 const UNUSED: u32 = (libc::O_NOCTTY | libc::O_NOFOLLOW) as u32;
-
-/// The answer to a call that made a file.
-fn recorded(outcome: Result<(), Errno>) -> Outcome {
-    match outcome {
-        Ok(()) => Outcome::Value(0),
-        Err(errno) => Outcome::Error(errno),
-    }
-}

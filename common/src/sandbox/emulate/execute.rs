@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use super::caller::{Caller, Last, link};
+use super::caller::{At, Caller, Last, link};
 use super::files::File;
 use super::filter::Call;
 use super::serve::Outcome;
@@ -19,7 +19,7 @@ impl Caller<'_> {
         let program = match call {
             Call::Execve => {
                 let path = self.path(0)?;
-                self.resolve(libc::AT_FDCWD, &path, Last::Followed)?
+                self.resolve(At::Fd(libc::AT_FDCWD), &path, Last::Followed)?
             }
             _ => self.target(0, 1, self.signed(4))?,
         };
@@ -41,7 +41,7 @@ impl Caller<'_> {
         let bound = self.emulator.start.bound();
         new.powers = new.powers.execute(new.users, bound);
         if new != old {
-            self.emulator.identities.change(self.call.pid, new)?;
+            self.change_identity(new)?;
         }
         Ok(Outcome::Native)
     }

@@ -6,7 +6,7 @@ use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_OMIT, XattrFlags
 use rustix::io::Errno;
 
 use super::caller::link;
-use crate::layer::recorded::{ATTRIBUTE, Device, Record};
+use crate::layer::recorded::{self, ATTRIBUTE, Device, Record};
 use crate::sys::foreign;
 use crate::time::Timestamp;
 
@@ -28,13 +28,7 @@ impl File {
         let stat = foreign::stat(fd)?;
         let record = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile | FileType::Directory => attribute(fd),
-            FileType::Symlink | FileType::Fifo | FileType::Socket => {
-                Record::of_access_time(Timestamp {
-                    seconds: stat.st_atime,
-                    nanoseconds: u32::try_from(stat.st_atime_nsec).unwrap_or(0),
-                })
-            }
-            _ => None,
+            _ => Record::in_time(stat.st_mode, stat.st_atime, stat.st_atime_nsec),
         };
         Ok(Self { stat, record })
     }
@@ -63,9 +57,7 @@ impl File {
 
     /// Whether the record is in the time of last access.
     pub(super) fn is_recorded_in_time(&self) -> bool {
-        let kind = FileType::from_raw_mode(self.stat.st_mode);
-        self.record.is_some()
-            && matches!(kind, FileType::Symlink | FileType::Fifo | FileType::Socket)
+        self.record.is_some() && recorded::has_no_attributes(self.stat.st_mode)
     }
 }
 
@@ -79,20 +71,22 @@ fn attribute(fd: BorrowedFd<'_>) -> Option<Record> {
 /// word: what is there (terminals, pipes) is in no layer.
 ///
 /// # Errors
-/// Errors of setxattr(2) and utimensat(2); `EOVERFLOW` for an id that a link cannot record.
+/// Errors of setxattr(2) and utimensat(2), `EPERM` if the file is not the command's to
+/// change; `EOVERFLOW` for an id that a link cannot record.
 pub(super) fn record(fd: BorrowedFd<'_>, file: &File, record: Record) -> Result<(), Errno> {
+    // A file that is another user's to the kernel needs a record to be root's.
+    let is_needless = record.is_default() && (file.stat.st_uid, file.stat.st_gid) == (0, 0);
+    if is_needless && file.record.is_none() {
+        return Ok(());
+    }
     let written = match FileType::from_raw_mode(file.stat.st_mode) {
-        FileType::RegularFile | FileType::Directory if record.is_default() => match file.record {
-            Some(_) => rustix::fs::removexattr(link(fd), ATTRIBUTE),
-            None => Ok(()),
-        },
+        FileType::RegularFile | FileType::Directory if is_needless => {
+            rustix::fs::removexattr(link(fd), ATTRIBUTE)
+        }
         FileType::RegularFile | FileType::Directory => {
             rustix::fs::setxattr(link(fd), ATTRIBUTE, &record.value(), XattrFlags::empty())
         }
         FileType::Symlink | FileType::Fifo | FileType::Socket => {
-            if record.is_default() && file.record.is_none() {
-                return Ok(());
-            }
             let time = record.access_time().ok_or(Errno::OVERFLOW)?;
             set_times(fd, Some(time), None)
         }
@@ -100,6 +94,8 @@ pub(super) fn record(fd: BorrowedFd<'_>, file: &File, record: Record) -> Result<
     };
     match written {
         Err(Errno::OPNOTSUPP) => Ok(()),
+        // chown(2) knows no other refusal.
+        Err(Errno::ACCESS) => Err(Errno::PERM),
         other => other,
     }
 }

@@ -1,6 +1,6 @@
 //! Which system calls the emulator answers, and the filter that traps them.
 
-use super::super::bpf::{ARCHITECTURE, FIRST_ARGUMENT, NUMBER, give, load};
+use super::super::bpf::{FIRST_ARGUMENT, by_machine, give, load, only_if};
 use crate::sys::seccomp::Instruction;
 
 /// A call by its name.
@@ -22,6 +22,9 @@ pub(super) enum Call {
     Openat,
     Openat2,
     Utimensat,
+    Utime,
+    Utimes,
+    Futimesat,
     Stat,
     Lstat,
     Fstat,
@@ -68,8 +71,6 @@ enum When {
 /// Flags with which open(2) makes a file.
 const CREATES: u32 = (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
 
-const NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW as u32;
-
 // Its type is the C library's affair.
 #[allow(clippy::unnecessary_cast)]
 const LOCKS: u32 = libc::RLIMIT_LOCKS as u32;
@@ -83,7 +84,7 @@ const COMMON: &[(i64, Call, When)] = &[
     (libc::SYS_symlinkat, Call::Symlinkat, When::Always),
     (libc::SYS_openat, Call::Openat, When::Bits(2, CREATES)),
     (libc::SYS_openat2, Call::Openat2, When::Always),
-    (libc::SYS_utimensat, Call::Utimensat, When::Bits(3, NOFOLLOW)),
+    (libc::SYS_utimensat, Call::Utimensat, When::Always),
     (libc::SYS_fstat, Call::Fstat, When::Always),
     (libc::SYS_newfstatat, Call::Newfstatat, When::Always),
     (libc::SYS_statx, Call::Statx, When::Always),
@@ -124,6 +125,9 @@ const OLD: &[(i64, Call, When)] = &[
     (libc::SYS_symlink, Call::Symlink, When::Always),
     (libc::SYS_open, Call::Open, When::Bits(1, CREATES)),
     (libc::SYS_creat, Call::Creat, When::Always),
+    (libc::SYS_utime, Call::Utime, When::Always),
+    (libc::SYS_utimes, Call::Utimes, When::Always),
+    (libc::SYS_futimesat, Call::Futimesat, When::Always),
     (libc::SYS_stat, Call::Stat, When::Always),
     (libc::SYS_lstat, Call::Lstat, When::Always),
 ];
@@ -148,22 +152,12 @@ pub(super) fn call(arch: u32, number: i32) -> Option<Call> {
     known.filter(|_| arch == ARCH).map(|(_, call, _)| *call)
 }
 
-/// Skips `otherwise` instructions unless the comparison holds.
-const fn only_if(comparison: u32, k: u32, otherwise: u8) -> Instruction {
-    let code = libc::BPF_JMP | comparison | libc::BPF_K;
-    Instruction { code: code as u16, jt: 0, jf: otherwise, k }
-}
-
 const ALLOW: Instruction = give(libc::SECCOMP_RET_ALLOW);
 const TRAP: Instruction = give(libc::SECCOMP_RET_USER_NOTIF);
 
 /// The filter. Programs of another machine (32 bits) are not trapped.
 pub(super) fn program() -> Vec<Instruction> {
-    let mut program =
-        vec![load(ARCHITECTURE), only_if(libc::BPF_JEQ, ARCH, 1), load(NUMBER), ALLOW];
-    // The fourth instruction is for other machines: the second jumps over the third.
-    program.swap(2, 3);
-    program[1] = Instruction { jt: 1, jf: 0, ..program[1] };
+    let mut section = Vec::new();
     for (number, _, when) in COMMON.iter().chain(OLD) {
         let number = u32::try_from(*number).unwrap_or(u32::MAX);
         let argument = |index: u32| load(FIRST_ARGUMENT + 8 * index);
@@ -184,9 +178,9 @@ pub(super) fn program() -> Vec<Instruction> {
                 vec![argument(index), only_if(libc::BPF_JEQ, value, 1), TRAP, ALLOW]
             }
         };
-        program.push(only_if(libc::BPF_JEQ, number, body.len() as u8));
-        program.extend(body);
+        section.push(only_if(libc::BPF_JEQ, number, body.len() as u8));
+        section.extend(body);
     }
-    program.push(ALLOW);
-    program
+    section.push(ALLOW);
+    by_machine([(ARCH, section)], ALLOW)
 }

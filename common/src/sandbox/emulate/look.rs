@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
 
-use super::caller::{Caller, Last};
+use super::caller::{At, Caller, Last};
 use super::files::File;
 use super::filter::Call;
 use super::serve::Outcome;
@@ -18,7 +18,7 @@ impl Caller<'_> {
             Call::Stat | Call::Lstat => {
                 let last = if call == Call::Stat { Last::Followed } else { Last::Taken };
                 let path = self.path(0)?;
-                (self.resolve(libc::AT_FDCWD, &path, last)?, 1)
+                (self.resolve(At::Fd(libc::AT_FDCWD), &path, last)?, 1)
             }
             _ => (self.target(0, 1, self.signed(3))?, 2),
         };
@@ -35,8 +35,7 @@ impl Caller<'_> {
         if file.is_recorded_in_time() {
             (stat.st_atime, stat.st_atime_nsec) = (stat.st_mtime, stat.st_mtime_nsec);
         }
-        self.write(self.argument(buffer), foreign::bytes_of(&stat))?;
-        Ok(Outcome::Value(0))
+        Ok(self.answer_in_memory(self.argument(buffer), foreign::bytes_of(&stat), 0))
     }
 
     pub(super) fn statx(&mut self) -> Result<Outcome, Errno> {
@@ -55,8 +54,7 @@ impl Caller<'_> {
         if file.is_recorded_in_time() {
             statx.stx_atime = statx.stx_mtime;
         }
-        self.write(self.argument(4), foreign::bytes_of(&statx))?;
-        Ok(Outcome::Value(0))
+        Ok(self.answer_in_memory(self.argument(4), foreign::bytes_of(&statx), 0))
     }
 }
 

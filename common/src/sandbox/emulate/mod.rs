@@ -23,9 +23,11 @@
 //! makes its own, and never through a magic link; its memory, root, directory and
 //! descriptors are reached through a descriptor of its directory in /proc, which is
 //! opened before the call is seen to be waiting still, so that a reused process id
-//! names nobody else. Whatever it gains is what it could do without the emulator: all of
-//! its users are one user to the kernel. Identities are counted, and everything else is
-//! forgotten after each call.
+//! names nobody else. Of capabilities the emulator keeps those with which it reaches the
+//! command, and those on files that the command's root has, too: whatever the command
+//! gains it could do without the emulator, as all of its users are one user to the kernel.
+//! Identities are counted, and everything else is forgotten after each call. The emulator
+//! is in the command's control group.
 
 mod caller;
 mod change;
@@ -43,6 +45,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
 use super::capabilities::Capabilities;
@@ -68,6 +71,16 @@ pub(super) struct Start {
 }
 
 impl Start {
+    /// The capabilities that the emulator needs for this command.
+    fn needed(&self) -> CapabilitySet {
+        let on_files = CapabilitySet::DAC_OVERRIDE
+            | CapabilitySet::DAC_READ_SEARCH
+            | CapabilitySet::FOWNER
+            | CapabilitySet::FSETID;
+        let reaching = CapabilitySet::SYS_CHROOT | CapabilitySet::SYS_PTRACE;
+        self.capabilities.set().intersection(on_files) | reaching
+    }
+
     /// The capabilities as the kernel's bits.
     fn bound(&self) -> u64 {
         self.capabilities.set().bits()

@@ -8,10 +8,11 @@ use super::caller::Caller;
 use super::identity::{Identity, Quartet};
 use super::serve::Outcome;
 
-/// `_LINUX_CAPABILITY_VERSION_3`.
-const VERSION: u32 = 0x2008_0522;
+/// `_LINUX_CAPABILITY_VERSION_2` and `_3`, which have the same data. The first is for
+/// programs of before 2008.
+const VERSIONS: [u32; 2] = [0x2007_1026, 0x2008_0522];
 
-/// The data of capget(2) in this version.
+/// The data of capget(2) in these versions.
 const DATA_LEN_BYTES: usize = 24;
 
 const PR_GET_KEEPCAPS: u32 = 7;
@@ -93,21 +94,24 @@ impl Identity {
 }
 
 impl Caller<'_> {
-    /// The number of the process that a header of capget(2) names, if it is the caller's.
-    fn names_itself(&mut self) -> Result<bool, Errno> {
+    /// The thread that a header of capget(2) names, 0 for the caller; `None` if the version
+    /// is another, of which the kernel tells.
+    fn thread_named(&mut self) -> Result<Option<u32>, Errno> {
         let header = self.read(self.argument(0), 8)?;
         let word = |start: usize| {
             let word = header.get(start..start + 4).unwrap_or_default();
             u32::from_ne_bytes(word.try_into().unwrap_or_default())
         };
-        if word(0) != VERSION || self.argument(1) == 0 {
-            return Ok(false);
+        if !VERSIONS.contains(&word(0)) {
+            return Ok(None);
         }
-        Ok(word(4) == 0 || self.own_number()? == Some(word(4)))
+        let is_own = word(4) != 0 && self.own_number()? == Some(word(4));
+        Ok(Some(if is_own { 0 } else { word(4) }))
     }
 
+    /// capget(2) of the caller. The kernel tells of other threads what they really have.
     pub(super) fn capget(&mut self, identity: &Identity) -> Result<Outcome, Errno> {
-        if !self.names_itself()? {
+        if self.argument(1) == 0 || self.thread_named()? != Some(0) {
             return Ok(Outcome::Native);
         }
         let Powers { permitted, effective, inheritable, .. } = identity.powers;
@@ -115,13 +119,14 @@ impl Caller<'_> {
             [effective, permitted, inheritable].map(|set| (set >> shift & 0xffff_ffff) as u32)
         });
         let bytes: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
-        self.write(self.argument(1), &bytes)?;
-        Ok(Outcome::Value(0))
+        Ok(self.answer_in_memory(self.argument(1), &bytes, 0))
     }
 
     pub(super) fn capset(&mut self, identity: &mut Identity) -> Result<(), Errno> {
-        if !self.names_itself()? {
-            return Err(Errno::PERM);
+        match self.thread_named()? {
+            Some(0) => {}
+            Some(_) => return Err(Errno::PERM),
+            None => return Err(Errno::INVAL),
         }
         let data = self.read(self.argument(1), DATA_LEN_BYTES)?;
         let word = |index: usize| {

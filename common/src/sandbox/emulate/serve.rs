@@ -11,9 +11,9 @@ use super::Start;
 use super::caller::{Caller, RootId};
 use super::filter::{self, Call};
 use super::identity::{Identities, Identity};
-use crate::sandbox::Error;
 use crate::sandbox::channel::Channel;
 use crate::sandbox::error::Trying as _;
+use crate::sandbox::{Error, privileges};
 use crate::sys::notify::{self, Reply};
 
 /// The answer to a call. An error is none of them: then the kernel carries out the call,
@@ -63,6 +63,7 @@ fn run(socket: OwnedFd) -> Result<(), Error> {
     let received = Channel::new(socket).receive::<Start>();
     // The command could not be started, or there is another listener.
     let Some((start, Some(listener))) = received.trying(about)? else { return Ok(()) };
+    privileges::keep(start.needed())?;
     notify::hurry(listener.as_fd());
     let first = Identity::new(start.uid, start.gid, &start.groups, start.bound());
     let identities = Identities::new(first, start.bound());
@@ -81,7 +82,7 @@ impl Emulator {
             let outcome = match filter::call(call.arch, call.number) {
                 Some(name) if self.has_begun || name == Call::Execve => {
                     self.has_begun = true;
-                    Caller::new(&mut self, call).and_then(|mut caller| caller.answer(name))
+                    Caller::new(&mut self, call).answer(name)
                 }
                 _ => Ok(Outcome::Native),
             };
@@ -104,7 +105,7 @@ impl Caller<'_> {
             Call::Mkdir | Call::Mkdirat => self.mkdir(call),
             Call::Symlink | Call::Symlinkat => self.symlink(call),
             Call::Open | Call::Creat | Call::Openat | Call::Openat2 => self.open(call),
-            Call::Utimensat => self.utimensat(),
+            Call::Utimensat | Call::Utime | Call::Utimes | Call::Futimesat => self.utime(call),
             Call::Stat | Call::Lstat | Call::Fstat | Call::Newfstatat => self.stat(call),
             Call::Statx => self.statx(),
             Call::Execve | Call::Execveat => self.execute(call),

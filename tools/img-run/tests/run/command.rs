@@ -107,7 +107,7 @@ cd /made; umask 027
 look() { stat -c '%n %u:%g %a %F %t:%T' $*; }
 touch f; chown 5:6 f; look f; chown 7 f; chown :8 f; look f; chmod 6755 f; chown 9 f; look f
 ln -s f l; chown -h 3:4 l; look l; look -L l; mv l m; ln m n; look n; touch -h m; look n
-mkfifo p; chown 1:2 p; look p; mknod c c 5 1; mknod b b 8 1; chown 4:4 b; look c b
+mkfifo p; chown 1:2 p; touch p; look p; mknod c c 5 1; mknod b b 8 1; chown 4:4 b; look c b
 mkdir d; chown 0:9 d; chmod 2775 d; mkdir d/e; touch d/f; ln -s x d/l; look d d/e d/f d/l
 chown 70000:70001 f; look f; chown 0:0 f; look f
 echo data > f; mv f g; cp -a g h; ln h i; look g h i; cat i
@@ -179,9 +179,36 @@ fn without_its_emulator_a_command_is_killed() {
         let emulator =
             below.into_iter().find(|pid| namespace(pid, "pid").is_ok_and(|ns| ns == own));
         let emulator = emulator.unwrap();
+        // It can reach the command, and has of its capabilities those on files.
+        let status = fs::read_to_string(format!("/proc/{emulator}/status")).unwrap();
+        let sets: Vec<_> = status.lines().filter(|line| line.starts_with("Cap")).collect();
+        // DAC_OVERRIDE, FOWNER, FSETID, SYS_CHROOT, SYS_PTRACE.
+        let needed = [1, 3, 4, 18, 19].into_iter().fold(0_u64, |set, bit| set | 1 << bit);
+        let needed = format!("{needed:016x}");
+        for (set, expected) in [(0, &*"0".repeat(16)), (1, &needed), (2, &needed), (3, &needed)] {
+            assert_eq!(sets[set].split_whitespace().nth(1), Some(expected), "{status}");
+        }
         assert!(Command::new("kill").args(["-KILL", &emulator]).status().unwrap().success());
         assert_eq!(lines.next().map(Result::unwrap), None);
         assert_ne!(child.wait().unwrap().code(), Some(0));
+    });
+}
+
+#[test]
+fn a_file_that_cannot_be_recorded_is_not_made() {
+    in_each_role(|scratch| {
+        if scratch.role == Role::Root {
+            return;
+        }
+        // The ids of links have 24 bits.
+        let script = "cd /tmp; touch f; ln -s x l; mkfifo p; mkdir d; stat -c '%n %u' *";
+        let options = ["--tmpfs", "/tmp:mode=1777", "-u", "20000000:1"];
+        let words = ["--entrypoint", "", "app", "busybox", "sh", "-c", script];
+        let output = scratch.run(&[&options[..], &words].concat());
+        assert_eq!(text(&output.stdout), "d 20000000\nf 20000000\n", "{output:?}");
+        let said = "ln: l: Value too large for defined data type\n\
+                    mkfifo: p: Value too large for defined data type\n";
+        assert_eq!(text(&output.stderr), said);
     });
 }
 

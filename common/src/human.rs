@@ -40,16 +40,42 @@ pub fn size(len_bytes: u64) -> String {
 /// A number of bytes, with K, M, G or T for powers of 1024, as options have it.
 #[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {
-    let (digits, shift) = match text.as_bytes().last()? {
-        b'K' | b'k' => (text.get(..text.len() - 1)?, 10),
-        b'M' | b'm' => (text.get(..text.len() - 1)?, 20),
-        b'G' | b'g' => (text.get(..text.len() - 1)?, 30),
-        b'T' | b't' => (text.get(..text.len() - 1)?, 40),
-        _ => (text, 0),
+    let (number, shift) = split_unit(text)?;
+    parse_digits(number)?.checked_mul(1 << shift)
+}
+
+/// A number of bytes as docker has it: as [`parse_size`], also with a decimal point, a space
+/// before the unit, and `B` or `iB` after it.
+#[must_use]
+pub fn parse_docker_size(text: &str) -> Option<u64> {
+    let text = text.strip_suffix(['b', 'B']).unwrap_or(text);
+    let (number, shift) = split_unit(text.strip_suffix(['i', 'I']).unwrap_or(text))?;
+    let number = number.trim_end_matches(' ');
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    // No more digits than a division by their power of ten has room for.
+    let part = part.get(..part.len().min(9))?;
+    let (whole, numerator) = (parse_digits(whole)?, parse_digits(part)?);
+    let denominator = 10_u64.pow(u32::try_from(part.len()).ok()?);
+    let part_bytes = (u128::from(numerator) << shift) / u128::from(denominator);
+    whole.checked_mul(1 << shift)?.checked_add(u64::try_from(part_bytes).ok()?)
+}
+
+/// The number before a unit, and the unit's power of two.
+fn split_unit(text: &str) -> Option<(&str, u32)> {
+    let shift = match text.as_bytes().last()? {
+        b'K' | b'k' => 10,
+        b'M' | b'm' => 20,
+        b'G' | b'g' => 30,
+        b'T' | b't' => 40,
+        _ => return Some((text, 0)),
     };
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let number: Option<u64> = is_number.then(|| digits.parse().ok())?;
-    number?.checked_mul(1 << shift)
+    Some((text.get(..text.len() - 1)?, shift))
+}
+
+/// A number without a sign.
+fn parse_digits(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?
 }
 
 /// A number of things: `1 entry`, `2 entries`.
@@ -164,7 +190,7 @@ pub fn columns(lines: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{age, columns, ellipsis, parse_size, size};
+    use super::{age, columns, ellipsis, parse_docker_size, parse_size, size};
     use crate::time::Timestamp;
 
     #[test]
@@ -195,6 +221,26 @@ mod tests {
         assert_eq!(parse_size("2G"), Some(2 << 30));
         for bad in ["", "K", "-1", "+1", "1.5M", "99999999999T", "1é"] {
             assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn dockers_sizes_may_have_a_point_and_a_longer_unit() {
+        for (text, len_bytes) in [
+            ("4096", 4096),
+            ("512b", 512),
+            ("1kb", 1024),
+            ("64m", 64 << 20),
+            ("64MiB", 64 << 20),
+            ("1.5g", 3 << 29),
+            ("0.1k", 102),
+            ("2 GB", 2 << 30),
+            ("1.99999999999999k", 2047),
+        ] {
+            assert_eq!(parse_docker_size(text), Some(len_bytes), "{text}");
+        }
+        for bad in ["", "b", "k", "-1", "+1", "1.", ".5k", "1.x", "99999999999g", "1é", "1.+5"] {
+            assert_eq!(parse_docker_size(bad), None, "{bad}");
         }
     }
 

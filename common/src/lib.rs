@@ -54,6 +54,7 @@ pub mod digest;
 mod directories;
 pub mod document;
 pub mod errors;
+pub mod glob;
 pub mod human;
 pub mod image;
 pub mod inside;

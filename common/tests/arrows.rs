@@ -28,6 +28,7 @@ const ORDER: &[&[&str]] = &[
         "descriptors",
         "directories",
         "errors",
+        "glob",
         "parallel",
         "privilege",
         "status",

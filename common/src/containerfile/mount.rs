@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::expand::{Expander, NoVariables, Total, Variables};
+use crate::human::parse_docker_size;
 
 /// A mount that a RUN asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +188,8 @@ impl Fields {
             "uid" => self.uid = Some(number(10)?),
             "gid" => self.gid = Some(number(10)?),
             "size" => {
-                self.size_bytes = Some(parse_size(&value).ok_or_else(|| invalid(key, &value))?);
+                self.size_bytes =
+                    Some(parse_docker_size(&value).ok_or_else(|| invalid(key, &value))?);
             }
             "sharing" => {
                 self.sharing = Some(match value.to_ascii_lowercase().as_str() {
@@ -298,20 +300,6 @@ fn split(text: &str) -> Result<Vec<String>, Problem> {
         return Err(Problem::InvalidMount("a quote is not closed".into()));
     }
     Ok(fields)
-}
-
-/// `64m`, `1g`, `4096`: bytes, in powers of 1024 as docker's sizes of memory are.
-fn parse_size(text: &str) -> Option<u64> {
-    let lower = text.to_ascii_lowercase();
-    let lower = lower.strip_suffix("ib").or_else(|| lower.strip_suffix('b')).unwrap_or(&lower);
-    let (number, shift) = match lower.as_bytes().last()? {
-        b'k' => (lower.strip_suffix('k')?, 10),
-        b'm' => (lower.strip_suffix('m')?, 20),
-        b'g' => (lower.strip_suffix('g')?, 30),
-        b't' => (lower.strip_suffix('t')?, 40),
-        _ => (lower, 0),
-    };
-    number.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Paths and patterns that choose names in a tree.
 
 use super::Place;
-use crate::layer::diff::Pattern;
-use crate::layer::tree::{Last, ResolveError, Tree, components};
+use crate::glob::Pattern;
+use crate::layer::tree::{Last, ResolveError, Tree};
 use crate::root;
+use crate::root::components;
 
 /// A choice of names.
 #[derive(Debug)]

@@ -2,17 +2,13 @@
 //! by the kernel. Links are read and resolved here, and `..` goes back to a directory
 //! that is still open.
 
-use std::collections::VecDeque;
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::{io, iter};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::Root;
-
-/// What the kernel allows in one resolution.
-pub(crate) const MAX_LINKS: usize = 40;
+use super::{Ahead, Root};
 
 /// The links that a lookup may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,9 +179,8 @@ pub(super) fn walk(
     links: Links<'_>,
 ) -> Result<Walked, Unreachable> {
     let mut above: Vec<(Vec<u8>, OwnedFd)> = Vec::new();
-    let mut ahead: VecDeque<Vec<u8>> = components(path).collect();
-    let mut passed = 0;
-    while let Some(name) = ahead.pop_front() {
+    let mut ahead = Ahead::along(path);
+    while let Some(name) = ahead.pop() {
         if name == b".." {
             above.pop();
             continue;
@@ -201,8 +196,8 @@ pub(super) fn walk(
         let found = match rustix::fs::openat(at, &name, passing, Mode::empty()) {
             Ok(found) => found,
             Err(Errno::NOENT) => {
-                ahead.push_front(name);
-                return Ok(Walked { above, end: End::Missing(ahead.into()) });
+                let rest = iter::once(name).chain(ahead.take()).collect();
+                return Ok(Walked { above, end: End::Missing(rest) });
             }
             Err(errno) => return Err(errno.into()),
         };
@@ -212,17 +207,9 @@ pub(super) fn walk(
                 return Err(Unreachable::Link { at: path() });
             }
             FileType::Symlink if !ahead.is_empty() || last == Last::Followed => {
-                passed += 1;
-                if passed > MAX_LINKS {
-                    return Err(Errno::LOOP.into());
-                }
-                let target = rustix::fs::readlinkat(&found, c"", Vec::new())?.into_bytes();
-                if target.first() == Some(&b'/') {
+                let target = rustix::fs::readlinkat(&found, c"", Vec::new())?;
+                if ahead.follow(target.as_bytes())? {
                     above.clear();
-                }
-                let target: Vec<_> = components(&target).collect();
-                for name in target.into_iter().rev() {
-                    ahead.push_front(name);
                 }
             }
             _ if ahead.is_empty() => {
@@ -232,10 +219,6 @@ pub(super) fn walk(
         }
     }
     Ok(Walked { above, end: End::Directory })
-}
-
-fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]

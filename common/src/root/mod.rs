@@ -13,6 +13,7 @@
 //!
 //! What a layer means is not known here: see [`crate::layer::apply`].
 
+mod ahead;
 pub mod attributes;
 mod locate;
 mod path;
@@ -28,11 +29,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+pub use ahead::Ahead;
 pub use locate::{Links, Located, Missing, Unreachable, locate};
 pub(crate) use path::MAX_NAME_LEN_BYTES;
-pub use path::{InvalidPath, join, push, split, split_measured};
+pub use path::{InvalidPath, components, join, push, split, split_measured};
 pub use remove::{Removed, names, remove};
-pub use tree::{Ahead, DirId, Tree, Walk, follow};
+pub use tree::{DirId, Tree, Walk, follow};
 
 /// Flags for a directory that is listed, changed and worked in.
 const DIRECTORY: OFlags = OFlags::RDONLY

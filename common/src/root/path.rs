@@ -23,6 +23,11 @@ pub enum InvalidPath {
     NameTooLong,
 }
 
+/// The names in a path, links and `..` not resolved.
+pub fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."))
+}
+
 /// Cuts a path that is relative to a root into its components: slashes at either
 /// end, doubled ones and `.` mean nothing. The root itself has none.
 ///

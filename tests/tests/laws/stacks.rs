@@ -188,6 +188,14 @@ fn law_7_all_tools_agree_on_what_they_once_understood_differently() {
             ],
             Some(vec!["run", "var", "var/run"]),
         ),
+        // The root, opaque through a link to it.
+        (
+            vec![
+                vec![("a", symlink("..")), ("lower", file())],
+                vec![("b", symlink("x")), ("a/.wh..wh..opq", file())],
+            ],
+            Some(vec!["b"]),
+        ),
         // A hard link to a member that is yet to come.
         (
             vec![vec![("a-link", link("z-target")), ("z-target", file())]],

@@ -8,7 +8,6 @@ mod docker;
 mod error;
 mod executor;
 mod frontend;
-mod glob;
 mod graph;
 mod input;
 mod options;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
+use common::glob::Pattern;
 use common::inside::{Error, Inside, Place, Side, Wanted, entry};
-use common::layer::diff::Pattern;
 use common::layer::tree::{Inode, NodeRef};
 use common::root;
 use common::tar::{Entry, Kind};

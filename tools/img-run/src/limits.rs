@@ -1,5 +1,7 @@
 //! What `--memory`, `--pids-limit` and `--cpus` mean, in docker's units.
 
+use common::human::parse_docker_size;
+
 /// The least memory that docker takes: less starts nothing.
 const LEAST_MEMORY: u64 = 6 << 20;
 
@@ -16,21 +18,9 @@ pub(crate) enum Invalid {
     Cpus,
 }
 
-/// A number of bytes, with a suffix as docker takes it (`64m`).
-pub(crate) fn len_bytes(text: &str) -> Option<u64> {
-    let text = text.strip_suffix(['b', 'B']).unwrap_or(text);
-    let (digits, shift) = match text.char_indices().last()? {
-        (end, 'k' | 'K') => (text.get(..end)?, 10),
-        (end, 'm' | 'M') => (text.get(..end)?, 20),
-        (end, 'g' | 'G') => (text.get(..end)?, 30),
-        _ => (text, 0),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
 /// `--memory`.
 pub(crate) fn memory(text: &str) -> Result<u64, Invalid> {
-    let bytes = len_bytes(text).ok_or(Invalid::Size)?;
+    let bytes = parse_docker_size(text).ok_or(Invalid::Size)?;
     if bytes < LEAST_MEMORY { Err(Invalid::Memory) } else { Ok(bytes) }
 }
 
@@ -60,12 +50,10 @@ pub(crate) fn milli_cpus(text: &str) -> Result<u64, Invalid> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pids, len_bytes, memory, milli_cpus, pids};
+    use super::{Pids, memory, milli_cpus, pids};
 
     #[test]
     fn limits_are_read_as_docker_reads_them() {
-        assert_eq!(len_bytes("1kb"), Some(1024));
-        assert_eq!(len_bytes("99999999999g"), None);
         assert_eq!(memory("6m"), Ok(6 << 20));
         assert!(memory("6291455").is_err() && memory("x").is_err());
         assert_eq!(

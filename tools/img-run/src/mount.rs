@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParserFactory};
+use common::human::parse_docker_size;
 use common::name::show;
 use common::sandbox::{self, Access, Mount, Programs, Source};
-
-use crate::limits::len_bytes;
 
 /// `SOURCE:TARGET[:ro]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +102,9 @@ impl FromStr for Tmpfs {
             let unknown = || Invalid::Option(option.as_bytes().to_vec());
             let id = |text: &str| text.parse().map_err(|_| unknown());
             match option.split_once('=').unwrap_or((option, "")) {
-                ("size", size) => tmpfs.size_bytes = Some(len_bytes(size).ok_or_else(unknown)?),
+                ("size", size) => {
+                    tmpfs.size_bytes = Some(parse_docker_size(size).ok_or_else(unknown)?)
+                }
                 ("mode", mode) => {
                     let mode = u32::from_str_radix(mode, 8).map_err(|_| unknown())?;
                     tmpfs.mode = Some(mode).filter(|mode| *mode <= 0o7777).ok_or_else(unknown)?;

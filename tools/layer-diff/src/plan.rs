@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use common::cli::Failure;
+use common::glob::Pattern;
 use common::layer::diff::{
-    self, Mounts, Options, OverlayRoot, Owner, Pattern, Sink, Sockets, Summary, XattrRules,
+    self, Mounts, Options, OverlayRoot, Owner, Sink, Sockets, Summary, XattrRules,
 };
 use common::options::{Compress, OutputFile};
 use common::stream::{self, Output, Payload};

@@ -11,7 +11,8 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use common::layer::diff::{ContentPolicy, Error, Options, Pattern, overlay};
+use common::glob::Pattern;
+use common::layer::diff::{ContentPolicy, Error, Options, overlay};
 use common::tar::{Kind, Limits, Reader, Whole};
 use support::mounts::sh;
 use support::{List, members, try_overlay};

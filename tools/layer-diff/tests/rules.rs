@@ -8,8 +8,9 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
+use common::glob::Pattern;
 use common::layer::diff::{
-    ContentPolicy, Error, Options, Owner, Parents, Pattern, Precision, Reason, Sockets, XattrRules,
+    ContentPolicy, Error, Options, Owner, Parents, Precision, Reason, Sockets, XattrRules,
 };
 use common::tar::Kind;
 use common::time::Timestamp;

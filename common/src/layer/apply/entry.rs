@@ -48,7 +48,6 @@ impl Engine<'_> {
             }
             What::HideAll => {
                 self.summary.whiteouts += 1;
-                self.summary.opaque_root |= parents.is_empty();
                 self.hide_content(&parents)?;
             }
         }

@@ -29,6 +29,8 @@ impl Engine<'_> {
     /// Hides all lower content of the directory `parents`.
     pub(super) fn hide_content(&mut self, parents: &[&[u8]]) -> Result<(), Problem> {
         let at = self.directory_of(parents)?;
+        // A link may have led back to the root.
+        self.summary.opaque_root |= at == DirId::ROOT;
         self.hide_within(at)
     }
 

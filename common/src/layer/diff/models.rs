@@ -11,7 +11,7 @@ use super::node::Node;
 use super::plan::{Item, Plan};
 use super::record::{Present, Record, Step};
 use super::route::Route;
-use super::{Differences, Error, Options, Pattern, Sink, Summary, emit, times};
+use super::{Differences, Error, Options, Sink, Summary, emit, times};
 use crate::layer::tree::{Inode, InodeId, NodeRef, Tree};
 use crate::root;
 use crate::tar::{Kind, Reader, Xattrs};
@@ -131,7 +131,7 @@ impl<C> Walk<'_, C> {
         }
         let mut path = self.path.clone();
         root::push(&mut path, name);
-        self.options.exclude.iter().any(|pattern: &Pattern| pattern.matches(&path))
+        self.options.exclude.iter().any(|pattern| pattern.matches(&path))
     }
 
     fn visit(

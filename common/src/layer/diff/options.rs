@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::owner::Owner;
-use super::pattern::Pattern;
 use super::xattrs::XattrRules;
+use crate::glob::Pattern;
 use crate::layer::overlay::Prefixes;
 use crate::time::Timestamp;
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use rustix::fs::FileType;
 
 use super::Error;
-use super::pattern::Pattern;
 use super::pool::Work;
 use super::stack::{Found, Lookup, Name, PartId, Stack};
 use super::walk::Same;
+use crate::glob::Pattern;
 use crate::layer::inode;
 use crate::root;
 

@@ -1,18 +1,15 @@
 //! Which extended attributes belong to a layer.
 
-use super::pattern;
+use crate::glob::Glob;
 use crate::tar::Xattrs;
 
 /// Attributes that say something of this host and not of the tree: labels of its
 /// policy, keys of its kernel, marks of its file systems.
-const HOST_BOUND: [&[u8]; 6] = [
-    b"security.selinux",
-    b"security.evm",
-    b"security.apparmor",
-    b"security.SMACK64*",
-    b"system.nfs4_acl",
-    b"btrfs.*",
-];
+const HOST_BOUND: [&[u8]; 4] =
+    [b"security.selinux", b"security.evm", b"security.apparmor", b"system.nfs4_acl"];
+
+/// The beginnings of more of them.
+const HOST_BOUND_PREFIXES: [&[u8]; 2] = [b"security.SMACK64", b"btrfs."];
 
 /// Rules that keep attributes or leave them out. Without any, all are kept but
 /// those that are bound to the host.
@@ -22,7 +19,7 @@ pub struct XattrRules(Vec<Rule>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     keep: bool,
-    pattern: Vec<u8>,
+    names: Glob,
 }
 
 impl XattrRules {
@@ -34,14 +31,16 @@ impl XattrRules {
             Some(pattern) => (false, pattern),
             None => (true, text),
         };
-        self.0.push(Rule { keep, pattern: pattern.to_vec() });
+        self.0.push(Rule { keep, names: Glob::new(pattern) });
     }
 
     /// Whether the attribute `name` belongs to the layer.
     #[must_use]
     pub fn keep(&self, name: &[u8]) -> bool {
         self.decided(name).unwrap_or_else(|| {
-            self.want(name) && !HOST_BOUND.iter().any(|bound| pattern::matches(bound, name))
+            let is_host_bound = HOST_BOUND.contains(&name)
+                || HOST_BOUND_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            self.want(name) && !is_host_bound
         })
     }
 
@@ -53,7 +52,7 @@ impl XattrRules {
 
     /// What a rule says of the attribute, if one does.
     pub(super) fn decided(&self, name: &[u8]) -> Option<bool> {
-        let rule = self.0.iter().rev().find(|rule| pattern::matches(&rule.pattern, name));
+        let rule = self.0.iter().rev().find(|rule| rule.names.matches(name));
         rule.map(|rule| rule.keep)
     }
 

@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 use arena::Arena;
 
 pub use member::Layer;
-pub use read::{Last, NodeRef, ResolveError, components};
+pub use read::{Last, NodeRef, ResolveError};
 use versions::Versions;
 pub use versions::{Change, Loss, Paths, Version};
 

@@ -148,7 +148,7 @@ impl<C> Tree<C> {
         if path.len() > 2 * MAX_PATH_LEN_BYTES {
             return Err(ResolveError::TooLong);
         }
-        let mut ahead = Ahead::of(&components(path).collect::<Vec<_>>());
+        let mut ahead = Ahead::along(path);
         let mut here: Vec<Vec<u8>> = top.to_vec();
         // The nodes on the way: `top`, then one for each name in `here`.
         let mut nodes = vec![self.get(top)];
@@ -185,11 +185,6 @@ impl<C> Tree<C> {
         }
         Ok(here)
     }
-}
-
-/// The names in a path; `..` is among them.
-pub fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".")
 }
 
 #[cfg(test)]

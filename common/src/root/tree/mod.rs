@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::{DIRECTORY, Root, attributes};
 
-pub use walk::{Ahead, Walk, follow};
+pub use walk::{Walk, follow};
 
 /// How many directories are held open at once. Archives are depth first, so that
 /// a few would do; the usual limit on descriptors is 1024.

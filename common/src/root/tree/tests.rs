@@ -1,7 +1,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::{Ahead, DirId, MAX_OPEN, Root, Tree, Walk};
+use super::super::Ahead;
+use super::{DirId, MAX_OPEN, Root, Tree, Walk};
 
 fn walk(tree: &mut Tree<'_>, path: &str) -> Walk {
     let names = crate::root::split(path.as_bytes()).unwrap();

@@ -1,62 +1,13 @@
 //! The way from a directory to another: links resolved within the root, what lies
 //! beyond the last real directory left to the caller.
 
-use std::collections::VecDeque;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::super::locate::MAX_LINKS;
+use super::super::Ahead;
 use super::{DirId, Tree};
-
-/// The names still ahead on a walk, and how many links were passed.
-#[derive(Debug)]
-pub struct Ahead {
-    names: VecDeque<Vec<u8>>,
-    links: usize,
-}
-
-impl Ahead {
-    /// All of `components`.
-    #[must_use]
-    pub fn of(components: &[&[u8]]) -> Self {
-        Self { names: components.iter().map(|name| name.to_vec()).collect(), links: 0 }
-    }
-
-    /// The next name, which is no longer ahead then.
-    pub fn pop(&mut self) -> Option<Vec<u8>> {
-        self.names.pop_front()
-    }
-
-    /// Whether there are no more names.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// Puts the target of a symbolic link ahead. Says whether it starts at the root.
-    ///
-    /// # Errors
-    /// `ELOOP` after too many links.
-    pub fn follow(&mut self, target: &[u8]) -> Result<bool, Errno> {
-        self.links += 1;
-        if self.links > MAX_LINKS {
-            return Err(Errno::LOOP);
-        }
-        let names = target.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
-        for name in names.rev() {
-            self.names.push_front(name.to_vec());
-        }
-        Ok(target.first() == Some(&b'/'))
-    }
-
-    /// Whether the way leads up again.
-    #[must_use]
-    pub fn climbs(&self) -> bool {
-        self.names.iter().any(|name| name == b"..")
-    }
-}
 
 /// Where a walk ended. What lies beyond stays ahead.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,7 +37,7 @@ impl Tree<'_> {
     /// What openat(2) and readlinkat(2) say; `ELOOP` after too many links.
     pub fn walk(&mut self, at: DirId, ahead: &mut Ahead) -> Result<Walk, Errno> {
         let mut at = at;
-        while let Some(name) = ahead.names.pop_front() {
+        while let Some(name) = ahead.pop() {
             if name == b".." {
                 at = self.parent(at);
                 continue;
@@ -115,11 +66,11 @@ impl Tree<'_> {
 
     /// All that is ahead at once, where it is real directories to the end.
     fn leap(&mut self, at: DirId, name: &[u8], ahead: &mut Ahead) -> Option<DirId> {
-        if ahead.names.is_empty() || ahead.climbs() {
+        if ahead.is_empty() || ahead.climbs() {
             return None;
         }
         let mut names = vec![name];
-        names.extend(ahead.names.iter().map(Vec::as_slice));
+        names.extend(ahead.names());
         let start = self.fd(at).ok()?;
         let fd = self.root.open_real(start.as_fd(), &names).ok()?;
         let mut id = at;
@@ -127,7 +78,7 @@ impl Tree<'_> {
             id = self.learn(id, name);
         }
         self.keep_open(id, Arc::new(fd));
-        ahead.names.clear();
+        ahead.take();
         Some(id)
     }
 

@@ -4,7 +4,7 @@
 //! matches a path, or one of its parents, decides.
 
 use crate::error::Error;
-use crate::glob::{DoubleStar, Glob};
+use common::glob::{DoubleStar, Glob};
 
 /// A pattern that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ impl Patterns {
                 return Err(error());
             }
             let cleaned = clean(pattern);
-            let glob = Glob::parse(&cleaned, DoubleStar::AnyDepth).map_err(|_| error())?;
+            let glob = Glob::parse_go(&cleaned, DoubleStar::AnyDepth).map_err(|_| error())?;
             rules.push(Rule { glob, includes });
         }
         Ok(Self(rules))

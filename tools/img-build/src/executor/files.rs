@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use common::compression::MaxSize;
 use common::containerfile::path;
+use common::glob::has_wildcards;
 use common::message;
 use common::time::Timestamp;
 
@@ -14,7 +15,6 @@ use super::{At, Made, Run};
 use crate::cache::{Outcome, Record};
 use crate::context::Patterns;
 use crate::error::Error;
-use crate::glob::has_wildcards;
 use crate::graph::{TransferWork, Verb, is_remote};
 use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::step::{owner, unpack};

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use common::glob::{DoubleStar, Glob, has_wildcards};
 use common::layer::tree::InodeId;
 use common::tar;
 use common::time::Timestamp;
@@ -15,7 +16,6 @@ use common::time::Timestamp;
 use super::chmod::Chmod;
 use crate::context::{Matched, Patterns};
 use crate::error::Error;
-use crate::glob::{DoubleStar, Glob, has_wildcards};
 use crate::tree::{Attributes, Item, Last, Names, Node, Tree, check_depth, components, join};
 
 /// How files change on the way.
@@ -128,7 +128,7 @@ fn find_below(source: &Tree, pivot: Names, path: &str, parents: bool) -> Result<
         add(&start)?;
         return Ok(found);
     }
-    let glob = Glob::parse(
+    let glob = Glob::parse_go(
         &join(pattern),
         match parents {
             true => DoubleStar::AnyDepth,

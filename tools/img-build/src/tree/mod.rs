@@ -265,7 +265,7 @@ pub(crate) fn check_depth(names: &[Vec<u8>]) -> Result<(), Error> {
 
 /// The names in a path; `..` is among them.
 pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    tree::components(path).map(<[u8]>::to_vec)
+    common::root::components(path).map(<[u8]>::to_vec)
 }
 
 /// The names with slashes between them, as a layer writes a path.

@@ -1,7 +1,7 @@
 complete -c img-diff -l only -d 'Compare one part only; repeatable' -r -f -a "config\t'The config'
 history\t'The steps of the history'
 layers\t'The layers, by DiffID'
-files\t'The files of the tree in the end'
+files\t'The files of the final tree'
 packages\t'The packages that are installed in it'"
 complete -c img-diff -l ignore -d 'Leave names that match PATTERN out, and all below them; repeatable' -r
 complete -c img-diff -s d -l depth -d 'Sum up directories down to this depth' -r
@@ -16,7 +16,7 @@ complete -c img-diff -l semantic -d 'Ignore times, the order of variables, and h
 complete -c img-diff -l content -d 'Show how the text of small files changed'
 complete -c img-diff -l json -d 'Print one JSON object'
 complete -c img-diff -l exit-code -d 'Return 1 if the images differ'
-complete -c img-diff -l verify -d 'Read and check all layers, also those of the store that were checked before'
+complete -c img-diff -l verify -d 'Check every layer that is read, also those of the store that were checked before'
 complete -c img-diff -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-diff -s v -l verbose -d 'Say what is being done'
 complete -c img-diff -s h -l help -d 'Print help'

@@ -16,7 +16,7 @@ never\t'Not at all'"
 complete -c img-du -s b -l bytes -d 'Show sizes in bytes'
 complete -c img-du -s 0 -l null -d 'Print directories only, as du -b -0 does: bytes, a tab, the name, and a zero byte'
 complete -c img-du -l json -d 'Show all there is to know, as one JSON object a line for each image'
-complete -c img-du -l verify -d 'Read and check all layers, also those of the store that were checked before'
+complete -c img-du -l verify -d 'Check every layer that is read, also those of the store that were checked before'
 complete -c img-du -l quiet -d 'Show no progress and no notes; errors and warnings remain'
 complete -c img-du -s v -l verbose -d 'Say what is being done'
 complete -c img-du -s h -l help -d 'Print help'

@@ -8,7 +8,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c layer-ls -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c layer-ls -l all -d 'With --image: list every version of each path, with what the layer did to it'
-complete -c layer-ls -l verify -d 'Read and check all layers, also those of the store that were checked before'
+complete -c layer-ls -l verify -d 'Check every layer that is read, also those of the store that were checked before'
 complete -c layer-ls -s l -l long -d 'Show all that is recorded of a name, and a total'
 complete -c layer-ls -l json -d 'Print JSON, one object a line'
 complete -c layer-ls -s 0 -l null -d 'End each name with a zero byte'

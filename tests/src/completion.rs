@@ -90,8 +90,8 @@ impl Images {
         self.operands.is_empty() && self.options.is_empty()
     }
 
-    /// A function around the generated one. The word is taken from the whole line, as a
-    /// colon in it ends a word of bash's.
+    /// A function around the generated one. The word and the option before it are taken from
+    /// the whole line, as a colon or an equals sign in it ends a word of bash's.
     fn bash(&self, tool: &str) -> String {
         let generated = format!("_{}", tool.replace('-', "__"));
         let mut cases = String::new();
@@ -108,16 +108,25 @@ impl Images {
         format!(
             r#"
 {generated}_images() {{
-    local word="${{COMP_LINE:0:COMP_POINT}}" name
-    word="${{word##*[[:space:]]}}"
+    local line="${{COMP_LINE:0:COMP_POINT}}" word before option= kept= name
+    word="${{line##*[[:space:]]}}"
+    line="${{line%"$word"}}"
+    line="${{line%"${{line##*[![:space:]]}}"}}"
+    before="${{line##*[[:space:]]}}"
     case "$word" in
+        --*=*) before="${{word%%=*}}" option="${{word%%=*}}=" word="${{word#*=}}" ;;
         -*) {generated} "$@"; return ;;
     esac
-    case "$3" in
+    case "$before" in
 {cases}    esac
+    # Bash keeps all up to the last of its separators.
+    [[ $COMP_WORDBREAKS == *=* ]] && kept="$option"
+    [[ $COMP_WORDBREAKS == *:* && $word == *:* ]] && kept="$option${{word%:*}}:"
     COMPREPLY=()
     while IFS= read -r name; do
-        [[ $name == "$word"* ]] && COMPREPLY+=("${{name#"${{word%"${{word##*:}}"}}"}}")
+        [[ $name == "$word"* ]] || continue
+        name="$option$name"
+        COMPREPLY+=("${{name#"$kept"}}")
     done < <({LISTING})
 }}
 complete -F {generated}_images -o bashdefault -o default {tool}
@@ -146,17 +155,23 @@ complete -F {generated}_images -o bashdefault -o default {tool}
             let of_option = |name: &&str| line.contains(&format!("]:{name}:"));
             is_operand || OF_IMAGES.iter().any(of_option)
         };
-        let line = |line: &str| match is_named(line) {
-            true => line
-                .replace(":_default'", ":_layerutils_images'")
-                .replace(":_files'", ":_layerutils_images'"),
-            false => line.to_owned(),
+        let mut left = self.operands.len() + self.options.len();
+        let line = |line: &str| {
+            if !is_named(line) {
+                return line.to_owned();
+            }
+            let ends = [":_default'", ":_files'"];
+            let end = ends.iter().find(|end| line.contains(**end));
+            let end = end.unwrap_or_else(|| panic!("no action to replace: {line}"));
+            left = left.checked_sub(1).expect("no more lines than operands and options");
+            line.replace(end, ":_layerutils_images'")
         };
         let function = format!(
             "_layerutils_images() {{\n    local -a names\n    names=(${{(f)\"$({LISTING})\"}})\n    \
              compadd -a names\n    _files\n}}\n\n"
         );
         let mut text: Vec<String> = script.lines().map(line).collect();
+        assert_eq!(left, 0, "clap writes operands and options of zsh otherwise: {script}");
         // After the line that says what the script is for.
         text.insert(1, format!("\n{}", function.trim_end()));
         (text.join("\n") + "\n").into_bytes()

@@ -146,6 +146,9 @@ fn bash_completes_the_names_of_images() {
     assert_eq!(complete("img-du apple:"), ["1", "2"]);
     assert_eq!(complete("img-du localhost:5"), ["5000/x"]);
     assert_eq!(complete("layer-ls --image ban"), ["banana"]);
+    assert_eq!(complete("layer-ls --image apple:"), ["1", "2"]);
+    assert_eq!(complete("layer-ls --image=ban"), ["banana"]);
+    assert_eq!(complete("layer-ls --image=localhost:5"), ["5000/x"]);
     assert_eq!(complete("img-history oci"), ["oci-archive:", "oci:"]);
     assert!(complete("img-du --ver").contains(&"--verify".to_owned()));
 }

@@ -2,6 +2,7 @@
 //! already, any other is copied, uncompressed, to a temporary file without a name once
 //! something in it is wanted.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 
@@ -18,13 +19,17 @@ use crate::tar::{Reader, Whole, Xattrs};
 pub struct Layers<'i> {
     inside: &'i Inside,
     sources: Vec<Option<Source>>,
+    /// The digests of files with several names, by layer and position: each name is
+    /// compared, and the content is read once.
+    digests: HashMap<(u32, u64), Digest>,
 }
 
 impl<'i> Layers<'i> {
     /// Those of an image that was read.
     #[must_use]
     pub fn of(inside: &'i Inside) -> Self {
-        Self { inside, sources: inside.layers.iter().map(|_| None).collect() }
+        let sources = inside.layers.iter().map(|_| None).collect();
+        Self { inside, sources, digests: HashMap::new() }
     }
 
     /// The layer of this number, counted from 1.
@@ -66,10 +71,18 @@ impl<'i> Layers<'i> {
     }
 
     fn digest(&mut self, inode: &Inode<Place>) -> io::Result<Digest> {
+        let key = (inode.content.layer, inode.content.position);
+        if let Some(digest) = self.digests.get(&key) {
+            return Ok(digest.clone());
+        }
         let mut layer = self.open(inode)?;
         let mut hashing = Hashing::new(layer.content());
         io::copy(&mut hashing, &mut io::sink())?;
-        Ok(hashing.finish().1)
+        let digest = hashing.finish().1;
+        if inode.names() > 1 {
+            self.digests.insert(key, digest.clone());
+        }
+        Ok(digest)
     }
 }
 

@@ -35,7 +35,7 @@ use crate::tar::{Entry, Kind, Xattrs};
 
 pub use content::Wanted;
 pub use layers::{Both, Layers};
-pub use past::{Change, Event, Past, change};
+pub use past::{Change, Event, Past};
 pub use select::{Selection, select};
 pub use step::{Step, steps};
 pub use two::{Side, read_two};
@@ -156,8 +156,6 @@ pub struct LayerSums {
     pub step: Step,
     /// Its length when it is uncompressed.
     pub len_bytes: u64,
-    /// Members of the archive.
-    pub members: u64,
     /// Regular files.
     pub files: u64,
     /// Whiteouts of both kinds.
@@ -249,19 +247,10 @@ impl Inside {
 
 impl LayerSums {
     fn new(layer: &Layer, step: Step) -> Self {
-        Self {
-            layer: layer.clone(),
-            step,
-            len_bytes: 0,
-            members: 0,
-            files: 0,
-            whiteouts: 0,
-            content_bytes: 0,
-        }
+        Self { layer: layer.clone(), step, len_bytes: 0, files: 0, whiteouts: 0, content_bytes: 0 }
     }
 
     fn add(&mut self, entry: &Entry) {
-        self.members += 1;
         let path = entry.path.strip_suffix(b"/").unwrap_or(&entry.path);
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         match whiteout::classify(name) {

@@ -1,7 +1,7 @@
 //! The versions of every path: what each layer did to it.
 
 use super::{Inside, Place};
-use crate::layer::tree::{self, Inode, NodeId, Version};
+use crate::layer::tree::{self, Inode, InodeId, NodeId, Version};
 use crate::tar::Kind;
 
 /// The change that a layer made to a path.
@@ -51,6 +51,8 @@ pub struct Event<'t> {
     pub change: Change,
     /// The inode after it, if a layer describes one.
     pub inode: Option<&'t Inode<Place>>,
+    /// Its number.
+    pub id: Option<InodeId>,
 }
 
 /// The events of an image, by path.
@@ -106,10 +108,10 @@ impl<'t> Past<'t> {
             if changes.get(at + 1).is_some_and(|next| next.layer == *layer) {
                 continue;
             }
-            let now = match version {
-                Version::Inode(id) => Some(Some(self.inside.tree.inode(*id))),
-                Version::Made => Some(None),
-                Version::Deleted => None,
+            let (now, id) = match version {
+                Version::Inode(id) => (Some(Some(self.inside.tree.inode(*id))), Some(*id)),
+                Version::Made => (Some(None), None),
+                Version::Deleted => (None, None),
             };
             let change = match (before, now) {
                 (None, None) => continue,
@@ -117,7 +119,7 @@ impl<'t> Past<'t> {
                 (Some(_), None) => Change::Deleted,
                 (Some(one), Some(other)) => change(one, other),
             };
-            events.push(Event { layer: *layer, change, inode: now.flatten() });
+            events.push(Event { layer: *layer, change, inode: now.flatten(), id });
             before = now;
         }
         events
@@ -125,8 +127,7 @@ impl<'t> Past<'t> {
 }
 
 /// Returns the kind of change between two descriptions, of which at least one exists.
-#[must_use]
-pub fn change(one: Option<&Inode<Place>>, other: Option<&Inode<Place>>) -> Change {
+fn change(one: Option<&Inode<Place>>, other: Option<&Inode<Place>>) -> Change {
     let kind = |inode: Option<&Inode<Place>>| inode.map_or(Kind::Directory, |i| i.kind.clone());
     let same = match (kind(one), kind(other)) {
         (Kind::File, Kind::File) => {

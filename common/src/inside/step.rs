@@ -1,13 +1,16 @@
 //! Which step of the history made a layer.
 
+use crate::human::ellipsis;
 use crate::image::Image;
 use crate::oci::History;
+
+/// The width to which a step is cut where every name or row of a list repeats it, in
+/// columns: the history of an attacker's image may be megabytes long.
+const BRIEF_WIDTH: usize = 500;
 
 /// The step that made a layer; empty if the history does not tell.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Step {
-    /// Its place in the history, counted from 1; 0 if the history does not tell.
-    pub number: usize,
     /// Its entry in the history.
     pub entry: History,
 }
@@ -16,10 +19,8 @@ pub struct Step {
 /// layers, or none, tells nothing of the rest.
 #[must_use]
 pub fn steps(image: &Image) -> Vec<Step> {
-    let history = image.config.history.iter().zip(1..);
-    let made = history.filter(|(entry, _)| !entry.empty_layer);
-    let mut steps: Vec<_> =
-        made.map(|(entry, number)| Step { number, entry: entry.clone() }).collect();
+    let made = image.config.history.iter().filter(|entry| !entry.empty_layer);
+    let mut steps: Vec<_> = made.map(|entry| Step { entry: entry.clone() }).collect();
     steps.resize(image.manifest.layers.len(), Step::default());
     steps
 }
@@ -45,6 +46,18 @@ impl Step {
             (false, _) => line,
         }
     }
+
+    /// The text, cut, for lists that repeat it with each name.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        ellipsis(&self.text(), BRIEF_WIDTH)
+    }
+
+    /// The command or instruction as the history has it, cut likewise.
+    #[must_use]
+    pub fn brief_created_by(&self) -> String {
+        ellipsis(&self.entry.created_by, BRIEF_WIDTH)
+    }
 }
 
 #[cfg(test)]
@@ -55,7 +68,7 @@ mod tests {
     fn the_words_of_docker_and_buildkit_are_left_out() {
         let text = |created_by: &str| {
             let entry = History { created_by: created_by.into(), ..History::default() };
-            Step { number: 1, entry }.text()
+            Step { entry }.text()
         };
         assert_eq!(text("/bin/sh -c #(nop)  CMD [\"sh\"]"), "CMD [\"sh\"]");
         assert_eq!(text("/bin/sh -c apt-get  update"), "RUN apt-get update");

@@ -54,10 +54,8 @@ impl Inside {
         if own.len_bytes == 0 && others.len_bytes == 0 {
             return true;
         }
-        let diff_id = |inside: &Self, inode: &Inode<Place>| {
-            inside.layer(inode.content.layer).map(|sums| sums.layer.diff_id.clone())
-        };
+        let (one, two) = (self.layer(own.content.layer), other.layer(others.content.layer));
         own.content.position == others.content.position
-            && diff_id(self, own) == diff_id(other, others)
+            && one.map(|sums| &sums.layer.diff_id) == two.map(|sums| &sums.layer.diff_id)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::{Parser, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser, ValueEnum};
 use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::options::SizeLimit;
@@ -37,7 +38,7 @@ pub(crate) struct Cli {
     pub(crate) depth: usize,
 
     /// Show N files at most, or all for 0
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "json")]
     pub(crate) top: usize,
 
     /// Print one JSON object
@@ -48,7 +49,7 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) exit_code: bool,
 
-    /// Read and check all layers, also those of the store that were checked before
+    /// Check every layer that is read, also those of the store that were checked before
     #[arg(long)]
     pub(crate) verify: bool,
 
@@ -75,13 +76,38 @@ pub(crate) enum Part {
     History,
     /// The layers, by DiffID
     Layers,
-    /// The files of the tree in the end
+    /// The files of the final tree
     Files,
     /// The packages that are installed in it
     Packages,
 }
 
+/// The options that are about some parts only.
+const OF_PARTS: [(&str, &[Part]); 5] = [
+    ("content", &[Part::Files]),
+    ("depth", &[Part::Files]),
+    ("top", &[Part::Files]),
+    ("ignore", &[Part::Files, Part::Packages]),
+    ("verify", &[Part::Layers, Part::Files, Part::Packages]),
+];
+
 impl Cli {
+    /// Returns an option that was given and says nothing of the parts that are compared,
+    /// with the parts that it is for.
+    pub(crate) fn useless(&self, matches: &ArgMatches) -> Option<(String, String)> {
+        let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let (id, parts) =
+            OF_PARTS.into_iter().find(|(id, parts)| is_given(id) && !self.wants_any(parts))?;
+        let names = parts.iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = names.map(|part| format!("'{}'", part.get_name())).collect();
+        Some((format!("--{}", id.replace('_', "-")), names.join(" or ")))
+    }
+
+    /// Whether one of some parts is to be compared.
+    pub(crate) fn wants_any(&self, parts: &[Part]) -> bool {
+        parts.iter().any(|&part| self.wants(part))
+    }
+
     /// Whether a part is to be compared.
     pub(crate) fn wants(&self, part: Part) -> bool {
         match self.only.is_empty() {
@@ -89,5 +115,40 @@ impl Cli {
             true => !(self.semantic && part == Part::Layers),
             false => self.only.contains(&part),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, FromArgMatches as _};
+
+    use super::{Cli, Part};
+
+    #[test]
+    fn an_option_that_says_nothing_of_the_parts_is_told() {
+        let useless = |args: &[&str]| {
+            let args = [&["img-diff"], args, &["a", "b"]].concat();
+            let matches = Cli::command().try_get_matches_from(args).unwrap();
+            Cli::from_arg_matches(&matches).unwrap().useless(&matches).map(|(option, _)| option)
+        };
+        for option in ["--content", "--depth=2", "--top=3", "--ignore=x"] {
+            assert_eq!(useless(&[option]), None);
+            assert_eq!(useless(&[option, "--only=files"]), None);
+            let name = option.split('=').next().unwrap();
+            assert_eq!(useless(&[option, "--only=layers"]).as_deref(), Some(name));
+        }
+        assert_eq!(useless(&["--verify", "--only=layers"]), None);
+        assert_eq!(useless(&["--verify", "--only=config"]).as_deref(), Some("--verify"));
+    }
+
+    #[test]
+    fn only_the_parts_that_need_it_make_it_compare_content() {
+        let wants = |args: &[&str]| {
+            let args = [&["img-diff"], args, &["a", "b"]].concat();
+            let matches = Cli::command().try_get_matches_from(args).unwrap();
+            Cli::from_arg_matches(&matches).unwrap().wants_any(&[Part::Files, Part::Packages])
+        };
+        assert!(wants(&[]) && wants(&["--only=files"]) && wants(&["--only=packages"]));
+        assert!(!wants(&["--only=layers"]) && !wants(&["--only=config", "--only=history"]));
     }
 }

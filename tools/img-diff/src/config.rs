@@ -15,9 +15,6 @@ pub(crate) struct Field {
     pub(crate) new: Option<Value>,
 }
 
-/// Fields that tell how one image was made, and not what it is.
-const OF_TIME: [&str; 1] = ["created"];
-
 /// The fields that differ, by key.
 pub(crate) fn fields(
     old: &Image,
@@ -25,9 +22,10 @@ pub(crate) fn fields(
     is_semantic: bool,
 ) -> serde_json::Result<Vec<Field>> {
     let (mut old, mut new) = (flat(old)?, flat(new)?);
-    for key in OF_TIME.iter().filter(|_| is_semantic) {
-        old.remove(*key);
-        new.remove(*key);
+    if is_semantic {
+        // It tells when one image was made, and not what it is.
+        old.remove("created");
+        new.remove("created");
     }
     let (mut old_env, mut new_env) = (old.remove("Env"), new.remove("Env"));
     let keys: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
@@ -77,7 +75,6 @@ fn flat(image: &Image) -> serde_json::Result<BTreeMap<String, Value>> {
 }
 
 /// The members of two lists between their common beginning and their common end.
-/// aside.
 #[derive(Debug)]
 pub(crate) struct Rest<T> {
     pub(crate) old: Vec<T>,

@@ -8,7 +8,8 @@ use common::glob::Pattern;
 use common::inside::{Error, Inside, Place, Side, Wanted, entry};
 use common::layer::tree::{Inode, NodeRef};
 use common::root;
-use common::tar::{Entry, Kind};
+use common::tar::{Entry, Kind, Xattrs};
+use common::time::Timestamp;
 
 /// The change of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub(crate) struct File {
     /// Of a changed name: `type`, `mode`, `owner`, `mtime`, `xattrs`, `size`, `content`,
     /// `target` and `device`.
     pub(crate) differs: Vec<&'static str>,
-    /// Whether a directory above it was added or removed with it.
+    /// Whether the directory that it is in was added or removed with it.
     pub(crate) is_within: bool,
 }
 
@@ -64,6 +65,12 @@ impl File {
     pub(crate) fn growth(&self) -> i128 {
         let len = |facts: &Option<Facts>| facts.as_ref().map_or(0, |facts| facts.len_bytes);
         i128::from(len(&self.new)) - i128::from(len(&self.old))
+    }
+
+    /// Returns the places of its content in both trees, if it is a file in both.
+    pub(crate) fn places(&self) -> Option<(&Place, &Place)> {
+        let (old, new) = (self.old.as_ref()?, self.new.as_ref()?);
+        old.place.as_ref().zip(new.place.as_ref())
     }
 
     pub(crate) fn is_directory(&self) -> bool {
@@ -96,25 +103,23 @@ pub(crate) fn compare(
     new: &Inside,
     rules: &Rules,
 ) -> Result<Vec<File>, (Side, Error)> {
-    let mut walk = Walk { old, new, rules, files: Vec::new(), unsure: Vec::new() };
+    let undescribed = entry(Vec::new(), None);
+    let mut walk =
+        Walk { old, new, rules, undescribed: &undescribed, files: Vec::new(), unsure: Vec::new() };
     walk.run();
     let Walk { mut files, unsure, .. } = walk;
     let mut wanted = (Wanted::default(), Wanted::default());
-    let places = |file: &File| {
-        let place = |facts: &Option<Facts>| facts.as_ref().and_then(|facts| facts.place.clone());
-        place(&file.old).zip(place(&file.new))
-    };
-    for (one, other) in unsure.iter().filter_map(|&at| places(files.get(at)?)) {
-        wanted.0.add(&one);
-        wanted.1.add(&other);
+    for (one, other) in unsure.iter().filter_map(|&at| files.get(at)?.places()) {
+        wanted.0.add(one);
+        wanted.1.add(other);
     }
     let one = old.digests(&wanted.0).map_err(|error| (Side::Old, error))?;
     let other = new.digests(&wanted.1).map_err(|error| (Side::New, error))?;
     for at in unsure {
         let Some(file) = files.get_mut(at) else { continue };
-        let Some((old, new)) = places(file) else { continue };
+        let Some((old, new)) = file.places() else { continue };
         let key = |place: &Place| (place.layer, place.position);
-        if one.get(&key(&old)) != other.get(&key(&new)) {
+        if one.get(&key(old)) != other.get(&key(new)) {
             file.differs.push("content");
         }
     }
@@ -126,6 +131,8 @@ struct Walk<'a> {
     old: &'a Inside,
     new: &'a Inside,
     rules: &'a Rules,
+    /// The attributes of a directory that no layer describes.
+    undescribed: &'a Entry,
     files: Vec<File>,
     /// Files whose content has to be read to know whether it is the same.
     unsure: Vec<usize>,
@@ -152,9 +159,9 @@ impl<'a> Walk<'a> {
             for (name, child) in new.into_iter().flat_map(NodeRef::children) {
                 both.entry(name).or_default().1 = Some(child);
             }
-            // The content of a directory that only one tree has goes with it.
-            let is_directory = |node: Node<'_>| node.is_some_and(NodeRef::is_directory);
-            let is_within = is_directory(old) != is_directory(new);
+            // The content of a directory that only one tree has goes with it. A directory
+            // that took the place of something else is a change, and its content is listed.
+            let is_within = old.is_none() || new.is_none();
             let len = path.len();
             pending
                 .extend(both.into_iter().rev().map(|(name, nodes)| (len, name, nodes, is_within)));
@@ -162,20 +169,24 @@ impl<'a> Walk<'a> {
     }
 
     fn visit(&mut self, path: &[u8], old: Node<'a>, new: Node<'a>, is_within: bool) {
-        let path = path.to_vec();
         let (old, new) = match (old, new) {
             (Some(old), Some(new)) => (old, new),
             (None, None) => return,
             (old, new) => {
                 let change = if new.is_some() { Change::Added } else { Change::Removed };
                 let (old, new) = (old.map(facts), new.map(facts));
+                let path = path.to_vec();
                 self.files.push(File { path, change, old, new, differs: Vec::new(), is_within });
                 return;
             }
         };
-        let (one, other) = (entry(Vec::new(), old.inode()), entry(Vec::new(), new.inode()));
+        let attributes = |node: NodeRef<'a, Place>| match node.inode() {
+            Some(inode) => Attributes::of(inode, &self.undescribed.xattrs),
+            None => Attributes::of_entry(self.undescribed),
+        };
+        let (one, other) = (attributes(old), attributes(new));
         let differs = differences(&one, &other, self.rules.ignores_times);
-        let is_file = one.kind == Kind::File && other.kind == Kind::File;
+        let is_file = *one.kind == Kind::File && *other.kind == Kind::File;
         let may_differ = is_file
             && one.len_bytes == other.len_bytes
             && !old.inode().zip(new.inode()).is_some_and(|(one, other): (&Inode<_>, &Inode<_>)| {
@@ -187,7 +198,7 @@ impl<'a> Walk<'a> {
         if may_differ {
             self.unsure.push(self.files.len());
         }
-        let (old, new) = (Some(facts(old)), Some(facts(new)));
+        let (old, new, path) = (Some(facts(old)), Some(facts(new)), path.to_vec());
         self.files.push(File { path, change: Change::Changed, old, new, differs, is_within });
     }
 }
@@ -199,17 +210,55 @@ fn facts(node: NodeRef<'_, Place>) -> Facts {
     Facts { kind, len_bytes, place: inode.map(|inode| inode.content.clone()) }
 }
 
-/// Returns the differences of two entries, but for content of the same length.
-fn differences(one: &Entry, other: &Entry, ignores_times: bool) -> Vec<&'static str> {
-    let is_directory = one.kind == Kind::Directory && other.kind == Kind::Directory;
-    let same_type = std::mem::discriminant(&one.kind) == std::mem::discriminant(&other.kind);
+/// The attributes that are compared, borrowed: most names are the same in both trees.
+struct Attributes<'a> {
+    kind: &'a Kind,
+    mode: u32,
+    owner: (u32, u32),
+    mtime: Timestamp,
+    len_bytes: u64,
+    xattrs: &'a Xattrs,
+}
+
+impl<'a> Attributes<'a> {
+    fn of(inode: &'a Inode<Place>, no_xattrs: &'a Xattrs) -> Self {
+        Self {
+            kind: &inode.kind,
+            mode: inode.mode,
+            owner: (inode.uid, inode.gid),
+            mtime: inode.mtime,
+            len_bytes: inode.len_bytes,
+            xattrs: inode.content.xattrs.as_deref().unwrap_or(no_xattrs),
+        }
+    }
+
+    fn of_entry(entry: &'a Entry) -> Self {
+        Self {
+            kind: &entry.kind,
+            mode: entry.mode,
+            owner: (entry.uid, entry.gid),
+            mtime: entry.mtime,
+            len_bytes: entry.len_bytes,
+            xattrs: &entry.xattrs,
+        }
+    }
+}
+
+/// Returns the differences of two names, but for content of the same length.
+fn differences(
+    one: &Attributes<'_>,
+    other: &Attributes<'_>,
+    ignores_times: bool,
+) -> Vec<&'static str> {
+    let is_directory = *one.kind == Kind::Directory && *other.kind == Kind::Directory;
+    let same_type = std::mem::discriminant(one.kind) == std::mem::discriminant(other.kind);
     let is_link = matches!(one.kind, Kind::Symlink { .. });
     let is_device = matches!(one.kind, Kind::CharDevice { .. } | Kind::BlockDevice { .. });
     let all = [
         ("type", !same_type),
         // A link's own bits mean nothing.
         ("mode", one.mode != other.mode && !(same_type && is_link)),
-        ("owner", (one.uid, one.gid) != (other.uid, other.gid)),
+        ("owner", one.owner != other.owner),
         ("mtime", one.mtime != other.mtime && same_type && !is_directory && !ignores_times),
         ("xattrs", one.xattrs != other.xattrs),
         ("size", one.len_bytes != other.len_bytes && same_type),

@@ -36,6 +36,9 @@ pub fn command() -> clap::Command {
 /// Reads an archive from standard input for `-`; writes standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = Cli::from_arg_matches(matches)?;
+    if let Some((option, parts)) = cli.useless(matches) {
+        return Err(Failure::usage(format!("{option}: only for --only {parts}")));
+    }
     stream::at_most_one_standard(cli.images.iter().map(OsString::as_os_str))?;
     let [old, new] = cli.images.as_slice() else {
         return Err(Failure::usage("two images are compared"));

@@ -126,8 +126,16 @@ fn shown(script: &[Line<'_>]) -> String {
     for (at, line) in script.iter().enumerate() {
         let near = is_near(at);
         if near && !was_near {
+            let rest = script.iter().enumerate().skip(at).take_while(|(at, _)| is_near(*at));
+            let hunk: Vec<_> = rest.map(|(_, line)| line).collect();
+            let len =
+                |other: fn(&Line<'_>) -> bool| hunk.iter().filter(|line| !other(line)).count();
+            let (of_old, of_new) = (
+                range(old, len(|line| matches!(line, Line::New(_)))),
+                range(new, len(|line| matches!(line, Line::Old(_)))),
+            );
             // Writing to a string does not fail.
-            let _ = writeln!(text, "@@ -{old} +{new} @@");
+            let _ = writeln!(text, "@@ -{of_old} +{of_new} @@");
         }
         was_near = near;
         let (mark, content) = match line {
@@ -147,6 +155,16 @@ fn shown(script: &[Line<'_>]) -> String {
     text
 }
 
+/// The first line of a hunk and its number of lines, as diff has them: without lines, the
+/// line before it.
+fn range(first: usize, len: usize) -> String {
+    match len {
+        0 => format!("{},0", first - 1),
+        1 => first.to_string(),
+        len => format!("{first},{len}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Budget, MAX_CELLS};
@@ -159,9 +177,9 @@ mod tests {
     fn hunks_are_those_of_diff() {
         let old = "a\nb\nc\nd\ne\nf\ng\nh\ni\n";
         let new = "a\nb\nc\nD\ne\nf\ng\nh\ni";
-        let expected = "@@ -1 +1 @@\n a\n b\n c\n-d\n+D\n e\n f\n g\n h\n-i\n+i\n\\ No newline at end of file\n";
+        let expected = "@@ -1,9 +1,9 @@\n a\n b\n c\n-d\n+D\n e\n f\n g\n h\n-i\n+i\n\\ No newline at end of file\n";
         assert_eq!(hunks(old.as_bytes(), new.as_bytes()).unwrap(), expected);
-        assert_eq!(hunks(b"", b"x\n").unwrap(), "@@ -1 +1 @@\n+x\n");
+        assert_eq!(hunks(b"", b"x\n").unwrap(), "@@ -0,0 +1 @@\n+x\n");
         assert_eq!(hunks(b"x\n", b"x\n").unwrap(), "");
         assert_eq!(hunks(b"\xff", b"x"), None);
         assert_eq!(hunks(b"\0", b"x"), None);
@@ -172,7 +190,7 @@ mod tests {
         let lines = |first: &str| format!("{first}\n{}last{first}\n", "same\n".repeat(20));
         let text = hunks(lines("a").as_bytes(), lines("b").as_bytes()).unwrap();
         assert_eq!(text.matches("@@ -").count(), 2, "{text}");
-        assert!(text.contains("@@ -19 +19 @@"), "{text}");
+        assert!(text.contains("@@ -19,4 +19,4 @@"), "{text}");
         // However long both are.
         let long = |word: &str| (0..5000).map(|n| format!("{word}{n}\n")).collect::<String>();
         let text = hunks(long("a").as_bytes(), long("b").as_bytes()).unwrap();

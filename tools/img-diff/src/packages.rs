@@ -2,16 +2,21 @@
 //! and names of files tell. Only what differs between the images is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use common::inside::{Error, Inside, Side, Wanted};
 use common::name::show;
 
 use crate::files::{Facts, File};
 
-/// The most that is read of a database, and of a small file, in bytes.
+/// The longest database and the longest small file that are read, and the most that is read
+/// of an image, in bytes.
 const MAX_DATABASE_LEN_BYTES: u64 = 64 << 20;
 const MAX_FILE_LEN_BYTES: u64 = 1 << 20;
+const MAX_ALL_LEN_BYTES: u64 = 512 << 20;
+
+/// The most packages of an image that are compared.
+const MAX_PACKAGES: usize = 200_000;
 
 /// The longest line, name or version that is taken, in bytes.
 const MAX_LINE_LEN_BYTES: u64 = 64 << 10;
@@ -32,7 +37,7 @@ pub(crate) struct Package {
 #[derive(Debug, Default)]
 pub(crate) struct Packages {
     pub(crate) list: Vec<Package>,
-    /// Databases that differ and are not read, by path.
+    /// Databases that differ and are not read, or not to their end, by path.
     pub(crate) not_read: BTreeSet<Vec<u8>>,
 }
 
@@ -48,7 +53,47 @@ enum Source {
     Rpm,
 }
 
-type Found = BTreeMap<(&'static str, String), BTreeSet<String>>;
+impl Source {
+    /// Returns the longest file of this kind that is read.
+    fn max_len_bytes(&self) -> u64 {
+        match self {
+            Self::Npm => MAX_FILE_LEN_BYTES,
+            _ => MAX_DATABASE_LEN_BYTES,
+        }
+    }
+}
+
+/// The versions of the packages of one image.
+#[derive(Debug)]
+struct Found {
+    packages: BTreeMap<(&'static str, String), BTreeSet<String>>,
+    /// The number of versions that may still be added.
+    left: usize,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { packages: BTreeMap::new(), left: MAX_PACKAGES }
+    }
+}
+
+impl Found {
+    /// Adds a package, unless there are too many.
+    fn add(&mut self, kind: &'static str, name: String, version: String) -> Read {
+        let Some(left) = self.left.checked_sub(1) else { return Read::InPart };
+        if self.packages.entry((kind, name)).or_default().insert(version) {
+            self.left = left;
+        }
+        Read::Whole
+    }
+}
+
+/// The part of a database that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Whole,
+    InPart,
+}
 
 pub(crate) fn compare(
     old: &Inside,
@@ -56,13 +101,16 @@ pub(crate) fn compare(
     files: &[File],
 ) -> Result<Packages, (Side, Error)> {
     let mut packages = Packages::default();
-    let of = |file: &File, side| match side {
-        Side::Old => file.old.clone(),
-        Side::New => file.new.clone(),
-    };
     let mut side = |inside: &Inside, side: Side| {
-        let sides = files.iter().filter_map(|file| Some((file, of(file, side)?)));
-        found(inside, sides, &mut packages.not_read).map_err(|error| (side, error))
+        let sides = files.iter().filter_map(|file| {
+            let facts = match side {
+                Side::Old => file.old.as_ref(),
+                Side::New => file.new.as_ref(),
+            };
+            Some((&*file.path, facts?))
+        });
+        let found = found(inside, sides, &mut packages.not_read);
+        found.map(|found| found.packages).map_err(|error| (side, error))
     };
     let (one, other) = (side(old, Side::Old)?, side(new, Side::New)?);
     let keys: BTreeSet<_> = one.keys().chain(other.keys()).cloned().collect();
@@ -81,33 +129,48 @@ pub(crate) fn compare(
 /// The packages of one side, as far as its files differ.
 fn found<'f>(
     inside: &Inside,
-    files: impl Iterator<Item = (&'f File, Facts)>,
+    files: impl Iterator<Item = (&'f [u8], &'f Facts)>,
     not_read: &mut BTreeSet<Vec<u8>>,
 ) -> Result<Found, Error> {
-    let mut found = Found::new();
+    let mut found = Found::default();
     let mut wanted = Wanted::default();
-    let mut sources: HashMap<(u32, u64), Source> = HashMap::new();
-    for (file, facts) in files {
+    let mut sources: HashMap<(u32, u64), (Source, &[u8])> = HashMap::new();
+    let mut left_bytes = MAX_ALL_LEN_BYTES;
+    for (path, facts) in files {
         let Some(place) = &facts.place else { continue };
-        match source(&file.path) {
-            None => {}
-            Some(Source::Rpm) => {
-                not_read.insert(file.path.clone());
-            }
-            Some(Source::Named(kind, name, version)) => {
-                found.entry((kind, name)).or_default().insert(version);
-            }
+        let read = match source(path) {
+            None => Read::Whole,
+            Some(Source::Rpm) => Read::InPart,
+            Some(Source::Named(kind, name, version)) => found.add(kind, name, version),
             Some(source) => {
-                wanted.add(place);
-                sources.insert((place.layer, place.position), source);
+                let is_small = facts.len_bytes <= source.max_len_bytes();
+                match left_bytes.checked_sub(facts.len_bytes).filter(|_| is_small) {
+                    None => Read::InPart,
+                    Some(left) => {
+                        left_bytes = left;
+                        wanted.add(place);
+                        sources.insert((place.layer, place.position), (source, path));
+                        Read::Whole
+                    }
+                }
             }
+        };
+        if read == Read::InPart {
+            not_read.insert(path.to_vec());
         }
     }
-    inside.visit(&wanted, |layer, position, _, content| match sources.get(&(layer, position)) {
-        Some(Source::Dpkg) => paragraphs(content, ["Package:", "Version:"], "deb", &mut found),
-        Some(Source::Apk) => paragraphs(content, ["P:", "V:"], "apk", &mut found),
-        Some(Source::Npm) => npm(content, &mut found),
-        _ => Ok(()),
+    inside.visit(&wanted, |layer, position, _, content| {
+        let Some((source, path)) = sources.get(&(layer, position)) else { return Ok(()) };
+        let read = match source {
+            Source::Dpkg => paragraphs(content, ["Package:", "Version:"], "deb", &mut found)?,
+            Source::Apk => paragraphs(content, ["P:", "V:"], "apk", &mut found)?,
+            Source::Npm => npm(content, &mut found)?,
+            Source::Named(..) | Source::Rpm => Read::Whole,
+        };
+        if read == Read::InPart {
+            not_read.insert(path.to_vec());
+        }
+        Ok(())
     })?;
     Ok(found)
 }
@@ -164,22 +227,30 @@ fn word(text: &str) -> String {
 /// Paragraphs of `KEY VALUE` with an empty line between them: of each, the name and the
 /// version of what is installed.
 fn paragraphs(
-    content: &mut dyn Read,
+    content: &mut dyn io::Read,
     [name_key, version_key]: [&str; 2],
     kind: &'static str,
     found: &mut Found,
-) -> io::Result<()> {
-    let mut lines = BufReader::new(content.take(MAX_DATABASE_LEN_BYTES));
+) -> io::Result<Read> {
+    let mut lines = BufReader::new(content);
     let (mut name, mut version, mut is_installed) = (String::new(), String::new(), true);
+    let mut is_rest_of_line = false;
     loop {
         let mut line = Vec::new();
         let len = (&mut lines).take(MAX_LINE_LEN_BYTES).read_until(b'\n', &mut line)?;
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
+        let was_rest_of_line = is_rest_of_line;
+        is_rest_of_line = len > 0 && line.last() != Some(&b'\n');
+        if was_rest_of_line && len > 0 {
+            continue;
+        }
         if text.is_empty() {
             if !name.is_empty() && is_installed {
-                let name = std::mem::take(&mut name);
-                found.entry((kind, name)).or_default().insert(std::mem::take(&mut version));
+                let (name, version) = (std::mem::take(&mut name), std::mem::take(&mut version));
+                if found.add(kind, name, version) == Read::InPart {
+                    return Ok(Read::InPart);
+                }
             }
             (name, version, is_installed) = (String::new(), String::new(), true);
         } else if let Some(value) = text.strip_prefix(name_key) {
@@ -190,27 +261,28 @@ fn paragraphs(
             is_installed = value.trim_end().ends_with(" installed");
         }
         if len == 0 {
-            return Ok(());
+            return Ok(Read::Whole);
         }
     }
 }
 
 /// A module's own description of itself.
-fn npm(content: &mut dyn Read, found: &mut Found) -> io::Result<()> {
+fn npm(content: &mut dyn io::Read, found: &mut Found) -> io::Result<Read> {
     let mut bytes = Vec::new();
-    content.take(MAX_FILE_LEN_BYTES).read_to_end(&mut bytes)?;
+    content.read_to_end(&mut bytes)?;
     // Some modules hold files of this name that are no descriptions.
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(&bytes) else { return Ok(()) };
+    let parsed = serde_json::from_slice::<serde_json::Value>(&bytes);
+    let Ok(value) = parsed else { return Ok(Read::Whole) };
     let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str).map(word);
-    if let Some((name, version)) = field("name").zip(field("version")) {
-        found.entry(("npm", name)).or_default().insert(version);
-    }
-    Ok(())
+    Ok(match field("name").zip(field("version")) {
+        Some((name, version)) => found.add("npm", name, version),
+        None => Read::Whole,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Source, npm, paragraphs, source};
+    use super::{Found, MAX_LINE_LEN_BYTES, Read, Source, npm, paragraphs, source};
 
     fn named(kind: &'static str, name: &str, version: &str) -> Option<Source> {
         Some(Source::Named(kind, name.into(), version.into()))
@@ -237,13 +309,14 @@ mod tests {
 
     #[test]
     fn databases_are_read_as_far_as_they_make_sense() {
-        let mut found = Found::new();
+        let mut found = Found::default();
         let status = b"Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 2\n\nVersion: 3\n\nPackage: b\nVersion: 1:2-3";
         paragraphs(&mut &status[..], ["Package:", "Version:"], "deb", &mut found).unwrap();
         paragraphs(&mut &b"P:musl\nV:1.2\nF:lib\n\n"[..], ["P:", "V:"], "apk", &mut found).unwrap();
         npm(&mut &br#"{"name":"left\u001b-pad","version":"1.3.0"}"#[..], &mut found).unwrap();
         npm(&mut &b"not json"[..], &mut found).unwrap();
         let list: Vec<_> = found
+            .packages
             .iter()
             .map(|((kind, name), versions)| (*kind, name.as_str(), versions.len()))
             .collect();
@@ -252,5 +325,24 @@ mod tests {
         assert_eq!(list, expected);
         let endless = vec![b'x'; 10 << 20];
         paragraphs(&mut &endless[..], ["P:", "V:"], "apk", &mut found).unwrap();
+    }
+
+    #[test]
+    fn no_part_of_a_long_line_is_a_line() {
+        let mut found = Found::default();
+        let padding = "x".repeat(usize::try_from(MAX_LINE_LEN_BYTES).unwrap());
+        let text = format!("P:a\n{padding}P:forged\nV:1\n");
+        paragraphs(&mut text.as_bytes(), ["P:", "V:"], "apk", &mut found).unwrap();
+        assert_eq!(found.packages.keys().collect::<Vec<_>>(), [&("apk", "a".to_owned())]);
+    }
+
+    #[test]
+    fn no_database_has_more_packages_than_are_allowed() {
+        let mut found = Found { left: 2, ..Found::default() };
+        let mut read =
+            |text: &str| paragraphs(&mut text.as_bytes(), ["P:", "V:"], "apk", &mut found).unwrap();
+        assert_eq!(read("P:a\nV:1\n\nP:a\nV:1\n\nP:b\nV:1\n"), Read::Whole);
+        assert_eq!(read("P:c\nV:1\n"), Read::InPart);
+        assert_eq!(found.packages.len(), 2);
     }
 }

@@ -80,7 +80,7 @@ impl Report {
         if cli.wants(Part::History) {
             report.history = config::history(&old_image, &new_image, cli.semantic);
         }
-        if ![Part::Layers, Part::Files, Part::Packages].into_iter().any(|part| cli.wants(part)) {
+        if !cli.wants_any(&[Part::Layers, Part::Files, Part::Packages]) {
             return Ok(report);
         }
         let (old, new) =
@@ -90,6 +90,9 @@ impl Report {
                 |one: &LayerSums, other: &LayerSums| one.layer.diff_id == other.layer.diff_id;
             report.layers = config::rest(&old.layers, &new.layers, same);
             report.shared_layers = old.layers.len() - report.layers.old.len();
+        }
+        if !cli.wants_any(&[Part::Files, Part::Packages]) {
+            return Ok(report);
         }
         let rules = Rules::new(&cli.ignore, cli.semantic);
         let files = files::compare(&old, &new, &rules).map_err(about)?;
@@ -128,7 +131,7 @@ fn texts(
     let mut left = MAX_TEXTS_LEN_BYTES;
     for file in files.iter().filter(|file| file.change == Change::Changed) {
         let (Some(one), Some(other)) = (&file.old, &file.new) else { continue };
-        let Some((old, new)) = one.place.as_ref().zip(other.place.as_ref()) else { continue };
+        let Some((old, new)) = file.places() else { continue };
         let len = one.len_bytes.max(other.len_bytes);
         let rest = left.checked_sub(one.len_bytes.saturating_add(other.len_bytes));
         let Some(rest) = rest.filter(|_| len <= MAX_TEXT_LEN_BYTES) else { continue };

@@ -67,10 +67,12 @@ impl Text<'_> {
             for (mark, value) in [('-', &field.old), ('+', &field.new)] {
                 if let Some(value) = value {
                     let value = match value {
-                        Value::String(text) => text.replace(['\n', '\r'], " "),
+                        Value::String(text) => text.clone(),
                         value => value.to_string(),
                     };
-                    self.line(mark, format!("{}: {value}", field.key).as_bytes())?;
+                    // Neither the name of a label nor a value is more than a line.
+                    let line = format!("{}: {value}", field.key).replace(['\n', '\r'], " ");
+                    self.line(mark, line.as_bytes())?;
                 }
             }
         }
@@ -215,7 +217,7 @@ fn is_after(path: &[u8], other: &[u8]) -> bool {
 }
 
 fn step(entry: &History) -> String {
-    let step = Step { number: 0, entry: entry.clone() };
+    let step = Step { entry: entry.clone() };
     ellipsis(&step.text(), STEP_WIDTH)
 }
 

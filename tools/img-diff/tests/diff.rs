@@ -8,13 +8,17 @@ use common::time::Timestamp;
 use layerutils_tests::place::Place;
 use serde_json::{Value, json};
 
-/// A layer of files with this time; content that ends in `/` makes a directory.
+/// A layer of files with this time; the content `/` makes a directory, `->TARGET` a
+/// symbolic link.
 fn layer(seconds: i64, members: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     for (path, content) in members {
         let (kind, content) = match *content {
             "/" => (Kind::Directory, ""),
-            content => (Kind::File, content),
+            content => match content.strip_prefix("->") {
+                Some(target) => (Kind::Symlink { target: target.into() }, ""),
+                None => (Kind::File, content),
+            },
         };
         let entry = Entry {
             path: path.as_bytes().to_vec(),
@@ -121,7 +125,7 @@ C         0B  var/lib/dpkg/status [content]
     );
     assert_eq!(sections, expected);
     let content = place.done(&["--content", "--only", "files", "old", "new"]);
-    let hunk = "C         0B  etc/conf [content]\n    @@ -1 +1 @@\n     one\n    -two\n    +TWO\n     three\n";
+    let hunk = "C         0B  etc/conf [content]\n    @@ -1,3 +1,3 @@\n     one\n    -two\n    +TWO\n     three\n";
     assert!(content.contains(hunk), "{content}");
     let top = place.done(&["--top", "2", "--depth=0", "--only=files", "old", "new"]);
     assert!(top.ends_with("etc/conf [content]\n(5 names not shown)\n"), "{top}");
@@ -205,4 +209,50 @@ fn damage_is_told_of_the_image_that_has_it() {
         let refused = place.failed(&operands).1;
         assert!(refused.starts_with("img-diff: bad: layer sha256:"), "{refused}");
     }
+}
+
+#[test]
+fn no_name_of_a_label_makes_a_line_of_the_report() {
+    let place = place();
+    let label = ("a\nfiles: 9 added\r", "b\nc");
+    let mut config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+    place.put_steps("plain", config.clone(), &[]);
+    config.config.labels.insert(label.0.into(), label.1.into());
+    place.put_steps("label", config, &[]);
+    let text = place.done(&["plain", "label"]);
+    let lines: Vec<&str> = text.lines().skip(2).collect();
+    assert_eq!(lines, ["", "config:", "+ Labels.a files: 9 added : b c"]);
+}
+
+#[test]
+fn databases_that_are_too_large_are_told() {
+    let place = place();
+    let module = format!("{{\"name\":\"a\",\"version\":\"1\"}}{}", " ".repeat(1 << 20));
+    let path = "app/node_modules/a/package.json";
+    put(&place, "none", &[], &[]);
+    put(&place, "large", &[], &[("ADD", layer(1, &[(path, &module)]))]);
+    let text = place.done(&["--only=packages", "none", "large"]);
+    assert!(text.ends_with(&format!("? {path}: differs, and is not read\n")), "{text}");
+}
+
+#[test]
+fn what_was_in_a_directory_of_another_type_is_shown() {
+    let place = place();
+    let one = layer(60, &[("lib", "->usr/lib"), ("d/a", "1"), ("d/e/b", "2"), ("g/h/i", "3")]);
+    let two = layer(60, &[("lib/x", "12"), ("lib/y/z", "3"), ("d", "four"), ("g/h", "->i")]);
+    put(&place, "one", &[], &[("ADD", one)]);
+    put(&place, "two", &[], &[("ADD", two)]);
+    let names = |old: &str, new: &str| {
+        let text = place.done(&["--only", "files", "--depth=0", old, new]);
+        let rows = text.lines().skip(5).map(|line| {
+            let mut words = line.split_whitespace();
+            let (letter, name) = (words.next().unwrap(), words.nth(1).unwrap());
+            format!("{letter} {name}")
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let expected = ["C d", "D d/a", "D d/e/", "C g/h", "D g/h/i", "C lib/", "A lib/x", "A lib/y/"];
+    assert_eq!(names("one", "two"), expected);
+    let expected = ["C d/", "A d/a", "A d/e/", "C g/h/", "A g/h/i", "C lib", "D lib/x", "D lib/y/"];
+    assert_eq!(names("two", "one"), expected);
 }

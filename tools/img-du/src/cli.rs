@@ -18,19 +18,24 @@ pub(crate) struct Cli {
     pub(crate) images: Vec<OsString>,
 
     /// Show directories down to this depth
-    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    #[arg(short, long, value_name = "N", default_value_t = 1, conflicts_with_all = ["html", "svg"])]
     pub(crate) depth: usize,
 
     /// The order of directories
-    #[arg(long, value_name = "KEY", default_value = "size")]
+    #[arg(long, value_name = "KEY", default_value = "size", conflicts_with_all = ["html", "svg"])]
     pub(crate) sort: Sort,
 
     /// Show the N largest of what is wasted, or all for 0
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        conflicts_with_all = ["null", "json", "html", "svg"]
+    )]
     pub(crate) top: usize,
 
     /// Show sizes in bytes
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["null", "json", "html", "svg"])]
     pub(crate) bytes: bool,
 
     /// Print directories only, as du -b -0 does: bytes, a tab, the name, and a zero byte
@@ -57,7 +62,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) min_efficiency: Option<f64>,
 
-    /// Read and check all layers, also those of the store that were checked before
+    /// Check every layer that is read, also those of the store that were checked before
     #[arg(long)]
     pub(crate) verify: bool,
 
@@ -97,7 +102,7 @@ pub(crate) enum Limit {
 
 fn limit(text: &str) -> Result<Limit, String> {
     match text.strip_suffix('%') {
-        Some(number) => percent(number).map(Limit::Percent),
+        Some(number) => share(number).map(Limit::Percent),
         None => parse_size(text).map(Limit::Bytes).ok_or(
             "neither a number of bytes (K, M, G and T are understood) nor a percentage".into(),
         ),
@@ -105,7 +110,11 @@ fn limit(text: &str) -> Result<Limit, String> {
 }
 
 fn percent(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
+    share(text.strip_suffix('%').unwrap_or(text))
+}
+
+fn share(number: &str) -> Result<f64, String> {
+    let number = number.parse::<f64>();
     number
         .ok()
         .filter(|number| (0.0..=100.0).contains(number))
@@ -123,13 +132,32 @@ mod tests {
     }
 
     #[test]
+    fn an_option_that_would_be_ignored_is_refused() {
+        let is_taken = |args: &[&str]| {
+            Cli::command().try_get_matches_from([&["img-du"], args, &["a"]].concat()).is_ok()
+        };
+        for form in ["--json", "-0", "--html=f", "--svg=f"] {
+            assert!(is_taken(&[form]), "{form}");
+            for option in ["--top=3", "-b"] {
+                assert!(!is_taken(&[form, option]), "{form} {option}");
+            }
+            for option in ["--depth=2", "--sort=name"] {
+                let obeys = ["--json", "-0"].contains(&form);
+                assert_eq!(is_taken(&[form, option]), obeys, "{form} {option}");
+            }
+        }
+    }
+
+    #[test]
     fn limits_are_bytes_or_percentages() {
         assert_eq!(limit("20M"), Ok(Limit::Bytes(20 << 20)));
         assert_eq!(limit("0"), Ok(Limit::Bytes(0)));
         assert_eq!(limit("2.5%"), Ok(Limit::Percent(2.5)));
-        for bad in ["", "%", "-1", "101%", "NaN%", "x", "1e400%"] {
+        for bad in ["", "%", "-1", "101%", "NaN%", "x", "1e400%", "20%%"] {
             assert!(limit(bad).is_err(), "{bad}");
         }
         assert_eq!(percent("95"), Ok(95.0));
+        assert_eq!(percent("95%"), Ok(95.0));
+        assert!(percent("95%%").is_err());
     }
 }

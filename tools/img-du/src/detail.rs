@@ -58,10 +58,10 @@ fn directories(report: &Report) -> Vec<Value> {
 }
 
 fn waste(report: &Report) -> Vec<Value> {
+    let steps: Vec<String> = report.layers.iter().map(|sums| sums.step.brief()).collect();
     let step = |number: u32| {
         let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        let layer = at.and_then(|at| report.layers.get(at));
-        layer.map_or_else(String::new, |sums| sums.step.text())
+        at.and_then(|at| steps.get(at)).cloned().unwrap_or_default()
     };
     let wasted = |it: &crate::waste::Wasted| {
         let mut object = Map::new();

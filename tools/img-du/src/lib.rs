@@ -18,6 +18,7 @@ mod waste;
 use std::ffi::OsString;
 use std::io::Write as _;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::image::Opener;
@@ -47,6 +48,13 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let picture = cli.html.as_ref().or(cli.svg.as_ref());
     if picture.is_some() && cli.images.len() > 1 {
         return Err(Failure::usage("a page or a picture is of one image"));
+    }
+    if cli.images.len() > 1 && !cli.json && !cli.null {
+        let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if let Some(option) = ["depth", "sort", "top"].iter().find(is_given) {
+            let text = format!("--{option}: several images are shown without directories and rows");
+            return Err(Failure::usage(text));
+        }
     }
     let mut opener =
         Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());

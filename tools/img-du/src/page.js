@@ -32,6 +32,11 @@ for (const row of rows) {
   });
 }
 if (location.hash !== "") {
-  search.value = decodeURIComponent(location.hash.slice(1));
+  const text = location.hash.slice(1);
+  try {
+    search.value = decodeURIComponent(text);
+  } catch {
+    search.value = text;
+  }
   show();
 }

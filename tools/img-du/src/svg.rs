@@ -31,15 +31,17 @@ pub(crate) fn element(tiles: &[Tile]) -> String {
 fn push(text: &mut String, tile: &Tile) {
     let Area { x, y, width, height } = tile.area;
     let path = if tile.path.is_empty() { "/".into() } else { escape(&tile.path) };
-    let fill = if tile.is_divided { "#e8e8e8".to_owned() } else { color(tile.layer) };
+    let fill = tile.layer.map_or("#e8e8e8".to_owned(), color);
+    let (kind, of_layer) = match tile.layer {
+        Some(layer) => (format!(" data-layer=\"{layer}\""), format!(", layer {layer}")),
+        None => (" class=\"directory\"".to_owned(), String::new()),
+    };
     // Writing to a string does not fail.
     let _ = write!(
         text,
-        "<g data-path=\"{path}\" data-layer=\"{layer}\"{kind}><rect x=\"{x:.1}\" y=\"{y:.1}\" \
+        "<g data-path=\"{path}\"{kind}><rect x=\"{x:.1}\" y=\"{y:.1}\" \
          width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{fill}\" stroke=\"#fff\" \
-         stroke-width=\"0.5\"/><title>{path}: {size}, layer {layer}</title>",
-        layer = tile.layer,
-        kind = if tile.is_divided { " class=\"directory\"" } else { "" },
+         stroke-width=\"0.5\"/><title>{path}: {size}{of_layer}</title>",
         size = size(tile.len_bytes),
     );
     if has_label(tile.area) {

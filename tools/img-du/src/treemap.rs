@@ -4,6 +4,9 @@
 //! Rectangles that are too small to be seen are not divided, so that the number of rectangles is
 //! bounded by the area, whatever the image.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use common::inside::Inside;
 use common::layer::tree::NodeId;
 use common::tar::Kind;
@@ -35,11 +38,9 @@ pub(crate) struct Tile {
     /// The root's is empty.
     pub(crate) path: Vec<u8>,
     pub(crate) len_bytes: u64,
-    /// The layer that wrote it, counted from 1; of a directory that is not divided, the
-    /// one that wrote most of what is in it.
-    pub(crate) layer: u32,
-    /// Whether what is in it is drawn, too.
-    pub(crate) is_divided: bool,
+    /// The layer that wrote it, counted from 1, or most of the bytes in it; nothing for a
+    /// directory whose content is drawn, too.
+    pub(crate) layer: Option<u32>,
 }
 
 /// A name with its size.
@@ -47,8 +48,8 @@ struct Node<'t> {
     parent: usize,
     name: &'t [u8],
     len_bytes: u64,
-    /// The layer of its largest part, and how large that is.
-    layer: (u32, u64),
+    /// The layer that wrote it, if it is a file.
+    layer: u32,
     children: Vec<usize>,
 }
 
@@ -60,16 +61,30 @@ pub(crate) fn tiles(inside: &Inside, whole: Area) -> Vec<Tile> {
     while let Some((at, area, path)) = pending.pop() {
         let Some(node) = nodes.get(at) else { continue };
         let children = inner(area).map_or_else(Vec::new, |inner| children(&nodes, node, inner));
-        let is_divided = !children.is_empty();
+        let layer = children.is_empty().then(|| largest_layer(&nodes, at));
         for (child, area) in children {
             let mut path: Vec<u8> = path.clone();
             common::root::push(&mut path, nodes.get(child).map_or(b"", |it| it.name));
             pending.push((child, area, path));
         }
-        let (layer, len_bytes) = (node.layer.0, node.len_bytes);
-        tiles.push(Tile { area, path, len_bytes, layer, is_divided });
+        tiles.push(Tile { area, path, len_bytes: node.len_bytes, layer });
     }
     tiles
+}
+
+/// Returns the layer that wrote most bytes of a file or directory: the lowest of several.
+fn largest_layer(nodes: &[Node<'_>], at: usize) -> u32 {
+    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut pending = vec![at];
+    while let Some(node) = pending.pop().and_then(|at| nodes.get(at)) {
+        if node.children.is_empty() {
+            let sum = sums.entry(node.layer).or_default();
+            *sum = sum.saturating_add(node.len_bytes);
+        }
+        pending.extend(&node.children);
+    }
+    let largest = sums.into_iter().max_by_key(|&(layer, sum)| (sum, Reverse(layer)));
+    largest.map_or(0, |(layer, _)| layer)
 }
 
 /// The children of a directory that can be seen, if they are most of it.
@@ -102,19 +117,14 @@ pub(crate) fn has_label(area: Area) -> bool {
 
 /// All names with content, each with its size and its children, the largest first.
 fn nodes(inside: &Inside) -> Vec<Node<'_>> {
-    let root = Node { parent: 0, name: b"", len_bytes: 0, layer: (0, 0), children: Vec::new() };
+    let root = Node { parent: 0, name: b"", len_bytes: 0, layer: 0, children: Vec::new() };
     let mut nodes = vec![root];
     let mut pending = vec![(0, NodeId::ROOT)];
     let mut seen = std::collections::HashSet::new();
     while let Some((parent, id)) = pending.pop() {
         for (name, child) in inside.tree.at(id).children() {
-            let mut node = Node {
-                parent,
-                name,
-                len_bytes: 0,
-                layer: (child.layer(), 0),
-                children: Vec::new(),
-            };
+            let mut node =
+                Node { parent, name, len_bytes: 0, layer: child.layer(), children: Vec::new() };
             if child.is_directory() {
                 pending.push((nodes.len(), child.id()));
             } else if let Some((id, inode)) = child.inode_id().zip(child.inode()) {
@@ -123,26 +133,22 @@ fn nodes(inside: &Inside) -> Vec<Node<'_>> {
                     continue;
                 }
                 node.len_bytes = inode.len_bytes;
-                node.layer = (inode.content.layer, inode.len_bytes);
+                node.layer = inode.content.layer;
             }
             nodes.push(node);
         }
     }
     // Children come after their parents.
     for at in (1..nodes.len()).rev() {
-        let Some(Node { parent, len_bytes, layer, .. }) = nodes.get(at) else { continue };
-        let (parent, len_bytes, layer) = (*parent, *len_bytes, *layer);
+        let Some(&Node { parent, len_bytes, .. }) = nodes.get(at) else { continue };
         if let Some(above) = nodes.get_mut(parent).filter(|_| len_bytes > 0) {
             above.len_bytes = above.len_bytes.saturating_add(len_bytes);
             above.children.push(at);
-            if layer.1 > above.layer.1 {
-                above.layer = layer;
-            }
         }
     }
     let sizes: Vec<u64> = nodes.iter().map(|node| node.len_bytes).collect();
     for node in &mut nodes {
-        node.children.sort_by_key(|&child| std::cmp::Reverse(sizes.get(child).copied()));
+        node.children.sort_by_key(|&child| Reverse(sizes.get(child).copied()));
     }
     nodes
 }

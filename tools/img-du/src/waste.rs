@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use common::inside::{Change, Inside, Past, Place};
-use common::layer::tree::{Inode, NodeId, Paths, Version};
+use common::inside::{Change, Event, Inside, Past};
+use common::layer::tree::{InodeId, NodeId, Paths, Version};
 use common::tar::Kind;
 
 /// Why content shows no more.
@@ -56,9 +56,10 @@ pub(crate) struct Waste {
 
 impl Waste {
     pub(crate) fn of(inside: &Inside, paths: &Paths<'_>) -> Self {
-        let deletions = Deletions::of(inside, paths);
+        let mut deletions = Deletions::of(inside, paths);
+        let past = Past::of(inside);
         let mut groups: BTreeMap<(NodeId, How, u32, u32), (u64, u64)> = BTreeMap::new();
-        let changes = changes_of_losers(inside);
+        let changes = changes_of_losers(inside, &past);
         for loss in inside.tree.losses() {
             let inode = inside.tree.inode(loss.inode);
             if inode.kind != Kind::File || inode.len_bytes == 0 {
@@ -86,15 +87,15 @@ impl Waste {
         let mut list: Vec<Wasted> = groups.into_iter().filter_map(wasted).collect();
         list.sort_by(|one, other| other.len_bytes.cmp(&one.len_bytes).then(one.cmp(other)));
         let len_bytes = list.iter().fold(0, |sum: u64, it| sum.saturating_add(it.len_bytes));
-        Self { list, len_bytes, efficiency: efficiency(inside, &deletions) }
+        Self { list, len_bytes, efficiency: efficiency(inside, &past, &mut deletions) }
     }
 }
 
 /// Returns the change that each layer made to the names that lost content by it.
-fn changes_of_losers(inside: &Inside) -> HashMap<(NodeId, u32), Change> {
+fn changes_of_losers(inside: &Inside, past: &Past<'_>) -> HashMap<(NodeId, u32), Change> {
     let losers: HashSet<NodeId> = inside.tree.losses().iter().map(|loss| loss.node).collect();
     let mut changes = HashMap::new();
-    for (node, events) in Past::of(inside).nodes() {
+    for (node, events) in past.nodes() {
         if losers.contains(&node) {
             changes.extend(events.iter().map(|event| ((node, event.layer), event.change)));
         }
@@ -106,38 +107,56 @@ fn changes_of_losers(inside: &Inside) -> HashMap<(NodeId, u32), Change> {
 struct Deletions<'p> {
     all: HashSet<(NodeId, u32)>,
     paths: &'p Paths<'p>,
+    /// The tops that were found, so that no way up is gone twice.
+    tops: HashMap<(NodeId, u32), NodeId>,
 }
 
 impl<'p> Deletions<'p> {
     fn of(inside: &Inside, paths: &'p Paths<'p>) -> Self {
         let changes = inside.tree.changes().iter();
         let deleted = changes.filter(|change| change.version == Version::Deleted);
-        Self { all: deleted.map(|change| (change.node, change.layer)).collect(), paths }
+        let all = deleted.map(|change| (change.node, change.layer)).collect();
+        Self { all, paths, tops: HashMap::new() }
     }
 
     /// The highest directory that went with `node`.
-    fn top(&self, mut node: NodeId, layer: u32) -> NodeId {
-        while let Some(parent) = self.paths.parent(node) {
+    fn top(&mut self, node: NodeId, layer: u32) -> NodeId {
+        let (mut top, mut way) = (node, Vec::new());
+        while let Some(parent) = self.paths.parent(top) {
+            if let Some(&known) = self.tops.get(&(top, layer)) {
+                top = known;
+                break;
+            }
             if !self.all.contains(&(parent, layer)) {
                 break;
             }
-            node = parent;
+            way.push(top);
+            top = parent;
         }
-        node
+        self.tops.extend(way.into_iter().map(|node| ((node, layer), top)));
+        top
     }
 }
 
 /// Dive's figure (`dive/filetree/efficiency.go`): for each path, the least size that a
 /// layer has under it, and the sum of all; then the sum of the former over that of the
 /// latter. A file that is deleted has size 0 there, a deleted directory that of what was
-/// in it.
-fn efficiency(inside: &Inside, deletions: &Deletions<'_>) -> f64 {
-    let size = |inode: Option<&Inode<Place>>| {
-        inode.filter(|inode| inode.kind == Kind::File).map_or(0, |inode| inode.len_bytes)
+/// in it. The sizes are those of headers, so that a hard link has size 0.
+fn efficiency(inside: &Inside, past: &Past<'_>, deletions: &mut Deletions<'_>) -> f64 {
+    let mut members: HashMap<InodeId, (NodeId, u32)> = HashMap::new();
+    for change in inside.tree.changes() {
+        if let Version::Inode(id) = change.version {
+            members.entry(id).or_insert((change.node, change.layer));
+        }
+    }
+    let size = |node: NodeId, event: &Event<'_>| {
+        let (Some(inode), Some(id)) = (event.inode, event.id) else { return 0 };
+        let is_member = members.get(&id) == Some(&(node, event.layer));
+        if inode.kind == Kind::File && is_member { inode.len_bytes } else { 0 }
     };
     let (mut least, mut all) = (0_u128, 0_u128);
     let mut directories: BTreeMap<(NodeId, u32), u64> = BTreeMap::new();
-    for (node, events) in Past::of(inside).nodes() {
+    for (node, events) in past.nodes() {
         let (mut min, mut sum, mut last) = (u64::MAX, 0_u128, 0);
         for event in &events {
             let seen = match event.change {
@@ -150,9 +169,9 @@ fn efficiency(inside: &Inside, deletions: &Deletions<'_>) -> f64 {
                     }
                     0
                 }
-                _ => size(event.inode),
+                _ => size(node, event),
             };
-            last = size(event.inode);
+            last = size(node, event);
             min = min.min(seen);
             sum += u128::from(seen);
         }

@@ -101,6 +101,52 @@ fn the_efficiency_is_dives() {
 }
 
 #[test]
+fn a_hard_link_has_no_size_of_its_own_for_the_efficiency() {
+    let place = place();
+    let entry = |path: &str, kind: Kind, content: &[u8]| Entry {
+        path: path.into(),
+        kind,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        mtime: Timestamp::from_seconds(5),
+        len_bytes: content.len() as u64,
+        xattrs: Xattrs::new(),
+    };
+    let mut writer = Writer::new(Vec::new());
+    writer.append(&entry("a", Kind::File, &[b'x'; 1000]), &[b'x'; 1000][..]).unwrap();
+    for name in ["b", "d/c"] {
+        writer.append(&entry(name, Kind::HardLink { target: "a".into() }, b""), &b""[..]).unwrap();
+    }
+    let base = writer.finish().unwrap();
+    let again = layer(&[("a", Some(1000), 5), (".wh.d", Some(0), 5)]);
+    put(&place, "links", &[("ADD links", base), ("RUN again", again)]);
+    // The file is there twice, and its links have size 0, as has the deleted directory.
+    assert_eq!(report(&place, &["links"])["efficiency"], 0.5);
+}
+
+#[test]
+fn a_long_step_is_cut_where_rows_repeat_it() {
+    let place = place();
+    let long = format!("RUN {}", "x".repeat(100_000));
+    let layers = [layer(&[("f", Some(1000), 5)]), layer(&[("f", Some(2000), 6)])];
+    put(&place, "long", &[(&long, layers[0].clone()), (&long, layers[1].clone())]);
+    let report = report(&place, &["long"]);
+    let cut = report["waste"][0]["written_by_step"].as_str().unwrap();
+    assert!(cut.starts_with("RUN xxx") && cut.ends_with("x…"), "{cut}");
+    assert_eq!(cut.chars().count(), 500);
+    assert_eq!(report["layers"][0]["created_by"], *long);
+}
+
+#[test]
+fn options_for_one_image_are_refused_for_several() {
+    let place = place();
+    let refused = place.failed(&["--top=2", "app", "app"]).1;
+    assert!(refused.starts_with("img-du: --top: several images"), "{refused}");
+    let _ = place.done(&["--json", "--depth=2", "app", "app"]);
+}
+
+#[test]
 fn directories_are_summed_down_to_a_depth() {
     let place = place();
     let sums = |args: &[&str]| {

@@ -77,6 +77,21 @@ fn a_picture_has_a_tile_for_each_file_and_directory_in_the_colour_of_its_layer()
 }
 
 #[test]
+fn a_directory_that_is_not_divided_has_the_colour_of_most_of_its_bytes() {
+    let place = Place::new(env!("CARGO_BIN_EXE_img-du"));
+    // Small files of layer 1 are together more than the largest one, which layer 2 wrote.
+    let small: Vec<String> = (0..300).map(|number| format!("d/{number}")).collect();
+    let mut members: Vec<(&[u8], usize)> = small.iter().map(|path| (path.as_bytes(), 10)).collect();
+    members.push((b"rest", 700_000));
+    let layers = [layer(&members), layer(&[(b"d/large", 1000)])];
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    let config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+    place.put(&["app"], config, &layers, |_| {});
+    let svg = written(&place, "--svg", "app.svg");
+    assert!(svg.contains("data-path=\"d\" data-layer=\"1\""), "{svg}");
+}
+
+#[test]
 fn a_page_holds_no_markup_but_its_own_and_fetches_nothing() {
     let page = written(&place(), "--html", "app.html");
     assert_eq!(page.matches("<script").count(), 1);
@@ -109,11 +124,16 @@ fn a_browser_shows_the_page_and_finds_what_is_searched_for() {
     require!(Peer("chromium"));
     let place = place();
     written(&place, "--html", "app.html");
-    let url = format!("file://{}#LARGE", place.path("app.html").display());
     let profile = format!("--user-data-dir={}", place.path("profile").display());
-    let browser = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", &profile, &url];
-    let output = Command::new("chromium").args(browser).env("HOME", place.path("")).output();
-    let dom = String::from_utf8(output.unwrap().stdout).unwrap();
+    let dom = |search: &str| {
+        let url = format!("file://{}#{search}", place.path("app.html").display());
+        let browser = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", &profile, &url];
+        let output = Command::new("chromium").args(browser).env("HOME", place.path("")).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    // A search that is no address is taken as it is.
+    assert!(dom("LARGE%").contains("<span id=\"found\">0 of 4 tiles</span>"));
+    let dom = dom("LARGE");
     // The script has run, found one of the tiles, and nobody else's has.
     assert!(dom.contains("<span id=\"found\">1 of 4 tiles</span>"), "{dom}");
     assert!(dom.contains("<title>app: img-du</title>"), "{dom}");

@@ -39,7 +39,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", requires = "inside")]
     pub(crate) at: Option<usize>,
 
-    /// Read and check all layers, also those of the store that were checked before
+    /// Check every layer that is read, also those of the store that were checked before
     #[arg(long, requires = "inside")]
     pub(crate) verify: bool,
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use common::human::{count, ellipsis};
-use common::inside::{Change, Inside, Place, entry};
+use common::inside::{Change, Inside, LayerSums, Place, entry};
 use common::json::{self, insert_name};
 use common::layer::listing::{insert_entry, long_line};
 use common::layer::tree::Inode;
@@ -31,8 +31,8 @@ pub(crate) struct Row<'a> {
 pub(crate) struct Rows<'a> {
     cli: &'a Cli,
     inside: &'a Inside,
-    /// The text of each layer's step, cut.
-    steps: Vec<String>,
+    /// The text of each layer's step, and what the history has for it, both cut.
+    steps: Vec<(String, String)>,
     output: &'a mut Output,
     is_terminal: bool,
     names: u64,
@@ -41,8 +41,10 @@ pub(crate) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(cli: &'a Cli, inside: &'a Inside, output: &'a mut Output) -> Self {
-        let steps = inside.layers.iter();
-        let steps = steps.map(|sums| ellipsis(&sums.step.text(), STEP_WIDTH)).collect();
+        let of = |sums: &LayerSums| {
+            (ellipsis(&sums.step.text(), STEP_WIDTH), sums.step.brief_created_by())
+        };
+        let steps = inside.layers.iter().map(of).collect();
         let is_terminal = output.is_terminal();
         Self { cli, inside, steps, output, is_terminal, names: 0, content_bytes: 0 }
     }
@@ -69,19 +71,24 @@ impl<'a> Rows<'a> {
         }
         write!(self.output, "{}\t", row.layer)?;
         write_name(self.output, &line, self.is_terminal)?;
-        let at = usize::try_from(row.layer).ok().and_then(|number| number.checked_sub(1));
-        let step = at.and_then(|at| self.steps.get(at)).map_or("", String::as_str);
         self.output.write_all(b"\t")?;
+        let at = usize::try_from(row.layer).ok().and_then(|number| number.checked_sub(1));
+        let step = at.and_then(|at| self.steps.get(at)).map_or("", |(text, _)| text);
         write_name(self.output, step.as_bytes(), self.is_terminal)?;
         self.output.write_all(b"\n")
+    }
+
+    /// The step of a layer, counted from 1.
+    fn step(&self, layer: u32) -> Option<&(String, String)> {
+        self.steps.get(usize::try_from(layer).ok()?.checked_sub(1)?)
     }
 
     fn write_json(&mut self, row: &Row<'_>, path: &[u8]) -> io::Result<()> {
         let mut object = Map::new();
         object.insert("layer".into(), row.layer.into());
-        if let Some(sums) = self.inside.layer(row.layer) {
+        if let Some((sums, step)) = self.inside.layer(row.layer).zip(self.step(row.layer)) {
             object.insert("diff_id".into(), sums.layer.diff_id.to_string().into());
-            object.insert("created_by".into(), sums.step.entry.created_by.clone().into());
+            object.insert("created_by".into(), step.1.as_str().into());
         }
         if let Some(change) = row.change {
             object.insert("change".into(), change.word().into());

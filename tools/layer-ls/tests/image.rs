@@ -135,6 +135,19 @@ fn a_file_is_written_as_a_chroot_would_see_it() {
 }
 
 #[test]
+fn a_long_step_is_cut_where_every_name_repeats_it() {
+    let place = Place::new(env!("CARGO_BIN_EXE_layer-ls"));
+    let long = format!("RUN {}", "x".repeat(100_000));
+    let config = ImageConfig::scratch(&"linux/amd64".parse().unwrap());
+    place.put_steps("long", config, &[(&long, Some(&layer(&[("f", FILE, "")])))]);
+    let listed = place.done(&["--image", "long", "--json"]);
+    let row: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let cut = row["created_by"].as_str().unwrap();
+    assert!(cut.starts_with("RUN xxx") && cut.ends_with("x…"), "{cut}");
+    assert_eq!(cut.chars().count(), 500);
+}
+
+#[test]
 fn what_is_not_there_is_told_and_the_rest_listed() {
     let place = place();
     let output = place.run(&["--image", "app", "nothing", "etc/new"], b"");

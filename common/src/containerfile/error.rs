@@ -28,9 +28,6 @@ pub enum Problem {
     /// More ports than there are.
     #[error("more than {0} ports")]
     TooManyPorts(usize),
-    /// Bytes that JSON, and so an image's config, cannot hold.
-    #[error("not UTF-8")]
-    NotUtf8,
     /// A word that names no instruction.
     #[error("unknown instruction: {}", show(.0))]
     UnknownInstruction(String),

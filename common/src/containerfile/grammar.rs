@@ -4,6 +4,7 @@ use super::error::Problem;
 use super::flags::{Flags, Takes};
 use super::heredoc::{self, Heredoc};
 use super::instruction::{Argument, Base, CommandLine, Instruction, Run, RunNetwork, Transfer};
+use super::lines::to_text;
 use super::{healthcheck, mount, word};
 
 /// The keywords, upper case.
@@ -284,7 +285,7 @@ impl<'a> Line<'a> {
         let mut text = self.arguments.to_owned();
         for heredoc in heredocs {
             text.push('\n');
-            text.push_str(&heredoc.body);
+            text.push_str(&to_text(&heredoc.body));
             text.push_str(&heredoc.name);
         }
         Ok(Instruction::Onbuild(text))

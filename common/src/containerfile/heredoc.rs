@@ -13,18 +13,23 @@ pub struct Heredoc {
     pub expands: bool,
     /// Whether leading tabs are stripped (`<<-`).
     pub strips_tabs: bool,
-    /// The lines between, as they are in the file.
-    pub body: String,
+    /// The lines between, as they are in the file, in any encoding.
+    pub body: Vec<u8>,
 }
 
 impl Heredoc {
     /// The body as the writer means it: without leading tabs for `<<-`.
     #[must_use]
-    pub fn content(&self) -> String {
+    pub fn content(&self) -> Vec<u8> {
         if !self.strips_tabs {
             return self.body.clone();
         }
-        self.body.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
+        let mut content = Vec::with_capacity(self.body.len());
+        for line in self.body.split_inclusive(|byte| *byte == b'\n') {
+            let tabs = line.iter().take_while(|byte| **byte == b'\t').count();
+            content.extend_from_slice(line.get(tabs..).unwrap_or_default());
+        }
+        content
     }
 }
 
@@ -50,7 +55,7 @@ pub(super) fn opening(word: &str) -> Result<Option<Heredoc>, Problem> {
         return Ok(None);
     };
     let expands = quotes(&name) == quotes(&raw);
-    Ok(Some(Heredoc { name, expands, strips_tabs, body: String::new() }))
+    Ok(Some(Heredoc { name, expands, strips_tabs, body: Vec::new() }))
 }
 
 fn quotes(text: &str) -> usize {
@@ -75,7 +80,7 @@ pub(super) fn read(text: &str, start: u32, lines: &mut Lines<'_>) -> Result<Vec<
     Ok(found)
 }
 
-fn body(heredoc: &Heredoc, start: u32, lines: &mut Lines<'_>) -> Result<String, Error> {
+fn body(heredoc: &Heredoc, start: u32, lines: &mut Lines<'_>) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(line) = lines.physical() {
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
@@ -86,7 +91,7 @@ fn body(heredoc: &Heredoc, start: u32, lines: &mut Lines<'_>) -> Result<String, 
         };
         let bare = bare.get(tabs..).unwrap_or_default();
         if bare == heredoc.name.as_bytes() {
-            return String::from_utf8(body).map_err(|_| Problem::NotUtf8.at(start));
+            return Ok(body);
         }
         body.extend_from_slice(line);
     }
@@ -123,8 +128,8 @@ mod tests {
         let text = "first\n\tA\nA\n\tsecond\n\tB\nRUN next";
         let mut lines = Lines::new(text.as_bytes()).unwrap();
         let found = read("RUN cat <<A > x && cat <<-B > y", 1, &mut lines).unwrap();
-        assert_eq!(found[0].content(), "first\n\tA\n");
-        assert_eq!(found[1].content(), "second\n");
+        assert_eq!(found[0].content(), b"first\n\tA\n");
+        assert_eq!(found[1].content(), b"second\n");
         assert_eq!(lines.logical().unwrap().unwrap().text, "RUN next");
         let mut lines = Lines::new(b"x\n").unwrap();
         let error = read("RUN <<A", 7, &mut lines).unwrap_err();

@@ -3,6 +3,7 @@
 use super::error::Problem;
 use super::expand::{Expander, Total, Variables};
 use super::heredoc::Heredoc;
+use super::lines::to_text;
 use super::mount::Mount;
 use crate::oci::Healthcheck;
 
@@ -233,8 +234,9 @@ impl Transfer {
             heredoc.body = heredoc.content();
             heredoc.strips_tabs = false;
             if heredoc.expands {
-                let body = Expander::for_heredoc().word(&heredoc.body, variables)?;
-                heredoc.body = total.count(body)?;
+                let body = to_text(&heredoc.body);
+                let body = Expander::for_heredoc().word(&body, variables)?;
+                heredoc.body = total.count(body)?.into_bytes();
                 heredoc.expands = false;
             }
         }

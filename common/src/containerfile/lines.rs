@@ -21,6 +21,8 @@ pub(super) struct Lines<'a> {
     /// The number of the line that was read last.
     number: u32,
     pub(super) directives: Directives,
+    /// The last lines of instructions that have an empty line in them.
+    pub(super) empty_continuations: Vec<u32>,
 }
 
 impl<'a> Lines<'a> {
@@ -29,7 +31,12 @@ impl<'a> Lines<'a> {
             return Err(Problem::TooLarge(MAX_LEN_BYTES).at(1));
         }
         let rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        Ok(Self { rest, number: 0, directives: Directives::default() })
+        Ok(Self {
+            rest,
+            number: 0,
+            directives: Directives::default(),
+            empty_continuations: Vec::new(),
+        })
     }
 
     /// The number of the line that was read last.
@@ -62,11 +69,13 @@ impl<'a> Lines<'a> {
                 continue;
             }
             let mut text = line.to_vec();
+            let mut has_empty = false;
             while continues {
                 let Some(line) = self.physical() else { break };
                 let line = trim_line_end(line);
                 let stripped = trim_start(line);
                 // Comments and empty lines between the parts of an instruction vanish.
+                has_empty |= stripped.is_empty();
                 if stripped.is_empty() || stripped.starts_with(b"#") {
                     continue;
                 }
@@ -74,11 +83,13 @@ impl<'a> Lines<'a> {
                 text.extend_from_slice(line);
                 continues = more;
             }
+            if has_empty {
+                self.empty_continuations.push(self.number);
+            }
             if trim_start(&text).is_empty() {
                 continue;
             }
-            let text = String::from_utf8(text).map_err(|_| Problem::NotUtf8.at(start))?;
-            return Ok(Some(Logical { line: start, text }));
+            return Ok(Some(Logical { line: start, text: to_text(&text) }));
         }
         Ok(None)
     }
@@ -94,6 +105,18 @@ impl<'a> Lines<'a> {
             _ => (line, false),
         }
     }
+}
+
+/// Bytes as text. As in BuildKit, which hands all words on as JSON, each byte that is not UTF-8
+/// becomes U+FFFD.
+#[must_use]
+pub fn to_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }
 
 fn trim_line_end(line: &[u8]) -> &[u8] {
@@ -154,9 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn only_comments_may_be_another_encoding() {
-        let mut lines = Lines::new(b"# \xe4\nRUN a\nRUN \xe4").unwrap();
+    fn bytes_of_another_encoding_are_replaced_one_by_one() {
+        let mut lines = Lines::new(b"# \xe4\nRUN a\nRUN \xe2\x82 \xe4\xc3\xa4").unwrap();
         assert_eq!(lines.logical().unwrap().unwrap().text, "RUN a");
-        assert_eq!(lines.logical().unwrap_err().to_string(), "3: not UTF-8");
+        let text = lines.logical().unwrap().unwrap().text;
+        assert_eq!(text, "RUN \u{fffd}\u{fffd} \u{fffd}\u{e4}");
     }
 }

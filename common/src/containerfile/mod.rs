@@ -37,7 +37,7 @@ pub use heredoc::Heredoc;
 pub use instruction::{
     Argument, Base, CommandLine, Instruction, Located, Run, RunNetwork, Transfer,
 };
-pub use lines::MAX_LEN_BYTES;
+pub use lines::{MAX_LEN_BYTES, to_text};
 pub use mount::{Mount, MountKind, Sharing, mount_sources};
 pub use stage::{Containerfile, Stage};
 pub use suggest::nearest;
@@ -53,6 +53,8 @@ pub struct Parsed {
     pub directives: Directives,
     /// All of them, those before the first FROM too.
     pub instructions: Vec<Located>,
+    /// The last lines of instructions that have an empty line in them.
+    pub empty_continuations: Vec<u32>,
 }
 
 /// Parses instructions, in any order and with no FROM needed: see
@@ -77,7 +79,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
     if instructions.is_empty() {
         return Err(Problem::Empty.at(lines.number().max(1)));
     }
-    Ok(Parsed { directives: lines.directives, instructions })
+    let Lines { directives, empty_continuations, .. } = lines;
+    Ok(Parsed { directives, instructions, empty_continuations })
 }
 
 #[cfg(test)]

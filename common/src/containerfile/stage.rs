@@ -14,6 +14,8 @@ pub struct Containerfile {
     pub globals: Vec<(u32, Vec<Argument>)>,
     /// At least one.
     pub stages: Vec<Stage>,
+    /// The last lines of instructions that have an empty line in them.
+    pub empty_continuations: Vec<u32>,
 }
 
 /// FROM, and what follows up to the next.
@@ -60,6 +62,7 @@ impl Containerfile {
         if stages.is_empty() {
             return Err(Problem::NoStage.at(last));
         }
-        Ok(Self { directives: parsed.directives, globals, stages })
+        let (directives, empty_continuations) = (parsed.directives, parsed.empty_continuations);
+        Ok(Self { directives, globals, stages, empty_continuations })
     }
 }

@@ -84,13 +84,13 @@ fn commands_have_two_forms() {
 #[test]
 fn heredocs_belong_to_run_copy_add_and_their_triggers() {
     let Instruction::Run(run) = one("RUN <<EOF bash\n# not a comment\nb \\\nEOF") else { panic!() };
-    assert_eq!(run.heredocs[0].body, "# not a comment\nb \\\n");
+    assert_eq!(run.heredocs[0].body, b"# not a comment\nb \\\n");
     let Instruction::Copy(copy) = one("COPY --chown=1 <<A x <<-'B' /d/\na\nA\n\tb\n\tB\n") else {
         panic!()
     };
     assert_eq!(copy.sources, ["x"]);
-    assert_eq!(copy.heredocs[0].content(), "a\n");
-    assert_eq!((copy.heredocs[1].content().as_str(), copy.heredocs[1].expands), ("b\n", false));
+    assert_eq!(copy.heredocs[0].content(), b"a\n");
+    assert_eq!((copy.heredocs[1].content(), copy.heredocs[1].expands), (b"b\n".to_vec(), false));
     assert_eq!(one("ONBUILD RUN <<E\nx\nE"), Instruction::Onbuild("RUN <<E\nx\nE".into()));
     assert_eq!(one("CMD cat <<E"), Instruction::Cmd(CommandLine::Shell("cat <<E".into())));
     let Instruction::Run(run) = one("RUN [\"cat\", \"<<E\"]") else { panic!() };

@@ -115,6 +115,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub(crate) progress: Option<Progress>,
 
+    /// Check the Containerfile by BuildKit's rules, and build nothing; status 1 if it breaks some
+    #[arg(long)]
+    pub(crate) check: bool,
+
     /// Print what would be built instead, and build nothing
     #[arg(long, value_name = "WHAT")]
     pub(crate) print: Option<Print>,

@@ -18,7 +18,7 @@ const PASSING: [(&str, &[&str]); 6] = [
 const LIMITS: &str = "start the build under limits, as systemd-run(1) or prlimit(1) set them";
 
 /// A long option, its short one, whether it takes a value, and what to do instead.
-const REFUSED: [(&str, Option<char>, ArgAction, &str); 24] = {
+const REFUSED: [(&str, Option<char>, ArgAction, &str); 23] = {
     use ArgAction::{Append, SetTrue};
     [
         ("allow", None, Append, "no step may do more than others: leave it out"),
@@ -27,7 +27,6 @@ const REFUSED: [(&str, Option<char>, ArgAction, &str); 24] = {
         ("cache-from", None, Append, "the cache is used anyway: leave it out"),
         ("cache-to", None, Append, "results are kept in the cache anyway: leave it out"),
         ("cgroup-parent", None, Append, LIMITS),
-        ("check", None, SetTrue, "--print plan says what would be built"),
         ("cpu-period", None, Append, LIMITS),
         ("cpu-quota", None, Append, LIMITS),
         ("cpu-shares", Some('c'), Append, LIMITS),

@@ -10,6 +10,7 @@ mod executor;
 mod frontend;
 mod graph;
 mod input;
+mod lint;
 mod options;
 mod output;
 mod place;
@@ -42,6 +43,7 @@ use executor::{Clock, Executor};
 use frontend::Request;
 use graph::Graph;
 use input::Inputs;
+use lint::Findings;
 use output::Target;
 use place::Place;
 use reporter::{Form, Reporter};
@@ -102,7 +104,13 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         let _ = common::scratch::remove_dead(&common::scratch::folder(cache));
     }
     let inputs = input::open(&cli, cache.as_deref()).map_err(failure)?;
-    let graphs = graphs(&cli, &inputs, &platforms).map_err(failure)?;
+    let (graphs, findings) = graphs(&cli, &inputs, &platforms).map_err(failure)?;
+    if cli.check {
+        return print_findings(&inputs.label, &findings);
+    }
+    if findings.are_errors() {
+        return Err(refused(&inputs.label, &findings));
+    }
     if let Some(Print::Plan) = cli.print {
         return print(&graphs);
     }
@@ -120,14 +128,27 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     Ok(Status::DONE)
 }
 
-/// Returns the graph for each platform. Builds nothing.
-fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Graph>, Error> {
+/// Returns the graph for each platform, and what the checks found. Builds nothing.
+fn graphs(
+    cli: &Cli,
+    inputs: &Inputs,
+    platforms: &[Platform],
+) -> Result<(Vec<Graph>, Findings), Error> {
     let Inputs { text, label, .. } = inputs;
     let file = Containerfile::parse(text)
         .map_err(|source| Error::Syntax { file: label.clone(), source })?;
     if let Some(syntax) = &file.directives.syntax {
         message::verbose(format!("syntax={syntax}: our own frontend is used"));
     }
+    let arguments = frontend::scope::parse(&cli.build_args);
+    let options = arguments.get(lint::ARGUMENT).or(file.directives.check.as_ref());
+    let mut findings = Findings::new(options.map_or("", String::as_str))?;
+    lint::check_text(&file, &mut findings);
+    let ignored = if cli.check || options.is_some() {
+        inputs.context.patterns()?
+    } else {
+        context::Patterns::default()
+    };
     let request = Request {
         file: &file,
         label,
@@ -136,11 +157,36 @@ fn graphs(cli: &Cli, inputs: &Inputs, platforms: &[Platform]) -> Result<Vec<Grap
         network: cli.network,
         hosts: &cli.hosts,
         contexts: &cli.contexts,
+        ignored: &ignored,
+        wants_all: cli.check && cli.target.is_none(),
     };
-    let is_plan = cli.print == Some(Print::Plan);
-    let bases = Bases::new(&cli.store, cli.pull.when()?, is_plan);
+    let only_reads = cli.check || cli.print == Some(Print::Plan);
+    let bases = Bases::new(&cli.store, cli.pull.when()?, only_reads);
     let open = |name: &str, platform: &Platform| bases.open(name, platform);
-    platforms.iter().map(|platform| frontend::graph(&request, platform, &open)).collect()
+    let graph = |platform| frontend::graph(&request, platform, &open, &mut findings);
+    let graphs = platforms.iter().map(graph).collect::<Result<_, _>>()?;
+    Ok((graphs, findings))
+}
+
+/// `--check`: a line for each finding, and status 1 if there are any.
+fn print_findings(label: &str, findings: &Findings) -> Result<Status, Failure> {
+    let mut output = Output::standard(Payload::Text)?;
+    let mut status = Status::DONE;
+    for finding in findings.all() {
+        writeln!(output, "{label}:{finding}").map_err(stream::Error::StandardOutput)?;
+        status = Status::NEGATIVE;
+    }
+    output.commit()?;
+    Ok(status)
+}
+
+/// `# check=error=true`: each finding is told, and the build fails.
+fn refused(label: &str, findings: &Findings) -> Failure {
+    for finding in findings.all() {
+        message::warning(format!("{label}:{finding}"));
+    }
+    let count = common::human::count(findings.all().count() as u64, "check", "checks");
+    Failure::new(format!("{label}: check=error=true: {count} failed"))
 }
 
 /// The directories of `--build-context`, in their order.

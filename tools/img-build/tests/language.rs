@@ -215,3 +215,20 @@ json.dump(index, open('base/index.json', 'w'))
     let image = bench.image(built.stdout.trim());
     assert_eq!(image.history(), ["+ ", "+ ", "+ COPY nonce /c # buildkit", "- LABEL a=b"]);
 }
+
+#[test]
+fn bytes_of_another_encoding_pass_through() {
+    let bench = Bench::new();
+    let text = b"# caf\xe9\nFROM scratch\nLABEL a=caf\xe9\nCOPY <<'E' /raw\ncaf\xe9\nE\nCOPY <<E /text\ncaf\xe9\nE\n";
+    std::fs::write(bench.path("ctx/Containerfile"), text).unwrap();
+    let built = bench.run(&["ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    let image = bench.image(built.stdout.trim());
+    // In JSON, as in BuildKit's.
+    assert_eq!(image.config.config.labels["a"], "caf\u{fffd}");
+    let holds = |layer: usize, bytes: &[u8]| {
+        image.layers[layer].windows(bytes.len()).any(|window| window == bytes)
+    };
+    assert!(holds(0, b"caf\xe9\n"), "a quoted heredoc is not touched");
+    assert!(holds(1, "caf\u{fffd}\n".as_bytes()));
+}

@@ -93,6 +93,18 @@ impl Context {
         Ok(Arc::clone(tree.insert(Arc::new(read))))
     }
 
+    /// The patterns of its ignore file.
+    ///
+    /// # Errors
+    /// An ignore file that is malformed or cannot be read.
+    pub(crate) fn patterns(&self) -> Result<Patterns, Error> {
+        match &self.state().source {
+            Source::Directory(dir, _) => ignore_file(self.ignore.as_deref(), dir),
+            Source::Archive(tree) => archived_ignore_file(tree),
+            Source::Nothing => Ok(Patterns::default()),
+        }
+    }
+
     /// The directory, if mounting it shows just what [`Context::tree`] has.
     pub(crate) fn exact(&self) -> Option<Arc<HostRoot>> {
         self.state().exact.as_ref().map(|(root, _)| Arc::clone(root))

@@ -169,10 +169,10 @@ fn destination(working_dir: &str, destination: &str) -> Vec<u8> {
 }
 
 /// A tree of one file, and the way to find it there.
-fn inline(name: &str, body: &str, mtime: Timestamp) -> Result<(Tree, Found), Error> {
+fn inline(name: &str, body: &[u8], mtime: Timestamp) -> Result<(Tree, Found), Error> {
     let mut tree = Tree::new();
     let attributes = Attributes { mode: 0o644, ..Attributes::implied(mtime) };
-    let file = File::of_bytes(body.as_bytes());
+    let file = File::of_bytes(body);
     let names: Names = components(name.as_bytes()).collect();
     let [_] = names.as_slice() else {
         return Err(Error::Other(format!("'{name}' is not a file name")));

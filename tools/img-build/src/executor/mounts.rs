@@ -97,15 +97,11 @@ impl Run<'_> {
             self.plan_mount(mount, &mut planned)?;
         }
         if let Some(script) = script {
-            planned.facts.push(json!(["script", script.name, Digest::of(script.body.as_bytes())]));
+            planned.facts.push(json!(["script", script.name, Digest::of(&script.body)]));
             planned.all.push(Planning {
                 target: PathBuf::from("/dev/pipes").join(&script.name),
                 access: Access::ReadOnly,
-                what: What::File {
-                    content: script.body.clone().into_bytes(),
-                    mode: 0o755,
-                    owner: (0, 0),
-                },
+                what: What::File { content: script.body.clone(), mode: 0o755, owner: (0, 0) },
             });
         }
         Ok(planned)

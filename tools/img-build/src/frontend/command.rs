@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use common::containerfile::config::argv;
-use common::containerfile::{CommandLine, Heredoc, MountKind, Run, RunNetwork, history, path};
+use common::containerfile::{
+    CommandLine, Heredoc, MountKind, Run, RunNetwork, history, path, to_text,
+};
 
 use super::settings::{Settings, Surroundings};
 use crate::cli::Network;
 use crate::error::Error;
 use crate::graph::{MountWork, RunWork, Source, Work};
+use crate::lint::Watch;
 
 /// A command, and a script to be there for it.
 struct Script {
@@ -20,6 +23,7 @@ impl Settings {
     /// RUN.
     pub(super) fn run(
         &mut self,
+        line: u32,
         run: &Run,
         surroundings: &mut Surroundings<'_, '_>,
     ) -> Result<(Option<String>, Work), Error> {
@@ -31,7 +35,10 @@ impl Settings {
             return Err(Error::Other("no command".into()));
         }
         let mut mounts = Vec::new();
-        for mut mount in run.mounts(surroundings.expander, &*self.variables)? {
+        let watch = Watch::new(&*self.variables);
+        let parsed = run.mounts(surroundings.expander, &watch)?;
+        surroundings.findings.add_undefined(line, watch.missing(), &self.declared);
+        for mut mount in parsed {
             if let (MountKind::Ssh { .. }, "") = (&mount.kind, mount.target.as_str()) {
                 mount.target = format!("/run/buildkit/ssh_agent.{}", mounts.len());
             }
@@ -92,7 +99,7 @@ fn script(run: &Run, shell: &[String]) -> Result<Script, Error> {
             && !text.trim().contains(char::is_whitespace)
         {
             let body = heredoc.content();
-            if body.starts_with("#!") {
+            if body.starts_with(b"#!") {
                 let name = heredoc.name.clone();
                 if name.contains('/') {
                     return Err(Error::Other(format!("'{name}' is not a file name")));
@@ -102,13 +109,16 @@ fn script(run: &Run, shell: &[String]) -> Result<Script, Error> {
                     file: Some(Heredoc { body, strips_tabs: false, ..heredoc.clone() }),
                 });
             }
-            return Ok(Script { argv: argv(&CommandLine::Shell(body), shell), file: None });
+            return Ok(Script {
+                argv: argv(&CommandLine::Shell(to_text(&body)), shell),
+                file: None,
+            });
         }
     }
     let mut whole = text.clone();
     for heredoc in &run.heredocs {
         whole.push('\n');
-        whole.push_str(&heredoc.body);
+        whole.push_str(&to_text(&heredoc.body));
         whole.push_str(&heredoc.name);
     }
     Ok(Script { argv: argv(&CommandLine::Shell(whole), shell), file: None })

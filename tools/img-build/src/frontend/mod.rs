@@ -4,6 +4,7 @@
 //! running a step is found out here: so what is wrong or unsupported is refused before the
 //! first step runs.
 
+mod checks;
 mod command;
 pub(crate) mod scope;
 mod settings;
@@ -17,8 +18,10 @@ use common::image::Image;
 use common::oci::Platform;
 
 use crate::cli::{Named, Network};
+use crate::context::Patterns;
 use crate::error::Error;
 use crate::graph::{Graph, NamedImage, Source, Stage};
+use crate::lint::Findings;
 use scope::Scope;
 use settings::{Settings, Surroundings};
 use stages::{From, Needed, Stages};
@@ -41,6 +44,10 @@ pub(crate) struct Request<'a> {
     pub(crate) hosts: &'a [(String, IpAddr)],
     /// `--build-context`.
     pub(crate) contexts: &'a [(String, Named)],
+    /// The patterns of the context's ignore file.
+    pub(crate) ignored: &'a Patterns,
+    /// All stages are wanted, and not the target's alone.
+    pub(crate) wants_all: bool,
 }
 
 /// Opens an image by its name in the Containerfile.
@@ -54,6 +61,7 @@ pub(crate) fn graph(
     request: &Request<'_>,
     platform: &Platform,
     open: &Open<'_>,
+    findings: &mut Findings,
 ) -> Result<Graph, Error> {
     let Request { file, label, .. } = *request;
     let at = |line: u32, keyword: &str| Error::at(label, line, keyword);
@@ -68,10 +76,12 @@ pub(crate) fn graph(
     let mut scope = Scope::new(request.arguments, platform);
     let declared = scope.declare_globals(file, &name, expander);
     declared.map_err(|(line, error)| at(line, "ARG")(error))?;
-    let bases = stages::bases(file, &names, &scope, expander)
+    checks::defaults(file, &name, platform, expander, findings);
+    let bases = stages::bases(file, &names, &scope, expander, findings)
         .map_err(|(line, error)| at(line, "FROM")(error))?;
     let mut images = Images { platform, open, all: Vec::new(), places: HashMap::new() };
-    let needed = stages::needed(file, &names, &bases, target, &mut images)
+    let wanted = if request.wants_all { (0..=target).collect() } else { [target].into() };
+    let needed = stages::needed(file, &names, &bases, wanted, &mut images)
         .map_err(|(line, error)| at(line, "FROM")(error))?;
     let mut building = Building {
         names: &names,
@@ -84,6 +94,7 @@ pub(crate) fn graph(
         held: Held::default(),
         configs: HashMap::new(),
         steps: 0,
+        findings,
     };
     let mut stages = Vec::new();
     for (index, stage) in &needed {
@@ -181,6 +192,7 @@ struct Building<'a> {
     /// The configs of stages that others begin from.
     configs: HashMap<usize, Settings>,
     steps: usize,
+    findings: &'a mut Findings,
 }
 
 impl Building<'_> {
@@ -208,6 +220,8 @@ impl Building<'_> {
                 held: &mut self.held,
                 network: request.network,
                 expander,
+                findings: self.findings,
+                ignored: request.ignored,
             };
             let step = settings.step(located, &mut surroundings);
             let at = Error::at(request.label, located.line, located.instruction.keyword());

@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::containerfile::{Argument, Containerfile, Expander, Total};
+use common::containerfile::{Argument, Containerfile, Expander, Total, Variables};
 use common::oci::Platform;
 
 use crate::error::Error;
+use crate::lint;
 
 /// Set without ARG for the commands of RUN, and kept out of history and cache:
 /// where a proxy is says nothing about the image.
@@ -91,7 +92,7 @@ impl Scope {
     pub(super) fn declare(
         &mut self,
         argument: &Argument,
-        variables: &BTreeMap<String, String>,
+        variables: &dyn Variables,
         expander: Expander,
     ) -> Result<Option<String>, Error> {
         self.used.insert(argument.name.clone());
@@ -126,7 +127,7 @@ impl Scope {
     /// What was given and no ARG asked for.
     pub(super) fn unused(&self) -> Vec<&str> {
         let means_something = |name: &str| {
-            [EPOCH, HOSTNAME].contains(&name)
+            [EPOCH, HOSTNAME, lint::ARGUMENT].contains(&name)
                 || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
         };
         let is_unused = |name: &&str| !self.used.contains(*name) && !means_something(name);

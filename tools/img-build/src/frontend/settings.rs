@@ -17,6 +17,7 @@ use crate::cli::Network;
 use crate::context::Patterns;
 use crate::error::Error;
 use crate::graph::{Source, Step, TransferWork, Verb, Work, is_remote};
+use crate::lint::{Findings, Watch};
 use crate::step::chmod::Chmod;
 
 /// The PATH of a Linux image that sets none, as docker has it.
@@ -34,12 +35,14 @@ pub(super) struct Settings {
     /// The ARGs of the stage, in the order they were declared.
     pub(super) arguments: Vec<String>,
     /// The same, to look names up.
-    declared: HashSet<String>,
+    pub(super) declared: HashSet<String>,
     changes: Changes,
     /// About how long the config is: its history, and that of its base.
     len_bytes: usize,
     /// The image that it is made from, if it is one.
     base: Option<(String, Digest)>,
+    /// A WORKDIR of the file has set the working directory.
+    pub(super) has_workdir: bool,
 }
 
 /// The inputs of a step beside its stage's settings.
@@ -57,6 +60,9 @@ pub(super) struct Surroundings<'a, 'i> {
     /// `--network`.
     pub(super) network: Network,
     pub(super) expander: Expander,
+    pub(super) findings: &'a mut Findings,
+    /// The patterns of the context's ignore file.
+    pub(super) ignored: &'a Patterns,
 }
 
 impl Surroundings<'_, '_> {
@@ -122,6 +128,7 @@ impl Settings {
             changes: Changes::default(),
             len_bytes,
             base,
+            has_workdir: false,
         }
     }
 
@@ -145,7 +152,7 @@ impl Settings {
         located: &Located,
         surroundings: &mut Surroundings<'_, '_>,
     ) -> Result<Step, Error> {
-        let (created_by, work) = self.apply(&located.instruction, surroundings)?;
+        let (created_by, work) = self.apply(located, surroundings)?;
         let step = Step {
             number: surroundings.number,
             line: located.line,
@@ -162,16 +169,20 @@ impl Settings {
 
     fn apply(
         &mut self,
-        instruction: &Instruction,
+        located: &Located,
         surroundings: &mut Surroundings<'_, '_>,
     ) -> Result<(Option<String>, Work), Error> {
-        let instruction = instruction.expanded(surroundings.expander, &*self.variables)?;
+        let line = located.line;
+        let watch = Watch::new(&*self.variables);
+        let instruction = located.instruction.expanded(surroundings.expander, &watch)?;
+        surroundings.findings.add_undefined(line, watch.missing(), &self.declared);
+        self.check(line, &instruction, surroundings);
         match &instruction {
-            Instruction::Run(run) => return self.run(run, surroundings),
+            Instruction::Run(run) => return self.run(line, run, surroundings),
             Instruction::Copy(copy) => return self.transfer(Verb::Copy, copy, surroundings),
             Instruction::Add(add) => return self.transfer(Verb::Add, add, surroundings),
             Instruction::Arg(arguments) => {
-                let created_by = self.declare(arguments, surroundings)?;
+                let created_by = self.declare(line, arguments, surroundings)?;
                 return Ok((Some(created_by), Work::Setting));
             }
             Instruction::Env(pairs) => {
@@ -198,6 +209,7 @@ impl Settings {
     /// ARG; its text in the history.
     fn declare(
         &mut self,
+        line: u32,
         arguments: &[Argument],
         surroundings: &mut Surroundings<'_, '_>,
     ) -> Result<String, Error> {
@@ -205,8 +217,9 @@ impl Settings {
         let mut declared = Vec::new();
         for argument in arguments {
             let name = argument.name.clone();
-            let value =
-                surroundings.scope.declare(argument, &self.variables, surroundings.expander)?;
+            let watch = Watch::new(&*self.variables);
+            let value = surroundings.scope.declare(argument, &watch, surroundings.expander)?;
+            surroundings.findings.add_undefined(line, watch.missing(), &self.declared);
             let value = value.map(|value| total.count(value)).transpose()?;
             if let Some(value) = &value {
                 self.set([(name.clone(), value.clone())], surroundings.held)?;

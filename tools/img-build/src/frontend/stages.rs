@@ -1,6 +1,6 @@
 //! Which stages there are, what each begins from, and which are needed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use common::containerfile::{
     self, Containerfile, Expander, Instruction, Located, Problem, Stage, mount_sources,
@@ -8,10 +8,11 @@ use common::containerfile::{
 
 use common::store::Name;
 
-use super::Images;
 use super::scope::Scope;
+use super::{Images, checks};
 use crate::cli::Named;
 use crate::error::{Error, Suggestion};
+use crate::lint::{Findings, Watch};
 
 /// The image or stage that FROM names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,32 +151,51 @@ pub(super) fn bases(
     stages: &Stages,
     scope: &Scope,
     expander: Expander,
+    findings: &mut Findings,
 ) -> Result<Vec<From>, (u32, Error)> {
+    let globals = file.globals.iter().flat_map(|(_, arguments)| arguments);
+    let declared = globals.map(|argument| argument.name.as_str()).collect();
     let all = file.stages.iter().enumerate();
     all.map(|(index, stage)| {
-        base(stage, stages, index, scope, expander).map_err(|error| (stage.line, error))
+        let words = words(stage, scope, expander, &declared, findings);
+        let base = words.and_then(|(name, platform)| base(stage, stages, index, name, platform));
+        base.map_err(|error| (stage.line, error))
     })
     .collect()
+}
+
+/// The image and the platform that FROM names, their variables replaced.
+fn words(
+    stage: &Stage,
+    scope: &Scope,
+    expander: Expander,
+    declared: &HashSet<&str>,
+    findings: &mut Findings,
+) -> Result<(String, Option<String>), Error> {
+    let watch = Watch::new(scope.globals());
+    let name = expander.word(&stage.base.image, &watch)?;
+    checks::undefined(stage.line, watch.missing(), declared, findings);
+    let Some(written) = &stage.base.platform else { return Ok((name, None)) };
+    let watch = Watch::new(scope.globals());
+    let platform = expander.word(written, &watch)?;
+    checks::undefined(stage.line, watch.missing(), declared, findings);
+    checks::platform(stage, written, &platform, findings);
+    Ok((name, Some(platform).filter(|text| !text.is_empty())))
 }
 
 fn base(
     stage: &Stage,
     stages: &Stages,
     index: usize,
-    scope: &Scope,
-    expander: Expander,
+    name: String,
+    platform: Option<String>,
 ) -> Result<From, Error> {
-    let name = expander.word(&stage.base.image, scope.globals())?;
     if name.is_empty() {
         let written = &stage.base.image;
         return Err(Error::Other(format!(
             "'{written}' stands for nothing: is the ARG set before the first FROM?"
         )));
     }
-    let platform = match &stage.base.platform {
-        Some(text) => Some(expander.word(text, scope.globals())?).filter(|text| !text.is_empty()),
-        None => None,
-    };
     if let Some(given) = stages.given(&name) {
         return match given.clone() {
             From::Directory(_) => Err(Error::Other(format!(
@@ -192,7 +212,7 @@ fn base(
     })
 }
 
-/// The stages that the target needs, itself as the last, and the triggers of their bases.
+/// The stages that are `wanted`, those that they need, and the triggers of their bases.
 ///
 /// # Errors
 /// A base image that is not there or whose triggers are malformed, with the line of FROM;
@@ -201,12 +221,12 @@ pub(super) fn needed<'a>(
     file: &'a Containerfile,
     stages: &Stages,
     bases: &[From],
-    target: usize,
+    wanted: BTreeSet<usize>,
     images: &mut Images<'_>,
 ) -> Result<BTreeMap<usize, Needed<'a>>, (u32, Error)> {
     let mut needed = BTreeMap::new();
     let mut failed = None;
-    let mut ahead = BTreeSet::from([target]);
+    let mut ahead = wanted;
     // A stage needs earlier ones only: from the last to the first, each is met once.
     while let Some(index) = ahead.pop_last() {
         let Some(stage) = file.stages.get(index) else { continue };

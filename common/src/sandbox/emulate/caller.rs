@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::identity::Identity;
+use super::own_link::own_link;
 use super::serve::{Emulator, Outcome};
 use crate::sys::notify::{self, Notification};
 
@@ -248,9 +249,7 @@ impl<'e> Caller<'e> {
     fn enter_root(&mut self) -> Result<(), Errno> {
         let flags = PATH | OFlags::DIRECTORY;
         let root = rustix::fs::openat(self.process()?, "root", flags, Mode::empty())?;
-        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
-        let found = rustix::fs::statx(&root, "", AtFlags::EMPTY_PATH, mask)?;
-        let id = (found.stx_dev_major, found.stx_dev_minor, found.stx_ino, found.stx_mnt_id);
+        let id = root_id(root.as_fd())?;
         if self.emulator.root != Some(id) {
             // The working directory is that of our own descriptors in /proc.
             rustix::process::chroot(link(root.as_fd()))?;
@@ -258,6 +257,12 @@ impl<'e> Caller<'e> {
         }
         Ok(())
     }
+}
+
+fn root_id(root: BorrowedFd<'_>) -> Result<RootId, Errno> {
+    let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+    let found = rustix::fs::statx(root, "", AtFlags::EMPTY_PATH, mask)?;
+    Ok((found.stx_dev_major, found.stx_dev_minor, found.stx_ino, found.stx_mnt_id))
 }
 
 /// The error of an address at which the caller has no memory.
@@ -273,67 +278,84 @@ pub(super) fn link(fd: BorrowedFd<'_>) -> String {
     fd.as_raw_fd().to_string()
 }
 
-/// The link in the caller's directory of /proc that a path begins with, and the rest of the
-/// path. The kernel's links to what is open are never followed in a path, as they lead
-/// anywhere; these lead where the caller itself is.
-fn own_link(path: &[u8]) -> Option<(String, &[u8])> {
-    let standard: [(&[u8], i32); 3] =
-        [(b"/dev/stdin", 0), (b"/dev/stdout", 1), (b"/dev/stderr", 2)];
-    if let Some((_, fd)) = standard.iter().find(|(name, _)| *name == path) {
-        return Some((format!("fd/{fd}"), b""));
-    }
-    if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
-        return descriptor(rest);
-    }
-    let own: [&[u8]; 2] = [b"/proc/self/", b"/proc/thread-self/"];
-    let rest = own.iter().find_map(|prefix| path.strip_prefix(*prefix))?;
-    match first_name(rest) {
-        (b"cwd", rest) => Some(("cwd".into(), rest)),
-        (b"root", rest) => Some(("root".into(), rest)),
-        (b"exe", b"") => Some(("exe".into(), b"")),
-        (b"fd", rest) => descriptor(rest),
-        _ => None,
-    }
-}
-
-fn descriptor(path: &[u8]) -> Option<(String, &[u8])> {
-    let (name, rest) = first_name(path);
-    let is_number = !name.is_empty() && name.len() < 10 && name.iter().all(u8::is_ascii_digit);
-    is_number.then(|| (format!("fd/{}", String::from_utf8_lossy(name)), rest))
-}
-
-/// The first name of a path, and what is behind its slashes.
-fn first_name(path: &[u8]) -> (&[u8], &[u8]) {
-    let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
-    let (name, rest) = path.split_at(end);
-    let start = rest.iter().position(|byte| *byte != b'/').unwrap_or(rest.len());
-    (name, rest.get(start..).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::own_link;
+    use std::cell::OnceCell;
+    use std::fs::File;
+    use std::os::fd::{AsFd as _, OwnedFd};
+
+    use super::super::Start;
+    use super::super::identity::{Identities, Identity};
+    use super::{At, Caller, Emulator, Errno, Last, root_id};
+    use crate::sandbox::Capabilities;
+    use crate::sys::notify::Notification;
+
+    fn nobody() -> Identity {
+        Identity::new(7, 7, &[], 0)
+    }
+
+    /// An emulator whose listener knows of no call.
+    fn emulator() -> Emulator {
+        let open = |path: &str| File::open(path).unwrap().into();
+        Emulator {
+            listener: open("/dev/null"),
+            proc: open("/proc"),
+            root: None,
+            identities: Identities::new(nobody(), 0),
+            start: Start {
+                uid: 0,
+                gid: 0,
+                groups: Vec::new(),
+                capabilities: Capabilities::named("ALL").unwrap(),
+                may_gain: true,
+            },
+            has_begun: true,
+        }
+    }
+
+    fn call(arguments: [u64; 6]) -> Notification {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        Notification { id: 1, pid, arch: 0, number: 0, arguments }
+    }
 
     #[test]
-    fn links_to_what_the_caller_has_open_are_its_own() {
-        for (path, expected) in [
-            ("/proc/self/fd/3", Some(("fd/3", ""))),
-            ("/proc/self/fd/3/a//b", Some(("fd/3", "a//b"))),
-            ("/dev/fd/10//x", Some(("fd/10", "x"))),
-            ("/dev/stdin", Some(("fd/0", ""))),
-            ("/proc/self/cwd", Some(("cwd", ""))),
-            ("/proc/thread-self/root/etc", Some(("root", "etc"))),
-            ("/proc/self/fd/", None),
-            ("/proc/self/fd/+3", None),
-            ("/proc/self/fd/99999999999", None),
-            ("/proc/self/exe", Some(("exe", ""))),
-            ("/proc/self/exe/x", None),
-            ("/proc/1/cwd", None),
-            ("/dev/null", None),
-        ] {
-            let found = own_link(path.as_bytes());
-            let found = found.as_ref().map(|(name, rest)| (name.as_str(), *rest));
-            assert_eq!(found, expected.map(|(name, rest)| (name, rest.as_bytes())), "{path}");
-        }
+    fn a_process_that_does_not_wait_is_not_reached() {
+        let mut emulator = emulator();
+        let mut caller = Caller::new(&mut emulator, call([0; 6]));
+        assert_eq!(caller.umask(), Err(Errno::SRCH));
+        assert_eq!(caller.read(0, 1), Err(Errno::SRCH));
+        assert_eq!(caller.change_identity(nobody()), Err(Errno::SRCH));
+    }
+
+    /// A caller that is this process.
+    fn own(emulator: &mut Emulator, arguments: [u64; 6]) -> Caller<'_> {
+        let mut caller = Caller::new(emulator, call(arguments));
+        caller.process = OnceCell::from(OwnedFd::from(File::open("/proc/self").unwrap()));
+        caller
+    }
+
+    #[test]
+    fn a_path_leads_through_no_magic_link() {
+        let mut emulator = emulator();
+        emulator.root = root_id(File::open("/").unwrap().as_fd()).ok();
+        let mut caller = own(&mut emulator, [0; 6]);
+        let mut resolve = |path: &str| {
+            let at = At::Fd(libc::AT_FDCWD);
+            caller.resolve(at, path.as_bytes(), Last::Followed).map(drop)
+        };
+        let process = std::process::id();
+        assert_eq!(resolve(&format!("/proc/{process}/cwd")), Err(Errno::LOOP));
+        assert_eq!(resolve(&format!("/proc/{process}/root/etc")), Err(Errno::LOOP));
+        assert_eq!((resolve("/proc/self/cwd"), resolve("/etc/.")), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn what_a_caller_names_is_bounded() {
+        let endless = vec![b'a'; 1 << 20];
+        let mut emulator = emulator();
+        let mut caller = own(&mut emulator, [(1 << 16) + 1, endless.as_ptr() as u64, 0, 0, 0, 0]);
+        assert_eq!(caller.path(1), Err(Errno::NAMETOOLONG));
+        assert_eq!(caller.setgroups(&mut nobody(), true), Err(Errno::INVAL));
+        assert_eq!(caller.read(8, 1), Err(Errno::FAULT));
     }
 }

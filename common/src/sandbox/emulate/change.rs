@@ -93,7 +93,7 @@ impl Caller<'_> {
         Ok(Outcome::Value(value))
     }
 
-    fn setgroups(&mut self, identity: &mut Identity, may: bool) -> Result<(), Errno> {
+    pub(super) fn setgroups(&mut self, identity: &mut Identity, may: bool) -> Result<(), Errno> {
         let count = self.number(0);
         if !may {
             return Err(Errno::PERM);

@@ -13,7 +13,7 @@
 //! | `serve` | the emulator's life, and who answers which call |
 //! | `identity` | who a process is, and the rules by which it becomes another |
 //! | `powers` | its capabilities |
-//! | `caller` | the memory, the descriptors and the paths of whoever calls |
+//! | `caller`, `own_link` | the memory, the descriptors and the paths of whoever calls |
 //! | `files` | records: read, written, kept |
 //! | `owner`, `create`, `look`, `change`, `execute` | the answers |
 //!
@@ -37,6 +37,7 @@ mod files;
 mod filter;
 mod identity;
 mod look;
+mod own_link;
 mod owner;
 mod powers;
 mod serve;

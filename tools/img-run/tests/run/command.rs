@@ -212,6 +212,29 @@ fn a_file_that_cannot_be_recorded_is_not_made() {
     });
 }
 
+#[test]
+fn a_fifo_does_not_make_the_emulator_wait() {
+    in_each_role(|scratch| {
+        let script = "cd /tmp; mkfifo p; echo x >>p & busybox usleep 200000; \
+                      touch f; stat -c %u f; cat p";
+        let mut tool = scratch.as_role("timeout");
+        tool.args(["-s", "KILL", "20"]).arg(scratch.path("img-run"));
+        tool.args(["--tmpfs", "/tmp:mode=1777", "-u", "app", "--entrypoint", "", "app"]);
+        let output = tool.args(["busybox", "sh", "-c", script]).stdin(Stdio::null()).output();
+        assert_eq!(text(&output.unwrap().stdout), "7\nx\n");
+    });
+}
+
+#[test]
+fn an_identity_is_not_the_commands_to_choose() {
+    in_each_role(|scratch| {
+        let script = "ulimit -x 0; id -u; sh -c 'id -u'";
+        let words = ["-u", "app", "--entrypoint", "", "app", "busybox", "sh", "-c", script];
+        let output = scratch.run(&words);
+        assert_eq!(text(&output.stdout), "7\n7\n", "{output:?}");
+    });
+}
+
 /// Compares line by line, to show what differs.
 #[track_caller]
 fn similar(root: &str, one: &str) {

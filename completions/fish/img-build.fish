@@ -32,6 +32,8 @@ never\t'Not at all'"
 complete -c img-build -l pull -d 'Pull a name from its registry: \'missing\' [default], \'always\' or \'never\'' -r -f -a "missing\t'If the store lacks it'
 always\t'Each time'
 never\t'Never'"
+complete -c img-build -l push -d 'Push the image to the registries of its names'
+complete -c img-build -l load -d 'Have docker load the image'
 complete -c img-build -l map-users -d 'As --users map'
 complete -c img-build -l no-cache -d 'Execute every step, even if its result is in the cache'
 complete -c img-build -l rehash -d 'Read all files of the context, also those that seem to be as they were'

@@ -20,7 +20,8 @@ use registry::PullOption;
     override_usage = "img-build [OPTION]... CONTEXT\n       img-build [OPTION]... -"
 )]
 pub(crate) struct Cli {
-    /// Directory with the files to copy; '-' is a tar archive or a Containerfile on standard input
+    /// Directory, URL or git repository with the files to copy; '-' is a tar archive or a
+    /// Containerfile on standard input
     #[arg(value_name = "CONTEXT")]
     pub(crate) context: OsString,
 
@@ -36,6 +37,14 @@ pub(crate) struct Cli {
     /// files to a directory (repeatable)
     #[arg(short = 'o', long = "output", value_name = "DEST")]
     pub(crate) destinations: Vec<OsString>,
+
+    /// Push the image to the registries of its names
+    #[arg(long)]
+    pub(crate) push: bool,
+
+    /// Have docker load the image
+    #[arg(long)]
+    pub(crate) load: bool,
 
     #[command(flatten)]
     pub(crate) store: Location,

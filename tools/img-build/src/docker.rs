@@ -18,7 +18,7 @@ const PASSING: [(&str, &[&str]); 6] = [
 const LIMITS: &str = "start the build under limits, as systemd-run(1) or prlimit(1) set them";
 
 /// A long option, its short one, whether it takes a value, and what to do instead.
-const REFUSED: [(&str, Option<char>, ArgAction, &str); 23] = {
+const REFUSED: [(&str, Option<char>, ArgAction, &str); 21] = {
     use ArgAction::{Append, SetTrue};
     [
         ("allow", None, Append, "no step may do more than others: leave it out"),
@@ -33,11 +33,9 @@ const REFUSED: [(&str, Option<char>, ArgAction, &str); 23] = {
         ("cpuset-cpus", None, Append, LIMITS),
         ("cpuset-mems", None, Append, LIMITS),
         ("isolation", None, Append, "it is for Windows: leave it out"),
-        ("load", None, SetTrue, "write the image to docker: img-build -o - ... | docker load"),
         ("memory", Some('m'), Append, LIMITS),
         ("memory-swap", None, Append, LIMITS),
         ("no-cache-filter", None, Append, "--no-cache executes every step"),
-        ("push", None, SetTrue, "name the image with -t, then: img-copy NAME docker://NAME"),
         ("security-opt", None, Append, "every command has docker's usual limits: leave it out"),
         ("shm-size", None, Append, "mount one: RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE"),
         ("squash", None, SetTrue, "img-commit --squash makes one layer of an image"),

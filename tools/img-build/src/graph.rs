@@ -15,6 +15,7 @@ use common::oci::{ImageConfig, Platform};
 
 use crate::cli::Network;
 use crate::error::Error;
+use crate::git::is_git;
 use crate::step::chmod::Chmod;
 
 /// All that is built for one platform.
@@ -133,9 +134,9 @@ pub(crate) struct TransferWork {
     pub(crate) directory: String,
 }
 
-/// Whether a source is a URL, which only ADD takes.
+/// Whether a source is a URL or a repository, which only ADD takes.
 pub(crate) fn is_remote(source: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| source.starts_with(scheme))
+    ["http://", "https://"].iter().any(|scheme| source.starts_with(scheme)) || is_git(source)
 }
 
 /// RUN.

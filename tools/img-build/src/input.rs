@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,15 @@ use common::name::show_path;
 use common::root::Root;
 use common::stream::{self, Input, Payload};
 use common::{containerfile, document};
+use registry::{Fetched, fetch};
 
 use crate::cli::Cli;
 use crate::context::{self, Context, Hashed, Source};
 use crate::error::Error;
+use crate::frontend::scope;
+use crate::git::{Repository, is_git};
+use crate::graph::is_remote;
+use crate::scratch::Scratch;
 use crate::tree::{Tree, of_archive};
 
 /// The longest Containerfile.
@@ -32,6 +37,8 @@ pub(crate) struct Inputs {
     /// What messages call the Containerfile.
     pub(crate) label: String,
     pub(crate) context: Context,
+    /// The place of a context that was fetched.
+    _scratch: Option<Scratch>,
 }
 
 /// Opens what the arguments name.
@@ -45,7 +52,14 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
     let operands = [Some(cli.context.as_os_str()), cli.file.as_deref()];
     stream::at_most_one_standard(operands.into_iter().flatten())?;
     if stream::is_standard(&cli.context) {
-        return from_standard_input(cli);
+        let input = Input::open(OsStr::new("-"), Payload::Binary)?;
+        return from_stream(cli, input, "standard input");
+    }
+    if let Some(url) = cli.context.to_str().filter(|text| is_remote(text)) {
+        return match is_git(url) {
+            true => from_repository(cli, url, cache),
+            false => from_url(cli, url),
+        };
     }
     let dir = PathBuf::from(&cli.context);
     let metadata = fs::metadata(&dir).map_err(Error::file(&dir))?;
@@ -61,7 +75,7 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
             let input = Input::open(file, Payload::Text)?;
             let text = document::read(input, MAX_FILE_LEN_BYTES).map_err(standard_input)?;
             let context = Context::new(Source::Directory(dir, hashed), None);
-            return Ok(Inputs { text, label: "standard input".into(), context });
+            return Ok(Inputs { text, label: "standard input".into(), context, _scratch: None });
         }
         Some(file) => {
             let path = PathBuf::from(file);
@@ -74,7 +88,44 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
     let mut ignore = path.into_os_string();
     ignore.push(".dockerignore");
     let context = Context::new(Source::Directory(dir, hashed), Some(ignore.into()));
-    Ok(Inputs { text, label, context })
+    Ok(Inputs { text, label, context, _scratch: None })
+}
+
+/// A commit of a repository is the context. The Containerfile is one of its files.
+fn from_repository(cli: &Cli, url: &str, cache: Option<&Path>) -> Result<Inputs, Error> {
+    let scratch = Scratch::new(cache).or_else(|_| Scratch::new(None))?;
+    let arguments = scope::parse(&cli.build_args);
+    let keeps_git_dir = arguments.get(scope::KEEP_GIT_DIR).is_some_and(|value| value == "1");
+    let into = scratch.path().join("context");
+    let dir = Repository::parse(url)?.check_out(&into, keeps_git_dir, None)?;
+    let (text, path, label) = match cli.file_path() {
+        None => default_file(&dir)?,
+        Some(file) => {
+            let path = dir.join(file.strip_prefix("/").unwrap_or(&file));
+            let name = file.as_os_str().as_bytes();
+            let root = Root::open(&dir).map_err(Error::file(&dir))?;
+            let text = document::found_in(&root, name, MAX_FILE_LEN_BYTES);
+            let text = text.map_err(Error::file(&file))?;
+            let text = text.ok_or_else(|| Error::NotFound {
+                path: file.display().to_string(),
+                place: "the context".into(),
+            })?;
+            (text, path, show_path(&file).to_string())
+        }
+    };
+    let mut ignore = path.into_os_string();
+    ignore.push(".dockerignore");
+    let hashed = Hashed::forgotten(None, &dir);
+    let context = Context::new(Source::Directory(dir, hashed), Some(ignore.into()));
+    Ok(Inputs { text, label, context, _scratch: Some(scratch) })
+}
+
+/// The file behind a URL is what standard input could be.
+fn from_url(cli: &Cli, url: &str) -> Result<Inputs, Error> {
+    match fetch(url, None)? {
+        Fetched::File(download) => from_stream(cli, download.content, url),
+        Fetched::Unchanged => Err(Error::Other(format!("'{url}': no content"))),
+    }
 }
 
 /// The context's own Containerfile: its text, its path, and what messages call it.
@@ -96,29 +147,40 @@ fn default_file(dir: &Path) -> Result<(Vec<u8>, PathBuf, String), Error> {
 
 /// A tar archive in any compression is the context; anything else is a Containerfile
 /// with no context.
-fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
-    let mut input = Input::open(OsStr::new("-"), Payload::Binary)?;
+fn from_stream(cli: &Cli, mut input: impl Read, name: &str) -> Result<Inputs, Error> {
+    let failed = |source| match name {
+        "standard input" => standard_input(source),
+        _ => Error::file(name)(source),
+    };
     let mut start = Vec::new();
-    (&mut input).take(START_LEN_BYTES).read_to_end(&mut start).map_err(standard_input)?;
+    (&mut input).take(START_LEN_BYTES).read_to_end(&mut start).map_err(failed)?;
     let is_archive = looks_like_archive(&start);
     let mut input = io::Cursor::new(start).chain(input);
     if !is_archive {
         if cli.file.is_some() {
-            let text = "-f needs a context: standard input is no archive";
-            return Err(Error::Other(text.into()));
+            return Err(Error::Other(format!("-f needs a context: {name} is no archive")));
         }
-        let text = document::read(input, MAX_FILE_LEN_BYTES).map_err(standard_input)?;
+        let text = document::read(input, MAX_FILE_LEN_BYTES).map_err(failed)?;
         let context = Context::new(Source::Nothing, None);
-        return Ok(Inputs { text, label: "standard input".into(), context });
+        return Ok(Inputs { text, label: name.into(), context, _scratch: None });
     }
-    let mut spooled = tempfile::tempfile().map_err(Error::file("standard input"))?;
-    io::copy(&mut input, &mut spooled).map_err(standard_input)?;
-    spooled.rewind().map_err(standard_input)?;
-    let len_bytes = spooled.metadata().map_err(standard_input)?.len();
+    let mut spooled = tempfile::tempfile().map_err(failed)?;
+    let mut growth = cli.limit.max_size().growth(None);
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        let len = input.read(&mut buffer).map_err(failed)?;
+        if len == 0 {
+            break;
+        }
+        growth.add(len as u64).map_err(|error| Error::Other(error.to_string()))?;
+        spooled.write_all(buffer.get(..len).unwrap_or_default()).map_err(failed)?;
+    }
+    spooled.rewind().map_err(failed)?;
+    let len_bytes = spooled.metadata().map_err(failed)?.len();
     let growth = cli.limit.max_size().growth(Some(len_bytes));
-    let scanned = of_archive(spooled, growth).map_err(standard_input)?;
+    let scanned = of_archive(spooled, growth).map_err(failed)?;
     let mut tree = Tree::new();
-    tree.apply(scanned).map_err(Error::member("standard input"))?;
+    tree.apply(scanned).map_err(Error::member(name))?;
     tree.forget_owners();
     let names = match cli.file_path() {
         Some(path) => vec![path],
@@ -128,10 +190,12 @@ fn from_standard_input(cli: &Cli) -> Result<Inputs, Error> {
         let found = context::archived(&tree, path.as_os_str().as_bytes(), MAX_FILE_LEN_BYTES);
         if let Some(text) = found? {
             let label = show_path(path).to_string();
-            return Ok(Inputs { text, label, context: Context::new(Source::Archive(tree), None) });
+            let context = Context::new(Source::Archive(tree), None);
+            return Ok(Inputs { text, label, context, _scratch: None });
         }
     }
-    Err(Error::Other("the archive on standard input holds no Containerfile".into()))
+    let place = if name == "standard input" { format!("on {name}") } else { format!("at {name}") };
+    Err(Error::Other(format!("the archive {place} holds no Containerfile")))
 }
 
 /// Text has no NUL bytes, and a tar header or a compressed stream has.

@@ -21,6 +21,7 @@ use common::stream::{Output, Payload};
 use common::tar;
 
 use crate::error::Error;
+use crate::handover;
 use crate::place::Place;
 use crate::scratch;
 
@@ -32,6 +33,10 @@ pub(crate) enum Target {
     Directory(PathBuf),
     /// The files of the image as one plain archive, `-` for standard output.
     Tar(PathBuf),
+    /// The registries of its names.
+    Registry,
+    /// docker on this machine.
+    Docker,
 }
 
 impl Target {
@@ -57,7 +62,7 @@ impl Target {
         match self {
             Self::Image(destination) => destination.is_standard(),
             Self::Tar(file) => file == Path::new("-"),
-            Self::Directory(_) => false,
+            Self::Directory(_) | Self::Registry | Self::Docker => false,
         }
     }
 
@@ -65,9 +70,11 @@ impl Target {
     ///
     /// # Errors
     /// A terminal for an archive, a file in the place of a directory, one archive of files for
-    /// several platforms.
-    pub(crate) fn check(&self, platforms: usize) -> Result<(), Failure> {
+    /// several platforms; a program that is not there.
+    pub(crate) fn check(&self, platforms: usize, names: &[Name]) -> Result<(), Failure> {
         match self {
+            Self::Registry => handover::check_push(names),
+            Self::Docker => handover::check_load(),
             Self::Image(destination) => Ok(destination.check()?),
             Self::Directory(dir) => match fs::metadata(dir) {
                 Ok(metadata) if !metadata.is_dir() => {
@@ -100,6 +107,8 @@ impl Target {
     ) -> Result<(), Error> {
         let store = &place.store;
         match self {
+            Self::Registry => handover::push(made, names, place),
+            Self::Docker => handover::load(made, names, place),
             Self::Image(destination) => {
                 Ok(destination.write(&Product::in_store(store, made)?, names)?)
             }
@@ -140,10 +149,14 @@ fn of_type(text: &str) -> Result<Target, Failure> {
     }
     let dest = options.remove("dest").filter(|dest| !dest.is_empty());
     let tar = options.remove("tar").unwrap_or("true");
+    let pushes = options.remove("push") == Some("true");
     if let Some(option) = options.keys().next() {
         return Err(refuse(&format!("'{option}' is not supported")));
     }
     let destination = match (kind, dest, tar) {
+        ("registry", None, "true") => return Ok(Target::Registry),
+        ("image", None, "true") if pushes => return Ok(Target::Registry),
+        ("docker", None, "true") => return Ok(Target::Docker),
         ("local", Some(dest), "true") => return Ok(Target::Directory(dest.into())),
         ("tar", Some(dest), "true") => return Ok(Target::Tar(dest.into())),
         ("oci", Some(dest), "false") => format!("oci:{dest}"),
@@ -151,15 +164,10 @@ fn of_type(text: &str) -> Result<Target, Failure> {
         ("oci", Some(dest), "true") => format!("oci-archive:{dest}"),
         ("docker", Some(dest), "true") => format!("docker-archive:{dest}"),
         ("local" | "tar" | "oci", None, _) => return Err(refuse("dest=PATH is missing")),
-        ("docker", None, _) => {
-            return Err(refuse("there is no docker to load it")
-                .hint("write the image to docker: img-build -o - ... | docker load"));
+        ("image", None, "true") => {
+            return Err(refuse("the image is in the store anyway").hint("leave it out"));
         }
-        ("image" | "registry", ..) => {
-            return Err(refuse("an image is in the store anyway")
-                .hint("name the image with -t, then: img-copy NAME docker://NAME"));
-        }
-        _ => return Err(refuse("there are local, tar, oci and docker")),
+        _ => return Err(refuse("there are local, tar, oci, docker and registry")),
     };
     Ok(Target::Image(Destination::parse(OsStr::new(&destination))?))
 }

@@ -5,9 +5,10 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use support::Bench;
+use layerutils_tests::registry::{Registry, Setup};
+use support::{Bench, skip};
 
 const TEXT: &str = "FROM scratch\nCOPY --chown=5:6 --chmod=4755 nonce /bin/tool\nCOPY nonce /gone/a\nCOPY nonce /kept\n";
 
@@ -116,10 +117,12 @@ fn what_is_no_destination_is_refused_before_anything_is_built() {
     fs::write(bench.path("file"), "").unwrap();
     for (destination, expected) in [
         ("type=local", "dest=PATH is missing"),
-        ("type=docker", "there is no docker to load it"),
+        ("type=docker,tar=false", "there are local, tar, oci, docker and registry"),
         ("type=image,name=x,push=true", "'name' is not supported"),
-        ("type=registry", "an image is in the store anyway"),
-        ("type=what,dest=x", "there are local, tar, oci and docker"),
+        ("type=image", "the image is in the store anyway"),
+        ("type=registry", "the image has no name"),
+        ("type=image,push=true", "the image has no name"),
+        ("type=what,dest=x", "there are local, tar, oci, docker and registry"),
         ("type=local,dest=x,mode=y", "'mode' is not supported"),
         ("what:x", "what:x"),
         ("file", "file: "),
@@ -131,4 +134,62 @@ fn what_is_no_destination_is_refused_before_anything_is_built() {
     }
     let built = bench.run(&["-o", "-", "-o", "type=tar,dest=-", "ctx"], b"");
     assert!(built.stderr.contains("only one can be standard output"), "{}", built.stderr);
+}
+
+#[test]
+fn docker_loads_the_image_where_there_is_one() {
+    let mut bench = bench();
+    let path = format!("{}:/usr/bin:/bin", bench.path("bin").display());
+    fs::create_dir(bench.path("bin")).unwrap();
+    let docker = bench.path("bin/docker");
+    let script = "#!/bin/sh\ntest \"$*\" = load && cat >loaded.tar && echo Loaded image: x:1\n";
+    fs::write(&docker, script).unwrap();
+    fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
+    bench.env.insert("PATH".into(), path);
+    for load in [["--load"], ["-otype=docker"]] {
+        let built = bench.run(&[&load[..], &["-t", "x:1", "ctx"]].concat(), b"");
+        assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+        assert!(built.stdout.starts_with("sha256:"), "{}", built.stdout);
+        assert_eq!(bench.build("FROM docker-archive:loaded.tar:x:1\n").layers.len(), 3);
+        fs::remove_file(bench.path("loaded.tar")).unwrap();
+        bench.write("Containerfile", TEXT);
+    }
+    fs::write(&docker, "#!/bin/sh\necho no daemon >&2; exit 3\n").unwrap();
+    let built = bench.run(&["--load", "ctx"], b"");
+    assert_eq!(built.stderr, "no daemon\nimg-build: docker failed: exit status: 3\n");
+    assert_eq!(built.status, 2);
+    fs::remove_file(docker).unwrap();
+    bench.env.insert("PATH".into(), bench.path("bin").display().to_string());
+    let built = bench.run(&["--load", "--no-cache", "--progress=plain", "ctx"], b"");
+    assert_eq!(built.status, 2);
+    assert!(built.stderr.starts_with("img-build: docker: not in PATH\n"), "{}", built.stderr);
+}
+
+#[test]
+fn the_image_is_pushed_under_its_names() {
+    let bench = bench();
+    let built = bench.run(&["--push", "ctx"], b"");
+    assert_eq!(built.status, 2);
+    assert!(built.stderr.starts_with("img-build: --push: the image has no name\n"));
+    let copy = std::path::Path::new(env!("CARGO_BIN_EXE_img-build")).with_file_name("img-copy");
+    let has_registry = std::process::Command::new("docker-registry").arg("--version").output();
+    if !copy.try_exists().unwrap() || has_registry.is_err() {
+        return skip("no img-copy or docker-registry");
+    }
+    let registry = Registry::start(Setup::default());
+    let names = ["a/b:1", "c:2"].map(|name| format!("localhost:{}/{name}", registry.port()));
+    let built = bench.run(&["--push", "-t", &names[0], "-t", &names[1], "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    for name in &names {
+        assert_eq!(bench.build(&format!("FROM docker://{name}\n")).layers.len(), 3, "{name}");
+        bench.write("Containerfile", TEXT);
+    }
+    drop(registry);
+    let built = bench.run(&["-otype=registry", "-t", &names[0], "ctx"], b"");
+    assert_eq!((built.status, built.stdout.as_str()), (2, ""));
+    assert!(
+        built.stderr.ends_with("img-build: img-copy failed: exit status: 2\n"),
+        "{}",
+        built.stderr
+    );
 }

@@ -155,8 +155,10 @@ fn a_checksum_is_checked_and_needs_no_server_twice() {
     for (line, expected) in [
         ("ADD --checksum=sha256:1 http://h/f /", "--checksum=sha256:1: not a digest"),
         ("ADD --checksum=$D nonce /", "--checksum is for a single URL as the source"),
-        ("ADD https://h/x.git /", "'https://h/x.git': a git repository is not supported"),
-        ("ADD git@h:x /", "'git@h:x': a git repository is not supported"),
+        ("ADD https://h/x.git?ref=a /", "'https://h/x.git?ref=a': a query is not supported"),
+        ("ADD --checksum=sha256:1 git@h:x /", "--checksum=sha256:1: not a commit"),
+        ("ADD git@h:x#-o /", "'-o': not a git reference"),
+        ("COPY git@h:x /", "'git@h:x': COPY takes no URL"),
         ("ADD --keep-git-dir=true http://h/f /", "--keep-git-dir is for git repositories"),
         ("COPY http://h/f /", "'http://h/f': COPY takes no URL"),
     ] {
@@ -248,4 +250,29 @@ fn an_archive_is_unpacked_only_if_that_is_asked_for() {
     assert!(image.last()[1].starts_with("f 0600 0:0 d/a.tar "), "{:?}", image.last());
     let image = bench.build(&format!("FROM scratch\nADD --unpack {url} /d/\n"));
     assert_eq!(image.last(), ["d 0755 0:0 d/", "f 0644 0:0 d/x \"\""]);
+}
+
+#[test]
+fn a_context_may_be_behind_a_url() {
+    let (bench, server) = (Bench::new(), Server::start());
+    server.set("/file", "", "FROM scratch\nLABEL a=b\n");
+    let built = bench.run(&[&server.url("/file")], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(bench.image(built.stdout.trim()).config.config.labels["a"], "b");
+    bench.write("Containerfile", "FROM scratch\nCOPY f /\n");
+    bench.write("f", "F");
+    let script = "tar -C ctx -cf - Containerfile f";
+    let archive = std::process::Command::new("sh")
+        .args(["-c", script])
+        .current_dir(bench.dir.path())
+        .output()
+        .unwrap();
+    server.set("/x.tar", "", &String::from_utf8(archive.stdout).unwrap());
+    let built = bench.run(&[&server.url("/x.tar")], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(bench.image(built.stdout.trim()).last(), ["f 0644 0:0 f \"F\""]);
+    let none = server.url("/none");
+    let built = bench.run(&[&none], b"");
+    assert_eq!(built.status, 2);
+    assert!(built.stderr.contains("/none is not there"), "{}", built.stderr);
 }

@@ -137,6 +137,15 @@ impl Context {
     }
 }
 
+/// All of a directory, nothing ignored, for one use.
+///
+/// # Errors
+/// A directory that cannot be read.
+pub(crate) fn whole(dir: &Path) -> Result<Tree, Error> {
+    let mut hashed = Hashed::forgotten(None, dir);
+    Ok(directory::read(dir, &Patterns::default(), &mut hashed)?.tree)
+}
+
 /// The patterns of the Containerfile's own ignore file, else of the context's.
 fn ignore_file(own: Option<&Path>, dir: &Path) -> Result<Patterns, Error> {
     let root = Root::open(dir).map_err(Error::file(dir))?;

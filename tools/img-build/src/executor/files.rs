@@ -15,6 +15,7 @@ use super::{At, Made, Run};
 use crate::cache::{Outcome, Record};
 use crate::context::Patterns;
 use crate::error::Error;
+use crate::git::is_git;
 use crate::graph::{TransferWork, Verb, is_remote};
 use crate::step::transfer::{Copying, Found, Rules, find};
 use crate::step::{owner, unpack};
@@ -51,7 +52,11 @@ impl Run<'_> {
         let destination = destination(&work.directory, &transfer.destination);
         for text in &transfer.sources {
             if is_remote(text) {
-                let remote = self.remote(text, transfer.checksum.as_deref())?;
+                let checksum = transfer.checksum.as_deref();
+                let remote = match is_git(text) {
+                    true => self.repository(text, checksum, transfer.keep_git_dir)?,
+                    false => self.remote(text, checksum)?,
+                };
                 let unpacks = transfer.unpack == Some(true);
                 let (tree, found) = (&remote.tree, &remote.found);
                 if !(unpacks && add_archive(&mut copying, tree, found, &destination, max_size)?) {

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Run;
 use super::snapshot::Snapshot;
+use crate::context;
 use crate::error::Error;
+use crate::git::Repository;
 use crate::scratch::Scratch;
 use crate::step::transfer::Found;
 use crate::tree::{Attributes, Content, File, HostRoot, Item, Tree};
@@ -47,7 +49,7 @@ struct Record {
 pub(super) struct Remote {
     pub(super) tree: Tree,
     pub(super) found: Found,
-    _snapshot: Snapshot,
+    _snapshot: Option<Snapshot>,
     _scratch: Scratch,
 }
 
@@ -104,7 +106,26 @@ impl Run<'_> {
             let _ = cache::write(&path, &[&json]);
         }
         let (tree, found) = tree(url, &snapshot.dir, &record)?;
-        Ok(Remote { tree, found, _snapshot: snapshot, _scratch: scratch })
+        Ok(Remote { tree, found, _snapshot: Some(snapshot), _scratch: scratch })
+    }
+
+    /// A commit of a git repository, as a tree of its files.
+    ///
+    /// # Errors
+    /// A git that fails, a commit without that checksum.
+    pub(super) fn repository(
+        &self,
+        text: &str,
+        checksum: Option<&str>,
+        keeps_git_dir: Option<bool>,
+    ) -> Result<Remote, Error> {
+        let scratch = Scratch::new(self.executor.place.cache.as_deref())?;
+        let into = scratch.path().join("repository");
+        let keeps_git_dir = keeps_git_dir.unwrap_or(false);
+        let dir = Repository::parse(text)?.check_out(&into, keeps_git_dir, checksum)?;
+        let tree = context::whole(&dir)?;
+        let found = Found::exactly(Vec::new());
+        Ok(Remote { tree, found, _snapshot: None, _scratch: scratch })
     }
 
     /// Fetches a URL to the file at `path`; its record, or `None` if it still has the entity

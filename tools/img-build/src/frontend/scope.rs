@@ -22,6 +22,9 @@ pub(crate) const EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// Sets the host name that commands see.
 const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 
+/// Keeps the `.git` directory of a context that is a repository, if it is 1.
+pub(crate) const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+
 /// The ARGs of a build.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
@@ -127,7 +130,7 @@ impl Scope {
     /// What was given and no ARG asked for.
     pub(super) fn unused(&self) -> Vec<&str> {
         let means_something = |name: &str| {
-            [EPOCH, HOSTNAME, lint::ARGUMENT].contains(&name)
+            [EPOCH, HOSTNAME, KEEP_GIT_DIR, lint::ARGUMENT].contains(&name)
                 || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
         };
         let is_unused = |name: &&str| !self.used.contains(*name) && !means_something(name);

@@ -16,6 +16,7 @@ use super::{Held, Images};
 use crate::cli::Network;
 use crate::context::Patterns;
 use crate::error::Error;
+use crate::git::{Repository, is_commit, is_git};
 use crate::graph::{Source, Step, TransferWork, Verb, Work, is_remote};
 use crate::lint::{Findings, Watch};
 use crate::step::chmod::Chmod;
@@ -290,34 +291,25 @@ pub(super) fn title(text: &str) -> String {
 
 /// Refuses what is no source, and flags for other sources than there are.
 fn check_sources(verb: Verb, transfer: &Transfer) -> Result<(), Error> {
-    let git = ["git://", "git@", "ssh://"];
-    for source in &transfer.sources {
-        let is_git = git.iter().any(|scheme| source.starts_with(scheme));
-        let is_remote = is_remote(source);
-        // As in BuildKit: the path of a repository ends so.
-        let path = source.split(['?', '#']).next().unwrap_or_default();
-        match verb {
-            Verb::Copy if is_git || is_remote => {
-                return Err(Error::Other(format!("'{source}': COPY takes no URL")));
-            }
-            Verb::Add if is_git || is_remote && path.ends_with(".git") => {
-                return Err(Error::Unsupported(format!("'{source}': a git repository")));
-            }
-            _ => {}
-        }
+    let remote: Vec<&String> = transfer.sources.iter().filter(|source| is_remote(source)).collect();
+    if let (Verb::Copy, Some(source)) = (verb, remote.first()) {
+        return Err(Error::Other(format!("'{source}': COPY takes no URL")));
     }
-    if transfer.keep_git_dir.is_some() {
-        return Err(Error::Other(
-            "--keep-git-dir is for git repositories, which are not supported".into(),
-        ));
+    let repositories = remote.iter().filter(|source| is_git(source));
+    let repositories =
+        repositories.map(|source| Repository::parse(source)).collect::<Result<Vec<_>, _>>()?;
+    if transfer.keep_git_dir.is_some() && repositories.is_empty() {
+        return Err(Error::Other("--keep-git-dir is for git repositories".into()));
     }
-    let is_one_url = matches!(transfer.sources.as_slice(), [source] if is_remote(source))
-        && transfer.heredocs.is_empty();
+    let is_one = transfer.sources.len() == 1 && remote.len() == 1 && transfer.heredocs.is_empty();
     match &transfer.checksum {
-        Some(_) if !is_one_url => {
+        Some(_) if !is_one => {
             Err(Error::Other("--checksum is for a single URL as the source".into()))
         }
-        Some(text) if text.parse::<Digest>().is_err() => {
+        Some(text) if !repositories.is_empty() && !is_commit(text) => {
+            Err(Error::Other(format!("--checksum={text}: not a commit")))
+        }
+        Some(text) if repositories.is_empty() && text.parse::<Digest>().is_err() => {
             Err(Error::Other(format!("--checksum={text}: not a digest")))
         }
         _ => Ok(()),

@@ -1,0 +1,170 @@
+//! Git repositories as sources of ADD and as contexts, from a daemon of our own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
+
+mod support;
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use support::{Bench, skip};
+
+/// A daemon that serves the directory `served` of a bench.
+struct Daemon {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap()),
+            nix::sys::signal::Signal::SIGTERM,
+        );
+        let _ = self.child.wait();
+    }
+}
+
+impl Daemon {
+    fn url(&self, rest: &str) -> String {
+        format!("git://127.0.0.1:{}/{rest}", self.port)
+    }
+}
+
+/// Runs a script of git commands in the bench; what it prints.
+fn git(bench: &Bench, script: &str) -> String {
+    let output = Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(bench.dir.path())
+        .env_clear()
+        .envs(&bench.env)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A bench with a repository `x`, of a tag `v1` and a later commit; the first commit.
+fn bench() -> Option<(Bench, Daemon, String)> {
+    let is_there = |words: &[&str]| {
+        let output = Command::new(words[0]).args(&words[1..]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !is_there(&["git", "--version"])
+        || !is_there(&["sh", "-c", "test -x \"$(git --exec-path)/git-daemon\""])
+    {
+        return None;
+    }
+    let bench = Bench::new();
+    let commit = git(
+        &bench,
+        "git config --global user.email me@example.org; git config --global user.name me
+        git config --global init.defaultBranch main
+        git init -q served/x; cd served/x
+        echo one >f; mkdir d; echo tool >d/tool; chmod 755 d/tool; ln -s f l; ln -s / out
+        echo hidden >d/ignored; echo ignored >d/.dockerignore
+        printf 'FROM scratch\\nCOPY . /\\n' >d/Containerfile
+        printf 'FROM scratch\\nCOPY f /other\\n' >Other
+        git add .; git commit -qm one; git tag v1; git rev-parse HEAD
+        echo two >f; git commit -qam two",
+    );
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new("git")
+        .args(["daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1"])
+        .arg(format!("--port={port}"))
+        .arg(format!("--base-path={}", bench.path("served").display()))
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", "*")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Some((bench, Daemon { child, port }, commit))
+}
+
+/// The files of the last layer that are called `f`.
+fn f(bench: &Bench, line: &str) -> String {
+    let image = bench.build(&format!("FROM scratch\n{line}\n"));
+    let last = image.last();
+    last.into_iter().find(|line| line.contains(" r/f ")).unwrap_or_default()
+}
+
+#[test]
+fn a_repository_is_added_as_the_files_of_a_commit() {
+    let Some((bench, daemon, commit)) = bench() else { return skip("no git daemon") };
+    let (whole, tagged) = (daemon.url("x"), daemon.url("x#v1"));
+    let image = bench.build(&format!("FROM scratch\nADD {tagged} /r\n"));
+    assert_eq!(
+        image.last(),
+        [
+            "d 0755 0:0 r/",
+            "f 0644 0:0 r/Other \"FROM scratch\\nCOPY f /other\\n\"",
+            "d 0755 0:0 r/d/",
+            "f 0644 0:0 r/d/.dockerignore \"ignored\\n\"",
+            "f 0644 0:0 r/d/Containerfile \"FROM scratch\\nCOPY . /\\n\"",
+            "f 0644 0:0 r/d/ignored \"hidden\\n\"",
+            "f 0755 0:0 r/d/tool \"tool\\n\"",
+            "f 0644 0:0 r/f \"one\\n\"",
+            "l 0777 0:0 r/l -> f",
+            "l 0777 0:0 r/out -> /",
+        ]
+    );
+    let two = "f 0644 0:0 r/f \"two\\n\"";
+    assert_eq!(f(&bench, &format!("ADD {whole} /r/")), two);
+    assert_eq!(f(&bench, &format!("ADD {whole}#main /r")), two);
+    for reference in [commit.as_str(), &commit[..10]] {
+        let line = format!("ADD {whole}#{reference} /r");
+        assert_eq!(f(&bench, &line), "f 0644 0:0 r/f \"one\\n\"", "{reference}");
+    }
+    let line = format!("ADD --chown=5:6 --checksum={commit} {tagged} /r");
+    assert_eq!(f(&bench, &line), "f 0644 5:6 r/f \"one\\n\"");
+    let image = bench.build(&format!("FROM scratch\nADD {tagged}:d /r\n"));
+    assert_eq!(image.last().len(), 5);
+    let image = bench.build(&format!("FROM scratch\nADD --keep-git-dir {whole} /r\n"));
+    let name = b"r/.git/HEAD\0";
+    assert!(image.layers[0].windows(name.len()).any(|window| window == name));
+    for (line, expected) in [
+        (format!("ADD {whole}#none /r"), "git: fatal: couldn't find remote ref none".to_owned()),
+        (format!("ADD {tagged}:none /r"), format!("'none': no such directory in '{whole}'")),
+        (format!("ADD {tagged}:out/etc /r"), format!("'out/etc': no such directory in '{whole}'")),
+        (format!("ADD {tagged}:../.. /r"), format!("'../..': no such directory in '{whole}'")),
+        (
+            format!("ADD --checksum=0123456789 {tagged} /r"),
+            format!("'{whole}': checksum mismatch: expected 0123456789, got {commit}"),
+        ),
+    ] {
+        let message = bench.fail_in(&format!("FROM scratch\n{line}\n"));
+        assert!(message.contains(&expected), "{line}: {message}");
+    }
+}
+
+#[test]
+fn a_repository_is_a_context() {
+    let Some((bench, daemon, _)) = bench() else { return skip("no git daemon") };
+    let build = |arguments: &[&str]| {
+        let built = bench.run(arguments, b"");
+        assert_eq!((built.stderr.as_str(), built.status), ("", 0), "{arguments:?}");
+        bench.image(built.stdout.trim()).last()
+    };
+    let names = |lines: Vec<String>| -> Vec<String> {
+        lines.iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
+    };
+    let files = build(&[&daemon.url("x#v1:d")]);
+    assert_eq!(names(files), [".dockerignore", "Containerfile", "tool"]);
+    let other = build(&["-f", "Other", &daemon.url("x")]);
+    assert_eq!(other, ["f 0644 0:0 other \"two\\n\""]);
+    for (arguments, expected) in [
+        (vec![daemon.url("x")], "there is neither a Containerfile nor a Dockerfile"),
+        (vec!["-f".into(), "../x".into(), daemon.url("x#v1")], "'../x': no such file"),
+        (vec![daemon.url("none")], "git: "),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let built = bench.run(&arguments, b"");
+        assert_eq!((built.status, built.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(built.stderr.contains(expected), "{arguments:?}: {}", built.stderr);
+    }
+}

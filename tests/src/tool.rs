@@ -20,6 +20,8 @@ pub struct Tool {
     pub command: fn() -> clap::Command,
     /// Its main job, which succeeds in silence.
     pub works: Line,
+    /// Whether it works on a terminal only, and refuses to do so in a test of all tools.
+    pub terminal: bool,
     /// Lacks an operand.
     pub missing: Option<&'static str>,
     /// Short options written together, and the same apart.
@@ -105,6 +107,7 @@ const NOTHING: Tool = Tool {
     name: "",
     command: clap::Command::default,
     works: Line { options: "", operands: "" },
+    terminal: false,
     missing: None,
     clustered: None,
     produces: None,
@@ -180,6 +183,15 @@ pub const ALL: &[Tool] = &[
         reads: Some(Reads { line: "base -", layer: "archive.tar", twice: Some("- -") }),
         endless: Endless::Input("- base", "archive.tar"),
         json: &["--json base base"],
+        ..NOTHING
+    },
+    Tool {
+        name: "img-browse",
+        command: img_browse::command,
+        works: Line { options: "--platform linux/amd64", operands: "base" },
+        terminal: true,
+        missing: Some(""),
+        clustered: None,
         ..NOTHING
     },
     Tool {
@@ -351,6 +363,11 @@ pub fn each<T>(
 /// As [`each`], for what all tools can do.
 pub fn every(check: impl Fn(&'static Tool) + std::panic::RefUnwindSafe) {
     each(|_| Some(()), |tool, ()| check(tool));
+}
+
+/// As [`every`], for what tools do without a terminal.
+pub fn every_in_pipes(check: impl Fn(&'static Tool) + std::panic::RefUnwindSafe) {
+    each(|tool| (!tool.terminal).then_some(()), |tool, ()| check(tool));
 }
 
 impl Tool {

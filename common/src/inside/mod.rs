@@ -13,6 +13,7 @@
 //! | `past` | the versions of a path, and what each layer did to it |
 //! | `two` | two images that begin with the same layers |
 //! | `select` | paths and patterns that choose names |
+//! | `waste` | content that nothing shows any more |
 
 mod content;
 mod layers;
@@ -21,6 +22,7 @@ mod read;
 mod select;
 mod step;
 mod two;
+mod waste;
 
 use std::sync::Arc;
 
@@ -39,6 +41,7 @@ pub use past::{Change, Event, Past};
 pub use select::{Selection, select};
 pub use step::{Step, steps};
 pub use two::{Side, read_two};
+pub use waste::{How, Waste, Wasted, percent};
 
 /// The most memory for all extended attributes of an image. Honest images have some
 /// kilobytes of them.

@@ -1,7 +1,7 @@
 //! The same input gives the same bytes, anywhere, in bounded memory.
 
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::tool::{each, every};
+use layerutils_tests::tool::{each, every, every_in_pipes};
 
 use crate::prepared;
 
@@ -46,7 +46,7 @@ fn an_empty_environment_and_any_folder_will_do() {
     let sandbox = prepared();
     let elsewhere = sandbox.path("elsewhere");
     let _ = sandbox.words("mkdir elsewhere").succeeds();
-    every(|tool| {
+    every_in_pipes(|tool| {
         let store = sandbox.store();
         let command = (tool.command)();
         let has = |name| command.get_arguments().any(|option| option.get_long() == Some(name));

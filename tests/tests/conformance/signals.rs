@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use layerutils_tests::fixture;
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::tool::every;
+use layerutils_tests::tool::{every, every_in_pipes};
 use nix::sys::signal::Signal;
 
 use crate::{busy, prepared};
@@ -34,7 +34,7 @@ fn a_signal_ends_a_tool_as_that_signal_and_leaves_nothing() {
 #[test]
 fn a_signal_that_the_caller_ignores_is_ignored() {
     let sandbox = prepared();
-    every(|tool| {
+    every_in_pipes(|tool| {
         let line = tool.working();
         // nohup(1) relies on it.
         let script = format!("trap '' HUP INT TERM; {line} >/dev/null");

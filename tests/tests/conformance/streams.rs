@@ -3,14 +3,14 @@
 use std::fs;
 
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::tool::{each, every};
+use layerutils_tests::tool::{each, every, every_in_pipes};
 
 use crate::prepared;
 
 #[test]
 fn success_is_silent() {
     let sandbox = prepared();
-    every(|tool| {
+    every_in_pipes(|tool| {
         let _ = sandbox.words(&tool.working()).succeeds();
     });
 }

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use common::inside::{self, Inside};
+use common::inside::{self, How, Inside, Waste};
 use common::tar::Kind;
-
-use crate::waste::{How, Waste};
 
 /// Directories whose content can be made or fetched again, and how to leave it out.
 const CACHES: [(&str, &str); 14] = [

@@ -63,7 +63,7 @@ fn waste(report: &Report) -> Vec<Value> {
         let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         at.and_then(|at| steps.get(at)).cloned().unwrap_or_default()
     };
-    let wasted = |it: &crate::waste::Wasted| {
+    let wasted = |it: &common::inside::Wasted| {
         let mut object = Map::new();
         insert_name(&mut object, "path", &it.path);
         object.insert("how".into(), it.how.word().into());

@@ -13,7 +13,6 @@ mod sharing;
 mod svg;
 mod text;
 mod treemap;
-mod waste;
 
 use std::ffi::OsString;
 use std::io::Write as _;

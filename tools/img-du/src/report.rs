@@ -2,14 +2,13 @@
 
 use common::cli::Failure;
 use common::image::{Image, Opener, Reference};
-use common::inside::{Inside, LayerSums, Reading, Trust};
+use common::inside::{Inside, LayerSums, Reading, Trust, Waste, percent};
 
 use crate::advice::{self, Advice};
 use crate::cli::{Cli, Limit};
 use crate::directories::{self, Directory};
 use crate::svg;
 use crate::treemap::{self, Tile};
-use crate::waste::{Waste, percent};
 
 /// An image and what there is to say of it.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use common::inside::{Change, Event, Inside, Past};
-use common::layer::tree::{InodeId, NodeId, Paths, Version};
-use common::tar::Kind;
+use super::{Change, Event, Inside, Past};
+use crate::layer::tree::{InodeId, NodeId, Paths, Version};
+use crate::tar::Kind;
 
 /// Why content shows no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum How {
+pub enum How {
     /// The name, or a directory above it, was deleted or hidden.
     Deleted,
     /// Something else took its place.
@@ -21,7 +21,9 @@ pub(crate) enum How {
 }
 
 impl How {
-    pub(crate) fn word(self) -> &'static str {
+    /// A word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
             Self::Replaced => "replaced",
@@ -33,29 +35,36 @@ impl How {
 
 /// Content that is wasted: a file's, or that of a directory that was deleted as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wasted {
-    pub(crate) path: Vec<u8>,
-    pub(crate) how: How,
+pub struct Wasted {
+    /// The path; the root's is empty.
+    pub path: Vec<u8>,
+    /// The reason why it shows no more.
+    pub how: How,
     /// The layer that wrote it, counted from 1.
-    pub(crate) written_by: u32,
+    pub written_by: u32,
     /// The layer that made it useless.
-    pub(crate) wasted_by: u32,
-    pub(crate) files: u64,
-    pub(crate) len_bytes: u64,
+    pub wasted_by: u32,
+    /// The number of files.
+    pub files: u64,
+    /// The size of their content, in bytes.
+    pub len_bytes: u64,
 }
 
 /// All that is wasted in an image.
 #[derive(Debug, Default)]
-pub(crate) struct Waste {
+pub struct Waste {
     /// The largest first.
-    pub(crate) list: Vec<Wasted>,
-    pub(crate) len_bytes: u64,
+    pub list: Vec<Wasted>,
+    /// The size of all, in bytes.
+    pub len_bytes: u64,
     /// As dive counts it: 1 for an image without waste.
-    pub(crate) efficiency: f64,
+    pub efficiency: f64,
 }
 
 impl Waste {
-    pub(crate) fn of(inside: &Inside, paths: &Paths<'_>) -> Self {
+    /// The waste of an image that was read with its past.
+    #[must_use]
+    pub fn of(inside: &Inside, paths: &Paths<'_>) -> Self {
         let mut deletions = Deletions::of(inside, paths);
         let past = Past::of(inside);
         let mut groups: BTreeMap<(NodeId, How, u32, u32), (u64, u64)> = BTreeMap::new();
@@ -201,6 +210,7 @@ fn ratio(part: u128, whole: u128) -> f64 {
 }
 
 /// Returns the part of `whole`, in percent.
-pub(crate) fn percent(part: u64, whole: u64) -> f64 {
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { 100.0 * ratio(part.into(), whole.into()) }
 }

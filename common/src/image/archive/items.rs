@@ -18,12 +18,12 @@ use crate::store::whole_name;
 impl Archive {
     /// The images of the archive.
     pub(super) fn find_items(&self, kind: Kind) -> Result<Vec<Item>, Error> {
+        let has = |name: &str| self.members.get(name.as_bytes()).is_some();
         let layout = match kind {
             // Some writers forget the mark of a layout.
             Kind::Oci => self.layout()?,
-            Kind::Docker | Kind::Either if self.members.get(b"oci-layout").is_some() => {
-                self.layout()?
-            }
+            Kind::Either if !has("manifest.json") => self.layout()?,
+            Kind::Docker | Kind::Either if has("oci-layout") => self.layout()?,
             Kind::Docker | Kind::Either => None,
         };
         let list = match self.members.get(b"manifest.json") {

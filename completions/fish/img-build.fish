@@ -1,6 +1,10 @@
 complete -c img-build -s f -l file -d 'Read instructions from FILE; default: Containerfile, else Dockerfile, of the context' -r
 complete -c img-build -s t -l tag -d 'Name the image (repeatable)' -r
 complete -c img-build -s o -l output -d 'Write the image to DEST: -, oci:DIR, oci-archive:FILE or docker-archive:FILE; or its files to a directory (repeatable)' -r
+complete -c img-build -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c img-build -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c img-build -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
 complete -c img-build -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-build -l build-context -d 'Have FROM and --from find a directory or an image under this name (repeatable)' -r
 complete -c img-build -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r

@@ -22,6 +22,11 @@ complete -c img-commit -l format -d 'With -o: write the manifest as OCI or docke
 docker\t'Docker\'s schema 2'"
 complete -c img-commit -l annotation -d 'Note something in the manifest; repeatable' -r
 complete -c img-commit -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
+complete -c img-commit -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c img-commit -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c img-commit -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c img-commit -l creds -d 'Log in to the registry as USER' -r
 complete -c img-commit -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-commit -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'

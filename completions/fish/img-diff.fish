@@ -7,6 +7,11 @@ complete -c img-diff -l ignore -d 'Leave names that match PATTERN out, and all b
 complete -c img-diff -s d -l depth -d 'Sum up directories down to this depth' -r
 complete -c img-diff -l top -d 'Show N files at most, or all for 0' -r
 complete -c img-diff -l platform -d 'The platform to take from images for several' -r
+complete -c img-diff -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c img-diff -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c img-diff -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c img-diff -l creds -d 'Log in to the registry as USER' -r
 complete -c img-diff -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-diff -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-diff -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'

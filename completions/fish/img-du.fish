@@ -8,6 +8,11 @@ complete -c img-du -l svg -d 'Write the rectangles alone to FILE' -r
 complete -c img-du -l max-waste -d 'Return 1 if an image wastes more than LIMIT: bytes, or with \'%\' a share of all it holds' -r
 complete -c img-du -l min-efficiency -d 'Return 1 if an image\'s efficiency, as dive counts it, is below PERCENT' -r
 complete -c img-du -l platform -d 'The platform to take from an image for several' -r
+complete -c img-du -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c img-du -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c img-du -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c img-du -l creds -d 'Log in to the registry as USER' -r
 complete -c img-du -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-du -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-du -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'

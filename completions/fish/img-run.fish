@@ -28,6 +28,11 @@ map\t'The caller\'s subordinate ids'
 single\t'The caller\'s one id'
 root\t'The host\'s own, which takes root'"
 complete -c img-run -l platform -d 'The platform to take from an image for several' -r
+complete -c img-run -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c img-run -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c img-run -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c img-run -l creds -d 'Log in to the registry as USER' -r
 complete -c img-run -l store -d 'Keep images in DIR, an OCI image layout' -r -F
 complete -c img-run -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c img-run -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'

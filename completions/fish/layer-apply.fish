@@ -1,5 +1,10 @@
 complete -c layer-apply -l image -d 'Apply all layers of IMAGE, checked against its config' -r
 complete -c layer-apply -l platform -d 'The platform to take from an image for several' -r
+complete -c layer-apply -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c layer-apply -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c layer-apply -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c layer-apply -l creds -d 'Log in to the registry as USER' -r
 complete -c layer-apply -l digest -d 'Refuse a layer whose stream has another digest; once for each LAYER' -r
 complete -c layer-apply -l diff-id -d 'Refuse a layer whose archive has another digest; once for each LAYER' -r
 complete -c layer-apply -l overlay -d 'Write one layer as a lower directory for overlayfs' -r -f -a "auto\t'`trusted` for root, `user` for others'

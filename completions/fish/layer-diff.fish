@@ -1,4 +1,9 @@
 complete -c layer-diff -l platform -d 'With --image: the platform to take from images for several' -r
+complete -c layer-diff -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c layer-diff -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c layer-diff -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c layer-diff -l creds -d 'Log in to the registry as USER' -r
 complete -c layer-diff -l lower -d 'With --overlay: a lower directory of the mount; repeatable, base first' -r -F
 complete -c layer-diff -l overlay-xattrs -d 'With --overlay: whose attributes mark opaque directories and the like' -r -f -a "auto\t'The former where there are any, else the latter'
 trusted\t'trusted.overlay.*, of a mount with privileges'

@@ -2,6 +2,11 @@ complete -c layer-ls -l image -d 'List the tree of IMAGE, or the PATHs in it: ea
 complete -c layer-ls -l cat -d 'Write the content of the file PATH of IMAGE' -r
 complete -c layer-ls -l at -d 'Stop after layer N, counted from 1, base first' -r
 complete -c layer-ls -l platform -d 'The platform to take from an image for several' -r
+complete -c layer-ls -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c layer-ls -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c layer-ls -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c layer-ls -l creds -d 'Log in to the registry as USER' -r
 complete -c layer-ls -l max-size -d 'Refuse a layer that grows to more than SIZE [default: 64G, or 1,100 times its stored size]' -r
 complete -c layer-ls -l color -d 'When to colour diagnostics' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is `dumb`'
 always\t'Also in a pipe'

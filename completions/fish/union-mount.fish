@@ -1,5 +1,10 @@
 complete -c union-mount -l image -d 'Show the layers of IMAGE, below those of the directories' -r
 complete -c union-mount -l platform -d 'The platform to take from an image for several' -r
+complete -c union-mount -l authfile -d 'Find credentials for registries in FILE and nowhere else' -r -F
+complete -c union-mount -l tls-verify -d 'Whether to insist on TLS and on a valid certificate' -r -f -a "true\t''
+false\t''"
+complete -c union-mount -l cert-dir -d 'Trust the certificates in DIR too, and show ours from there' -r -F
+complete -c union-mount -l creds -d 'Log in to the registry as USER' -r
 complete -c union-mount -l at -d 'Show the file system as of the Nth layer, counted from the base' -r
 complete -c union-mount -l upper -d 'Put changes into DIR, which is made if it is missing; read-only otherwise' -r -F
 complete -c union-mount -l work -d 'Let overlayfs work in DIR, on the file system of the upper directory' -r -F

@@ -189,3 +189,117 @@ fn an_archive_of_images_is_taken_for_no_layer_and_a_tree_with_images_is() {
     sandbox.sh("layer-diff layout | layer-apply copy && diff -r layout copy").succeeds();
     sandbox.run(&["layer-apply", "--image", "docker-archive:app.tar", "image"]).succeeds();
 }
+
+/// A registry with a password and a certificate of its own, which has the image `me/app:1`.
+/// Credentials are in `auth.json`, and the certificate is in the directory `certs`.
+fn guarded() -> (Sandbox, Registry) {
+    let sandbox = Sandbox::new();
+    let script = "mkdir tls certs tree && openssl req -x509 -newkey ec -pkeyopt \
+                  ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost -addext \
+                  subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+                  -keyout tls/key.pem -out tls/cert.pem 2>&1 && cp tls/cert.pem certs/ca.crt \
+                  && echo hi > tree/file && layer-diff tree | img-commit -t app scratch";
+    sandbox.sh(script).succeeds();
+    let tls = sandbox.path("tls");
+    let registry = Registry::start(Setup { password: true, tls: Some(&tls), ..Setup::default() });
+    let auth = common::json::base64(b"me:secret");
+    let auth = format!(r#"{{"auths":{{"localhost:{}":{{"auth":"{auth}"}}}}}}"#, registry.port());
+    std::fs::write(sandbox.path("auth.json"), auth).unwrap();
+    let name = registry.name("me/app:1");
+    sandbox.run(&["img-copy", "--cert-dir=certs", "--creds=me:secret", "app", &name]).succeeds();
+    (sandbox, registry)
+}
+
+#[test]
+fn every_tool_takes_the_options_of_registries() {
+    require!(Peer("docker-registry"), Peer("openssl"), UserNamespace);
+    let (sandbox, registry) = guarded();
+    let (name, list) = (registry.name("me/app:1"), registry.name("me/app"));
+    let short = name.trim_start_matches("docker://");
+    std::fs::write(sandbox.path("Containerfile"), format!("FROM {short}\n")).unwrap();
+    for words in [
+        &["img-inspect", &name][..],
+        &["img-history", &name],
+        &["img-du", &name],
+        &["img-diff", &name, &name],
+        &["img-ls", &list],
+        &["img-rm", "-n", &name],
+        &["img-index", "-t", "index", &name],
+        &["img-commit", "--config-only", "-c", "ENV A=1", &name],
+        &["layer-ls", "--image", &name],
+        &["layer-ls", "--cat", &name, "file"],
+        &["layer-diff", "--list", "--image", &name, &name],
+        &["layer-apply", "--image", &name, "applied"],
+        &["union-mount", "--print", "--image", &name],
+    ] {
+        let run = |options: &[&str]| {
+            let words = [&words[..1], options, &words[1..]].concat();
+            sandbox.run(&words).outcome()
+        };
+        for options in [
+            &["--cert-dir=certs", "--authfile=auth.json"][..],
+            &["--tls-verify=false", "--creds=me:secret"],
+        ] {
+            let done = run(options);
+            assert_eq!(done.status, 0, "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        for (option, words) in [
+            ("--cert-dir=certs", "credentials are needed"),
+            ("--authfile=auth.json", "certificate"),
+        ] {
+            let failed = run(&[option]);
+            let said = String::from_utf8_lossy(&failed.stderr);
+            assert!(failed.status == 2 && said.contains(words), "{option}: {said}");
+        }
+    }
+    // The administrator may say that no certificate is to be checked.
+    let conf =
+        format!("[[registry]]\nlocation = 'localhost:{}'\ninsecure = true\n", registry.port());
+    std::fs::write(sandbox.path("registries.conf"), conf).unwrap();
+    let words = ["img-inspect", "--authfile=auth.json", &name];
+    let conf = sandbox.path("registries.conf").display().to_string();
+    let insecure = sandbox.run(&words).env("CONTAINERS_REGISTRIES_CONF", &conf).outcome();
+    assert_eq!(insecure.status, 0, "{}", String::from_utf8_lossy(&insecure.stderr));
+    for words in [
+        &["img-run", "--cert-dir=certs", "--creds=me:secret", "--entrypoint=/x", short][..],
+        &["img-build", "--cert-dir=certs", "--authfile=auth.json", "--pull=always", "."],
+    ] {
+        let outcome = sandbox.run(words).outcome();
+        let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        // There is nothing to execute in it.
+        assert!(outcome.status == 0 || outcome.status == 127, "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn options_of_registries_are_for_one_registry() {
+    let sandbox = Sandbox::new();
+    sandbox.sh("mkdir tree && layer-diff tree | img-commit -t app scratch").succeeds();
+    for option in ["--creds=a:b", "--authfile=x", "--tls-verify", "--cert-dir=x"] {
+        for words in [
+            &["img-inspect", "app"][..],
+            &["img-history", "app"],
+            &["img-du", "app"],
+            &["img-diff", "app", "app"],
+            &["img-ls"],
+            &["img-rm", "app"],
+            &["img-index", "-t", "x", "app"],
+            &["img-commit", "--config-only", "app"],
+            &["layer-ls", "--image", "app"],
+            &["layer-ls", "x.tar"],
+            &["layer-diff", "tree"],
+            &["layer-diff", "--image", "app"],
+            &["layer-apply", "dir", "x.tar"],
+            &["union-mount", "--unmount", "tree"],
+        ] {
+            let words = [&words[..1], &[option], &words[1..]].concat();
+            let said = sandbox.run(&words).outcome().failed(words[0], 2);
+            let name = option.split('=').next().unwrap();
+            assert!(said.contains(&format!("{name} is for registries")), "{words:?}: {said}");
+        }
+    }
+    let two = ["docker://127.0.0.1:1/a", "docker://127.0.0.1:2/a"];
+    let words = ["img-diff", "--creds=a:b", two[0], two[1]];
+    let said = sandbox.run(&words).outcome().failed("img-diff", 2);
+    assert!(said.contains("--creds could mean any of 2 registries"), "{said}");
+}

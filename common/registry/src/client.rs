@@ -3,10 +3,13 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
+use common::cli::Failure;
 use common::image::{self, Found, Image, Opener, Reference, Registries};
+use common::message;
 use common::oci::Platform;
 use common::store::{Location, Name};
 
+use super::configured::{Configured, Place};
 use super::{Access, Error, Options, RegistryReference, Repository};
 
 /// Finds images in registries. Nothing is asked before an image is.
@@ -22,17 +25,42 @@ impl Client {
         Self { options }
     }
 
-    /// Finds an image; with it the repository that it is in. Of its blobs, the manifest or
-    /// index is read, and nothing else.
+    /// Finds an image, in a mirror if one is configured and has it; with it the repository
+    /// that it is in. Of its blobs, the manifest or index is read, and nothing else.
     ///
     /// # Errors
     /// Nothing of this name; a registry that does not answer, or that does not know us.
     pub fn find(&self, reference: &RegistryReference) -> Result<(Found, Arc<Repository>), Error> {
-        let repository = Repository::connect(reference, Access::Pull, &[], &self.options)?;
+        let mut places = Configured::of(reference)?.places(reference)?.into_iter();
+        loop {
+            let Some(place) = places.next() else {
+                return Err(Error::protocol(&reference.host, "no place to pull from"));
+            };
+            match self.find_at(&place) {
+                Err(error) if place.is_mirror => {
+                    let line = Failure::about(&place.reference, error).line();
+                    message::verbose(format_args!("{line}: trying the next place"));
+                }
+                found => {
+                    let (mut found, repository) = found?;
+                    found.names = reference.name.iter().map(Name::to_string).collect();
+                    return Ok((found, repository));
+                }
+            }
+        }
+    }
+
+    fn find_at(&self, place: &Place) -> Result<(Found, Arc<Repository>), Error> {
+        let mut options = self.options.clone();
+        options.tls_verify = options.tls_verify.or(place.insecure.then_some(false));
+        if place.is_mirror {
+            // The user's word is for the registry that was named.
+            options.credentials = None;
+            options.retries = options.retries.min(1);
+        }
+        let repository = Repository::connect(&place.reference, Access::Pull, &[], &options)?;
         let repository = Arc::new(repository);
-        let mut found = repository.find(&reference.target)?;
-        found.names = reference.name.iter().map(Name::to_string).collect();
-        Ok((found, repository))
+        Ok((repository.find(&place.reference.target)?, repository))
     }
 }
 
@@ -49,7 +77,8 @@ impl Registries for Client {
     }
 }
 
-/// Opens an image wherever it is, in a registry too: as [`image::open`], which reaches none.
+/// Opens an image wherever it is, in a registry too, which is reached as `options` say: as
+/// [`image::open`], which reaches none.
 ///
 /// # Errors
 /// As [`Opener::open`].
@@ -57,9 +86,10 @@ pub fn open(
     reference: &Reference,
     platform: Option<&Platform>,
     location: &Location,
+    options: Options,
 ) -> Result<Image, image::Error> {
     let opener = Opener::new(location, platform.cloned());
-    opener.with_registries(Client::new(Options::default())).open(reference)
+    opener.with_registries(Client::new(options)).open(reference)
 }
 
 /// Returns a hint for an error of a registry.

@@ -17,7 +17,7 @@ use super::reference::{DOCKER_HUB, RegistryReference};
 
 const MAX_LEN_BYTES: u64 = 1 << 20;
 /// How docker's files call its own registry.
-const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+pub(super) const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// The user's name in a helper's answer that holds an identity token.
 const TOKEN_USER: &str = "<token>";
 
@@ -51,14 +51,25 @@ impl FromStr for Credentials {
 
     fn from_str(text: &str) -> Result<Self, InvalidCredentials> {
         let (user, password) = text.split_once(':').ok_or(InvalidCredentials)?;
-        if user.is_empty() || text.contains(char::is_control) {
-            return Err(InvalidCredentials);
-        }
-        Ok(Self::Password { user: user.into(), password: password.into() })
+        Self::of(user, password)
     }
 }
 
 impl Credentials {
+    /// A user and a password.
+    ///
+    /// # Errors
+    /// No user, a colon in it, or a character that neither may have.
+    pub fn of(user: &str, password: &str) -> Result<Self, InvalidCredentials> {
+        if user.is_empty()
+            || user.contains(':')
+            || format!("{user}{password}").contains(char::is_control)
+        {
+            return Err(InvalidCredentials);
+        }
+        Ok(Self::Password { user: user.into(), password: password.into() })
+    }
+
     /// The value of `Authorization` for a password.
     pub(super) fn basic(&self) -> Option<String> {
         match self {
@@ -73,7 +84,7 @@ impl Credentials {
 /// A file of credentials, docker's or podman's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct AuthFile {
+pub(super) struct AuthFile {
     auths: BTreeMap<String, Entry>,
     #[serde(rename = "credHelpers")]
     helpers: BTreeMap<String, String>,
@@ -89,6 +100,23 @@ struct Entry {
     password: String,
     #[serde(rename = "identitytoken")]
     identity: String,
+}
+
+impl AuthFile {
+    /// The program that keeps the credentials of a registry, if one does.
+    pub(super) fn helper(&self, registry: &RegistryReference) -> Option<String> {
+        let own = keys(registry).iter().find_map(|key| self.helpers.get(key).cloned());
+        let any = Some(self.store.clone()).filter(|name| !name.is_empty());
+        own.or(any)
+    }
+
+    /// The keys of entries for the whole of a registry, new and old.
+    pub(super) fn host_keys(&self, registry: &RegistryReference) -> Vec<String> {
+        let keys = keys(registry);
+        let is_same =
+            |name: &&String| keys.iter().any(|key| key == *name || bare(name) == Some(key));
+        self.auths.keys().filter(is_same).cloned().collect()
+    }
 }
 
 impl std::fmt::Debug for Entry {
@@ -123,7 +151,7 @@ pub(super) fn find(
 }
 
 /// Podman's files, then docker's.
-fn usual_files() -> Vec<PathBuf> {
+pub(super) fn usual_files() -> Vec<PathBuf> {
     let dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     if let Some(file) = dir("REGISTRY_AUTH_FILE") {
         return vec![file];
@@ -141,12 +169,12 @@ fn usual_files() -> Vec<PathBuf> {
     .collect()
 }
 
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Reads one of the usual files, which people link to where they keep their settings.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     document::found(&fs::canonicalize(path)?, MAX_LEN_BYTES)
 }
 
@@ -159,8 +187,7 @@ fn in_file(
     let file: AuthFile = serde_json::from_slice(bytes)
         .map_err(|error| malformed(format!("not a file of credentials: {error}")))?;
     let keys = keys(reference);
-    let helper = keys.iter().find_map(|key| file.helpers.get(key));
-    if let Some(helper) = helper {
+    if let Some(helper) = keys.iter().find_map(|key| file.helpers.get(key)) {
         return ask(helper, reference);
     }
     if !file.store.is_empty() {
@@ -207,12 +234,14 @@ fn keys(reference: &RegistryReference) -> Vec<String> {
     keys
 }
 
+/// The host in a name that is a URL.
+fn bare(name: &str) -> Option<&str> {
+    let name = name.strip_prefix("https://").or(name.strip_prefix("http://"))?;
+    Some(name.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2"))
+}
+
 /// The entry of this name, which old files write as a URL.
 fn entry<'f>(file: &'f AuthFile, key: &str) -> Option<&'f Entry> {
-    let bare = |name: &'f str| {
-        let name = name.strip_prefix("https://").or(name.strip_prefix("http://"))?;
-        Some(name.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2"))
-    };
     let same = |(name, _): &(&'f String, &'f Entry)| bare(name).is_some_and(|name| name == key);
     file.auths.get(key).or_else(|| file.auths.iter().find(same).map(|(_, entry)| entry))
 }
@@ -225,13 +254,10 @@ fn ask(name: &str, reference: &RegistryReference) -> Result<Option<Credentials>,
         username: String,
         secret: String,
     }
-    let program = format!("docker-credential-{name}");
+    let program = program(name)?;
     let failed = |what: String| Error::Helper { program: program.clone(), what };
-    if name.contains(['/', '\0']) {
-        return Err(failed("not a helper's name".into()));
-    }
-    let server = if reference.host == DOCKER_HUB { DOCKER_HUB_KEY } else { &reference.host };
-    let (success, answer) = run(&program, server).map_err(|error| failed(error.to_string()))?;
+    let asked = run(&program, "get", server(reference).as_bytes());
+    let (success, answer) = asked.map_err(|error| failed(error.to_string()))?;
     if !success {
         // The protocol has no other sign for it than these words.
         let said = String::from_utf8_lossy(&answer).trim().to_owned();
@@ -245,13 +271,45 @@ fn ask(name: &str, reference: &RegistryReference) -> Result<Option<Credentials>,
     }))
 }
 
-fn run(program: &str, server: &str) -> io::Result<(bool, Vec<u8>)> {
+/// The program of a helper.
+fn program(name: &str) -> Result<String, Error> {
+    let program = format!("docker-credential-{name}");
+    match name.contains(['/', '\0']) {
+        true => Err(Error::Helper { program, what: "not a helper's name".into() }),
+        false => Ok(program),
+    }
+}
+
+/// The registry as helpers call it.
+fn server(reference: &RegistryReference) -> &str {
+    if reference.host == DOCKER_HUB { DOCKER_HUB_KEY } else { &reference.host }
+}
+
+/// Has `docker-credential-NAME` keep credentials.
+pub(super) fn store(
+    name: &str,
+    reference: &RegistryReference,
+    given: &Credentials,
+) -> Result<(), Error> {
+    let Credentials::Password { user, password } = given else { return Ok(()) };
+    let program = program(name)?;
+    let failed = |what: String| Error::Helper { program: program.clone(), what };
+    let server = server(reference);
+    let input = serde_json::json!({"ServerURL": server, "Username": user, "Secret": password});
+    match run(&program, "store", input.to_string().as_bytes()) {
+        Ok((true, _)) => Ok(()),
+        Ok((false, _)) => Err(failed("does not keep the credentials".into())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+fn run(program: &str, verb: &str, text: &[u8]) -> io::Result<(bool, Vec<u8>)> {
     let mut command = Command::new(program);
-    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     if let Some(mut input) = child.stdin.take() {
         // A helper that does not read has its own way to know.
-        let _ = input.write_all(server.as_bytes());
+        let _ = input.write_all(text);
     }
     let mut answer = Vec::new();
     if let Some(output) = child.stdout.take() {

@@ -112,6 +112,14 @@ pub enum Error {
         /// The problem.
         what: String,
     },
+    /// A registry that is not to be used.
+    #[error("{host}: blocked in {}", common::name::show_path(.path))]
+    Blocked {
+        /// The registry.
+        host: String,
+        /// The file that says so.
+        path: PathBuf,
+    },
     /// A credential helper that fails.
     #[error("{program}: {what}")]
     Helper {
@@ -174,10 +182,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let with = |option: &str, hint: &str| cli::has_option(option).then(|| hint.to_owned());
         match self {
-            Self::Denied { .. } => {
-                let log_in = "log in with 'docker login' or 'podman login'";
+            Self::Denied { host, .. } => {
+                let log_in = format!("log in with 'img-copy --login {host}' or 'docker login'");
                 let hint = format!("{log_in}, or give --creds USER:PASSWORD");
-                with("creds", &hint).or_else(|| Some(log_in.into()))
+                with("creds", &hint).or(Some(log_in))
             }
             Self::Status { status: 429 | 503, retry_after: Some(pause), .. } => {
                 let seconds = count(pause.as_secs(), "second", "seconds");

@@ -7,19 +7,22 @@
 //! resumes nothing, follows redirects and realms wherever they lead, reads manifests
 //! unbounded, and knows no credential files, so that the hard parts would be ours anyway.
 //!
-//! One concern a file: what users type (`reference`), connections and what may be
-//! asked of whom (`http`, `tls`, `pace`), who we are (`credentials`, `challenge`,
+//! One concern a file: what users type (`reference`, `arguments`), connections and what may be
+//! asked of whom (`http`, `tls`, `pace`), what is configured (`configured`), who we are (`credentials`, `login`, `challenge`,
 //! `token`), patience (`retry`), and what is done there (`pull`, `push`, `list`). Tools that read
 //! images need no more than a [`Client`], and those that run them a [`Puller`]. What is to
 //! be pushed, and in which order, is for `img-copy`.
 
+mod arguments;
 mod challenge;
 mod client;
+mod configured;
 mod credentials;
 mod download;
 mod error;
 mod http;
 mod list;
+mod login;
 mod pace;
 mod pull;
 mod puller;
@@ -31,10 +34,12 @@ mod tls;
 mod token;
 mod url;
 
+pub use arguments::{ReachOptions, RegistryOptions};
 pub use client::{Client, open};
 pub use credentials::Credentials;
 pub use download::{Download, Fetched, fetch};
 pub use error::Error;
+pub use login::log_in;
 pub use pace::{Pace, TooSlow};
 pub use puller::{Pull, PullOption, Puller};
 pub use push::Pushed;

@@ -58,6 +58,14 @@ impl RegistryReference {
         operand.starts_with(DOCKER)
     }
 
+    /// The registry of an operand, or the operand itself if it is malformed; `None` if it names
+    /// another transport.
+    pub(super) fn host_of(operand: &OsStr) -> Option<String> {
+        let parsed =
+            Self::catalog(operand).map_or_else(|| Self::parse(operand), |one| Some(Ok(one)))?;
+        Some(parsed.map_or_else(|_| operand.to_string_lossy().into_owned(), |one| one.host))
+    }
+
     /// Parses an operand; `None` if it names another transport.
     ///
     /// # Errors
@@ -130,6 +138,14 @@ impl RegistryReference {
     #[must_use]
     pub fn repository_beside(&self, other: &Repository) -> Option<String> {
         (other.host == self.host && other.path != self.path).then(|| other.path.clone())
+    }
+
+    /// The whole name of the repository.
+    pub(super) fn repository(&self) -> String {
+        match self.path.as_str() {
+            "" => self.host.clone(),
+            path => format!("{}/{path}", self.host),
+        }
     }
 
     /// The machine that answers for the host.

@@ -6,6 +6,7 @@ use common::oci::media_type;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use ureq::http::{Method, StatusCode, Uri};
 
+use super::configured::Configured;
 use super::http::{Answer, Headers, Http, Upload};
 use super::retry::Patience;
 use super::token::Session;
@@ -58,6 +59,8 @@ pub enum Access {
     Push,
     /// Take away.
     Delete,
+    /// Nothing but say who we are.
+    LogIn,
 }
 
 /// A repository that answers.
@@ -89,6 +92,8 @@ impl Repository {
         options: &Options,
     ) -> Result<Self, Error> {
         common::cli::add_hints(super::client::hint);
+        let insecure = Configured::of(reference)?.is_insecure();
+        let tls_verify = options.tls_verify.or(insecure.then_some(false));
         let credentials = match &options.credentials {
             Some(given) => Some(given.clone()),
             None => credentials::find(reference, options.authfile.as_deref())?,
@@ -97,14 +102,16 @@ impl Repository {
             Access::Pull => "pull",
             Access::Push => "pull,push",
             Access::Delete => "pull,delete",
+            Access::LogIn => "",
         };
         let mut scopes = match reference.path.as_str() {
+            _ if access == Access::LogIn => Vec::new(),
             "" => vec!["registry:catalog:*".to_owned()],
             path => vec![format!("repository:{path}:{actions}")],
         };
         scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
         let authority = reference.authority();
-        let verify = options.tls_verify != Some(false);
+        let verify = tls_verify != Some(false);
         let tls = tls::config(authority, verify, options.cert_dir.as_deref())?;
         let url = |scheme: Scheme| format!("{}://{authority}/v2/", scheme.name()).parse::<Uri>();
         let origin = url(Scheme::Https).ok().and_then(|url| Origin::of(&url));
@@ -116,8 +123,8 @@ impl Repository {
             host: reference.host.clone(),
             base: format!("{}://{authority}", Scheme::Https.name()),
             origin,
-            insecure: options.tls_verify == Some(false),
-            plain_allowed: options.tls_verify.map_or(loopback, |verify| !verify),
+            insecure: !verify,
+            plain_allowed: tls_verify.map_or(loopback, |verify| !verify),
             session: Session::new(credentials, scopes, options.retries),
             retries: options.retries,
         };
@@ -147,6 +154,18 @@ impl Repository {
                 _ => Err(self.http.failure("a registry", answer)),
             }
         })
+    }
+
+    /// Asks whether the registry knows us.
+    ///
+    /// # Errors
+    /// Credentials that are not accepted.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let answer = self.call(&Method::GET, &self.registry_url("/v2/")?, &[], None)?.1;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(self.http.failure("a registry", answer)),
+        }
     }
 
     pub(super) fn registry_url(&self, path: &str) -> Result<Uri, Error> {

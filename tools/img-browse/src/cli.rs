@@ -7,6 +7,7 @@ use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::options::SizeLimit;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Look inside images on a terminal
 #[derive(Debug, Parser)]
@@ -23,6 +24,9 @@ pub(crate) struct Cli {
     /// The platform to take from images for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -19,6 +19,8 @@ mod preview;
 mod screen;
 mod view;
 
+use std::ffi::OsString;
+
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
 use common::image::{Opener, Reference};
@@ -49,8 +51,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if cli.images.iter().any(|image| stream::is_standard(image)) {
         return Err(Failure::usage("-: standard input is for keys: name a file with oci-archive:"));
     }
+    let options = cli.registries.options(cli.images.iter().map(OsString::as_os_str))?;
     let mut opener =
-        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::new(options));
     let mut images = Vec::new();
     for operand in &cli.images {
         let reference = Reference::parse(operand)?;

@@ -22,9 +22,13 @@ pub(crate) struct Bases<'a> {
 }
 
 impl<'a> Bases<'a> {
-    pub(crate) fn new(location: &'a Location, when: Pull, only_reads: bool) -> Self {
-        let puller = Puller::new(location, when, Options::default());
-        Self { location, when, puller, only_reads }
+    pub(crate) fn new(
+        location: &'a Location,
+        when: Pull,
+        only_reads: bool,
+        options: Options,
+    ) -> Self {
+        Self { location, when, puller: Puller::new(location, when, options), only_reads }
     }
 
     /// Opens the image for `platform` that a Containerfile calls `name`. The beginning of a

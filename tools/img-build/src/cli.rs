@@ -11,6 +11,7 @@ use common::options::SizeLimit;
 use common::options::UserOptions;
 use common::store::{Location, Name};
 use registry::PullOption;
+use registry::ReachOptions;
 
 /// Build an image from a Containerfile
 #[derive(Debug, Parser)]
@@ -45,6 +46,9 @@ pub(crate) struct Cli {
     /// Have docker load the image
     #[arg(long)]
     pub(crate) load: bool,
+
+    #[command(flatten)]
+    pub(crate) registries: ReachOptions,
 
     #[command(flatten)]
     pub(crate) store: Location,

@@ -166,7 +166,8 @@ fn graphs(
         wants_all: cli.check && cli.target.is_none(),
     };
     let only_reads = cli.check || cli.print == Some(Print::Plan);
-    let bases = Bases::new(&cli.store, cli.pull.when()?, only_reads);
+    let registries = cli.registries.options();
+    let bases = Bases::new(&cli.store, cli.pull.when()?, only_reads, registries);
     let open = |name: &str, platform: &Platform| bases.open(name, platform);
     let graph = |platform| frontend::graph(&request, platform, &open, &mut findings);
     let graphs = platforms.iter().map(graph).collect::<Result<_, _>>()?;

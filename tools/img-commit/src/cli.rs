@@ -9,6 +9,7 @@ use common::oci::{ManifestFormat, Platform};
 use common::options::UserOptions;
 use common::options::{BareLayers, CompressOptions};
 use common::store::{Location, Name};
+use registry::RegistryOptions;
 
 /// Add a layer and configuration to an image
 #[derive(Debug, Parser)]
@@ -100,6 +101,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) bare: BareLayers,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -38,7 +38,7 @@ pub(crate) struct Placed {
 impl Start {
     /// Opens what the arguments name.
     pub(crate) fn new(cli: &Cli) -> Result<Self, Failure> {
-        let mut images = Images { opener: opener(cli, cli.platform.clone()) };
+        let mut images = Images { opener: opener(cli, cli.platform.clone())? };
         let parent = images.open(&cli.parent)?;
         match &cli.onto {
             None => Ok(Self::from_parent(cli, parent)),
@@ -63,7 +63,7 @@ impl Start {
 
     fn rebased(cli: &Cli, parent: Arc<Image>, onto: &OsStr) -> Result<Self, Failure> {
         let platform = parent.config.platform();
-        let mut images = Images { opener: opener(cli, Some(platform.clone())) };
+        let mut images = Images { opener: opener(cli, Some(platform.clone()))? };
         let old = match &cli.base {
             Some(base) => images.open(base)?,
             None => Some(Arc::new(recorded_base(&parent, &cli.parent)?)),
@@ -99,8 +99,10 @@ fn recorded_base(parent: &Image, name: &OsStr) -> Result<Image, Failure> {
 }
 
 /// Opens images wherever they are.
-fn opener(cli: &Cli, platform: Option<Platform>) -> Opener<'_> {
-    Opener::new(&cli.location, platform).with_registries(Client::default())
+fn opener(cli: &Cli, platform: Option<Platform>) -> Result<Opener<'_>, Failure> {
+    let operands = std::iter::once(&cli.parent).chain(&cli.onto).chain(&cli.base);
+    let client = Client::new(cli.registries.options(operands.map(AsRef::as_ref))?);
+    Ok(Opener::new(&cli.location, platform).with_registries(client))
 }
 
 struct Images<'c> {

@@ -10,21 +10,45 @@ use common::oci::{ManifestFormat, Platform};
 use common::options::SizeLimit;
 use common::store::Location;
 
-use registry::Credentials;
+use registry::{Credentials, ReachOptions};
+
+/// Arguments of copies, which are not for a login.
+const NOT_WITH_LOGIN: [&str; 16] = [
+    "operands",
+    "all",
+    "platforms",
+    "have",
+    "since",
+    "compress",
+    "level",
+    "no_verify_layers",
+    "format",
+    "creds",
+    "src_creds",
+    "dest_creds",
+    "src_tls_verify",
+    "dest_tls_verify",
+    "src_cert_dir",
+    "dest_cert_dir",
+];
 
 /// Copy images from one place to another
 #[derive(Debug, Parser)]
-#[command(name = "img-copy", version, override_usage = "img-copy [OPTION]... SRC... DST")]
+#[command(
+    name = "img-copy",
+    version,
+    override_usage = "img-copy [OPTION]... SRC... DST\n       img-copy [OPTION]... --login HOST"
+)]
 pub(crate) struct Cli {
-    /// What to copy: a name or digest in the store, docker://HOST/NAME[:TAG|@DIGEST],
-    /// oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
-    #[arg(value_name = "SRC", required = true, num_args = 1..)]
-    pub(crate) sources: Vec<OsString>,
+    /// What to copy, and at last where to: a name in the store, 'store:' to keep the names,
+    /// docker://HOST/NAME[:TAG|@DIGEST], oci:DIR, oci-archive:FILE, docker-archive:FILE, '-'
+    #[arg(value_name = "SRC... DST", required_unless_present = "login", num_args = 2..)]
+    pub(crate) operands: Vec<OsString>,
 
-    /// Where to: a name in the store, 'store:' to keep the names, docker://HOST/NAME[:TAG],
-    /// oci:DIR, oci-archive:FILE, docker-archive:FILE, or '-'
-    #[arg(value_name = "DST")]
-    pub(crate) destination: OsString,
+    /// Log in to the registry HOST: standard input is the user's name and the password, each
+    /// on a line
+    #[arg(long, value_name = "HOST", conflicts_with_all = NOT_WITH_LOGIN)]
+    pub(crate) login: Option<String>,
 
     /// Take all platforms, and what belongs to them, into the store too
     #[arg(short, long, conflicts_with = "platforms")]
@@ -76,9 +100,8 @@ pub(crate) struct Cli {
 /// How registries are reached: each option for the one registry there is, or for one of two.
 #[derive(Debug, Args)]
 pub(crate) struct Registries {
-    /// Find credentials in FILE and nowhere else
-    #[arg(long, value_name = "FILE")]
-    pub(crate) authfile: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) any: ReachOptions,
 
     /// Try again N times what may work another time
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -104,10 +127,6 @@ pub(crate) struct Registries {
     #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "creds")]
     pub(crate) dest_creds: Option<Credentials>,
 
-    /// Whether to insist on TLS and on a valid certificate
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) tls_verify: Option<bool>,
-
     /// As --tls-verify, for the registry that is copied from
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "tls_verify")]
     pub(crate) src_tls_verify: Option<bool>,
@@ -115,10 +134,6 @@ pub(crate) struct Registries {
     /// As --tls-verify, for the registry that is copied to
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "tls_verify")]
     pub(crate) dest_tls_verify: Option<bool>,
-
-    /// Trust the certificates in DIR too, and show ours from there
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cert_dir: Option<PathBuf>,
 
     /// As --cert-dir, for the registry that is copied from
     #[arg(long, value_name = "DIR", conflicts_with = "cert_dir")]

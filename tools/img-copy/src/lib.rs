@@ -5,6 +5,7 @@ mod compressed;
 mod convert;
 mod copy;
 mod delta;
+mod login;
 mod place;
 mod recode;
 mod target;
@@ -47,15 +48,20 @@ pub fn command() -> clap::Command {
 /// Whatever keeps it from doing all that was asked.
 ///
 /// # Streams
-/// Reads an archive from standard input for `-`; writes the manifests' digests, or for
+/// Reads an archive from standard input for `-`, or what to log in with; writes the manifests' digests, or for
 /// `-` the archive, to standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = cli::Cli::from_arg_matches(matches)?;
-    let inputs = cli.sources.iter().chain(&cli.have).chain(&cli.since);
+    let no_operand = OsString::new();
+    if let Some(host) = &cli.login {
+        return login::log_in(host, &cli.registries);
+    }
+    let (destination, sources) = cli.operands.split_last().unwrap_or((&no_operand, &[]));
+    let inputs = sources.iter().chain(&cli.have).chain(&cli.since);
     stream::at_most_one_standard(inputs.map(OsString::as_os_str))?;
     let sources: Vec<Source> =
-        cli.sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
-    let place = Place::parse(&cli.destination)?;
+        sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
+    let place = Place::parse(destination)?;
     if sources.len() > 1 && !place.keeps_names() {
         let text = "several images cannot have one name";
         let hint = "name a destination that keeps their names: store:, oci:DIR, or an archive";

@@ -130,8 +130,8 @@ pub(crate) fn options(
     let to = matches!(place, Place::Registry(_));
     let one = |name, given| for_one(name, given, from && to, from || to);
     one("creds", given.creds.is_some())?;
-    one("tls-verify", given.tls_verify.is_some())?;
-    one("cert-dir", given.cert_dir.is_some())?;
+    one("tls-verify", given.any.tls_verify.is_some())?;
+    one("cert-dir", given.any.cert_dir.is_some())?;
     let sided = |side: &str, there: bool, options: [bool; 3]| {
         if !there && options.contains(&true) {
             return Err(Failure::usage(format!("a --{side}-... option, and no registry there")));
@@ -151,16 +151,21 @@ pub(crate) fn options(
                    tls_verify: Option<bool>,
                    cert_dir: &Option<_>| Options {
         credentials: credentials.clone().or_else(|| given.creds.clone()),
-        authfile: given.authfile.clone(),
-        tls_verify: tls_verify.or(given.tls_verify),
-        cert_dir: cert_dir.clone().or_else(|| given.cert_dir.clone()),
-        retries: given.retry_times,
-        pace: Pace { limit_bytes: given.speed_limit, time: Duration::from_secs(given.speed_time) },
+        tls_verify: tls_verify.or(given.any.tls_verify),
+        cert_dir: cert_dir.clone().or_else(|| given.any.cert_dir.clone()),
+        ..for_any(given)
     };
     Ok((
         options(&given.src_creds, given.src_tls_verify, &given.src_cert_dir),
         options(&given.dest_creds, given.dest_tls_verify, &given.dest_cert_dir),
     ))
+}
+
+/// How to reach a registry, whichever it is.
+pub(crate) fn for_any(given: &Registries) -> Options {
+    let time = Duration::from_secs(given.speed_time);
+    let pace = Pace { limit_bytes: given.speed_limit, time };
+    Options { retries: given.retry_times, pace, ..given.any.options() }
 }
 
 /// An option that does not say for which end it is.

@@ -154,13 +154,13 @@ fn a_password_comes_from_wherever_it_is_kept() {
     let registry = Registry::start(Setup { password: true, ..Setup::default() });
     place.put_image(&["app"], WHEN, &[1000]);
     let name = registry.name("app");
+    let host = format!("localhost:{}", registry.port());
     let (_, said) = place.failed(&["app", &name]);
     assert_eq!(
         said,
         format!(
-            "img-copy: {name}: localhost:{}: credentials are needed\nimg-copy: hint: log in with \
-             'docker login' or 'podman login', or give --creds USER:PASSWORD\n",
-            registry.port()
+            "img-copy: {name}: {host}: credentials are needed\nimg-copy: hint: log in with \
+             'img-copy --login {host}' or 'docker login', or give --creds USER:PASSWORD\n"
         )
     );
     let (_, said) = place.failed(&["app", &name, "--creds", "me:wrong"]);

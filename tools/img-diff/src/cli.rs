@@ -8,6 +8,7 @@ use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::options::SizeLimit;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Compare two images: config, history, layers, files and packages
 #[derive(Debug, Parser)]
@@ -56,6 +57,9 @@ pub(crate) struct Cli {
     /// The platform to take from images for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -42,8 +42,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn of(cli: &Cli, old: &OsStr, new: &OsStr) -> Result<Self, Failure> {
-        let mut opener =
-            Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
+        let client = Client::new(cli.registries.options([old, new])?);
+        let mut opener = Opener::new(&cli.location, cli.platform.clone()).with_registries(client);
         let mut open = |operand: &OsStr| -> Result<_, Failure> {
             let reference = Reference::parse(operand)?;
             let image = opener.open(&reference).map_err(|error| error.about(&reference))?;

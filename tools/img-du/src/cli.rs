@@ -8,6 +8,7 @@ use common::human::parse_size;
 use common::oci::Platform;
 use common::options::SizeLimit;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Show what takes up room in images, and what is wasted
 #[derive(Debug, Parser)]
@@ -69,6 +70,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -55,8 +55,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
             return Err(Failure::usage(text));
         }
     }
+    let options = cli.registries.options(cli.images.iter().map(OsString::as_os_str))?;
     let mut opener =
-        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::new(options));
     let mut status = Status::DONE;
     let mut reports = Vec::new();
     for operand in &cli.images {

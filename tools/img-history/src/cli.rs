@@ -7,6 +7,7 @@ use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::options::SizeLimit;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Show how an image came to be
 #[derive(Debug, Parser)]
@@ -49,6 +50,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -45,8 +45,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let mut output = Output::standard(Payload::Text)?;
     let table = Table::new(&cli, output.is_terminal())?;
     let sizes = Sizes::new(cli.limit.max_size());
+    let options = cli.registries.options(operands.iter().map(OsString::as_os_str))?;
     let mut opener =
-        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::new(options));
     let mut status = Status::DONE;
     let mut shown = 0;
     for operand in operands {

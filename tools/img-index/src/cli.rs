@@ -6,6 +6,7 @@ use clap::Parser;
 use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::store::{Location, Name};
+use registry::RegistryOptions;
 
 /// Make one name stand for images of several platforms
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ pub(crate) struct Cli {
     /// Note something in the index; repeatable
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
     pub(crate) annotations: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -38,7 +38,8 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let mut output = Output::standard(Payload::Text)?;
     let references: Vec<Reference> =
         cli.images.iter().map(|image| Reference::parse(image)).collect::<Result<_, _>>()?;
-    let mut opener = Opener::new(&cli.location, None).with_registries(Client::default());
+    let options = cli.registries.options(cli.images.iter().map(OsString::as_os_str))?;
+    let mut opener = Opener::new(&cli.location, None).with_registries(Client::new(options));
     let mut entries = Entries::default();
     if cli.add || !cli.remove.is_empty() {
         let before = cli.names.first().map(ToString::to_string).unwrap_or_default();

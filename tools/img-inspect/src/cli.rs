@@ -7,6 +7,7 @@ use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::options::SizeLimit;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Show what an image says of itself
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -39,8 +39,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if format.as_ref().is_some_and(Format::is_table) {
         return Err(Failure::usage("--format: an image is not a table"));
     }
+    let options = cli.registries.options(cli.images.iter().map(OsString::as_os_str))?;
     let mut opener =
-        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::default());
+        Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::new(options));
     let sizes = Sizes::new(cli.limit.max_size());
     let mut status = Status::DONE;
     let mut objects = Vec::new();

@@ -4,6 +4,7 @@ use clap::Parser;
 use common::cli::OutputOptions;
 use common::options::SizeLimit;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// List the images of the store
 #[derive(Debug, Parser)]
@@ -37,6 +38,9 @@ pub(crate) struct Cli {
     /// Print names for the completions of shells
     #[arg(long, hide = true)]
     pub(crate) complete: bool,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -8,6 +8,7 @@ mod rows;
 mod table;
 mod wanted;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         }
         return list_remote(&cli, &remote, output);
     }
+    cli.registries.options([])?;
     if cli.blobs {
         return blobs::list(&cli, output);
     }
@@ -85,9 +87,10 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 
 /// Lists what registries have. One that does not answer does not keep the others.
 fn list_remote(cli: &Cli, operands: &[String], mut output: Output) -> Result<Status, Failure> {
+    let options = cli.registries.options(operands.iter().map(OsStr::new))?;
     let mut status = Status::DONE;
     for operand in operands {
-        match remote::list(operand, cli.json, output.is_terminal()) {
+        match remote::list(operand, &options, cli.json, output.is_terminal()) {
             Ok(text) => {
                 output.write_all(text.as_bytes()).map_err(stream::Error::StandardOutput)?;
             }

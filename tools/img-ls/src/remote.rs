@@ -10,12 +10,17 @@ use serde_json::json;
 
 /// Lists the tags of `docker://HOST/NAME`, or the repositories of `docker://HOST/`:
 /// one a line, or one JSON object a line.
-pub(crate) fn list(operand: &str, as_json: bool, is_terminal: bool) -> Result<String, Failure> {
+pub(crate) fn list(
+    operand: &str,
+    options: &Options,
+    as_json: bool,
+    is_terminal: bool,
+) -> Result<String, Failure> {
     let reference = match RegistryReference::catalog(OsStr::new(operand)) {
         Some(catalog) => catalog,
         None => named(operand)?,
     };
-    let found = Repository::connect(&reference, Access::Pull, &[], &Options::default())
+    let found = Repository::connect(&reference, Access::Pull, &[], options)
         .and_then(|repository| repository.list());
     let mut names = found.map_err(|error| Failure::about(&reference, error))?;
     // Registries keep no order, or change it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use common::cli::OutputOptions;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Remove images from the store
 #[derive(Debug, Parser)]
@@ -33,6 +34,9 @@ pub(crate) struct Cli {
     /// End each line with a zero byte
     #[arg(short = '0', long)]
     pub(crate) null: bool,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -4,6 +4,7 @@ mod cli;
 mod remote;
 mod upper;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
@@ -39,6 +40,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let pruning = if cli.dry_run { Pruning::Tell } else { Pruning::Remove };
     let (remote, images): (Vec<String>, Vec<String>) =
         cli.images.iter().cloned().partition(|image| RegistryReference::is_meant(image));
+    let options = cli.registries.options(remote.iter().map(OsStr::new))?;
     let mut status = Status::DONE;
     let mut removed = Vec::new();
     let store = match cli.location.open() {
@@ -48,7 +50,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         opened => Some(opened?),
     };
     for image in &remote {
-        match remote::remove(image, cli.dry_run) {
+        match remote::remove(image, &options, cli.dry_run) {
             Ok(name) => removed.push(name),
             Err(failure) => {
                 failure.report();

@@ -10,13 +10,13 @@ use registry::{Access, Error, Options, RegistryReference, Repository, Target};
 const MAX_TAGS: usize = 1000;
 
 /// Takes away the tag or, by its digest, the manifest that an operand names; what that was.
-pub(crate) fn remove(operand: &str, dry_run: bool) -> Result<String, Failure> {
+pub(crate) fn remove(operand: &str, options: &Options, dry_run: bool) -> Result<String, Failure> {
     let Some(reference) = RegistryReference::parse(OsStr::new(operand)) else {
         return Err(Failure::new(format!("{}: not in a registry", show(operand))));
     };
     let reference = reference?;
     let about = |error: Error| Failure::about(&reference, error);
-    let repository = Repository::connect(&reference, Access::Delete, &[], &Options::default());
+    let repository = Repository::connect(&reference, Access::Delete, &[], options);
     let repository = repository.map_err(about)?;
     let digest = repository.digest(&reference.target).map_err(about)?;
     if dry_run {

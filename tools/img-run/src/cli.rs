@@ -11,6 +11,7 @@ use common::options::{CapabilityOptions, UserOptions};
 use common::sandbox;
 use common::store::Location;
 use registry::PullOption;
+use registry::RegistryOptions;
 
 use crate::limits;
 use crate::mount::{Tmpfs, Volume};
@@ -108,6 +109,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) store: Location,

@@ -17,7 +17,7 @@ use common::mount::{Overlay, Upper, directory_keeps_marks, memory_keeps_marks};
 use common::root::Root as Tree;
 use common::sandbox::{self, Command, Limits, Measure, Privileges, Root, Terminal, Writable};
 use common::unpacked::{self, Cache, Copy};
-use registry::{Options, Puller};
+use registry::Puller;
 
 /// The longest file of `--env-file`: more than a command can be started with.
 const MAX_ENV_FILE_LEN_BYTES: u64 = 4 << 20;
@@ -62,7 +62,7 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let reference = Reference::parse(cli.image())?;
-    let puller = Puller::new(&cli.store, cli.pull.when()?, Options::default());
+    let puller = Puller::new(&cli.store, cli.pull.when()?, cli.registries.options_for_one());
     let image = puller.open(&reference, cli.platform.as_ref())?;
     let config = &image.config.config;
 

@@ -13,6 +13,7 @@ use common::oci::Platform;
 use common::options::BareLayers;
 use common::store::Location;
 use common::tar::Limits;
+use registry::RegistryOptions;
 
 /// What an image brings with it, or has no use for. Options that need `--image` say
 /// so, too: clap does not miss what it could not allow.
@@ -42,6 +43,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image", conflicts_with_all = NOT_WITH_IMAGE)]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) store: Location,

@@ -40,11 +40,13 @@ impl Source {
     /// The first that cannot be opened, or that is a terminal.
     pub(crate) fn open_all(cli: &Cli, expected: Vec<Expected>) -> Result<Vec<Self>, Failure> {
         if let Some(reference) = &cli.image {
+            let options = cli.registries.options([reference.as_os_str()])?;
             let reference = Reference::parse(reference)?;
-            let image = registry::open(&reference, cli.platform.as_ref(), &cli.store)
+            let image = registry::open(&reference, cli.platform.as_ref(), &cli.store, options)
                 .map_err(|error| error.about(&reference))?;
             return Ok(Self::of_image(image));
         }
+        cli.registries.options([])?;
         stream::at_most_one_standard(cli.layers.iter().map(AsRef::as_ref))?;
         if cli.layers.is_empty() {
             let expected = expected.into_iter().next().unwrap_or_default();

@@ -12,6 +12,7 @@ use common::oci::Platform;
 use common::options::{CompressOptions, OutputFile, SizeLimit};
 use common::store::Location;
 use common::time::Timestamp;
+use registry::RegistryOptions;
 
 /// Compute a layer from two directory trees, or from an overlay upper directory
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub(crate) struct Cli {
     /// With --image: the platform to take from images for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

@@ -22,6 +22,7 @@ pub(crate) struct Images {
     platform: Option<Platform>,
     verify: bool,
     max_size: MaxSize,
+    client: Client,
 }
 
 impl Images {
@@ -35,7 +36,9 @@ impl Images {
         };
         let (location, platform) = (cli.location.clone(), cli.platform.clone());
         let (verify, max_size) = (cli.verify, cli.limit.max_size());
-        Ok(Self { old, new, location, platform, verify, max_size })
+        let operands = cli.trees.iter().map(|operand| operand.as_os_str());
+        let client = Client::new(cli.registries.options(operands)?);
+        Ok(Self { old, new, location, platform, verify, max_size, client })
     }
 
     /// Tells `sink` what turns the one into the other.
@@ -45,7 +48,7 @@ impl Images {
         sink: &mut dyn Sink,
     ) -> Result<Result<Summary, diff::Error>, Failure> {
         let mut opener =
-            Opener::new(&self.location, self.platform.clone()).with_registries(Client::default());
+            Opener::new(&self.location, self.platform.clone()).with_registries(self.client.clone());
         let mut open = |reference: &Reference| -> Result<(Image, Reading), Failure> {
             let image = opener.open(reference).map_err(|error| error.about(reference))?;
             let trust = Trust::of(reference, self.verify);

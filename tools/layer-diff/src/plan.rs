@@ -56,6 +56,9 @@ impl Plan {
         let form = form(&cli)?;
         let options = options(&cli)?;
         let images = cli.image.then(|| Images::new(&cli));
+        if images.is_none() {
+            cli.registries.options([])?;
+        }
         let mut trees = cli.trees;
         let source = match (cli.overlay, trees.pop(), trees.pop()) {
             (true, Some(_), Some(_)) => {

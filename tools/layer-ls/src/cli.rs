@@ -7,6 +7,7 @@ use common::cli::OutputOptions;
 use common::oci::Platform;
 use common::options::BareLayers;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// List what layers and images hold
 #[derive(Debug, Parser)]
@@ -46,6 +47,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "inside")]
     pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryOptions,
 
     #[command(flatten)]
     pub(crate) location: Location,

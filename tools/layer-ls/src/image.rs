@@ -15,7 +15,8 @@ use crate::rows::{Row, Rows};
 /// Opens an image and reads the headers of its layers.
 pub(crate) fn open(cli: &Cli, image: &OsStr, xattrs: bool) -> Result<(Reference, Inside), Failure> {
     let reference = Reference::parse(image)?;
-    let opened = registry::open(&reference, cli.platform.as_ref(), &cli.location);
+    let options = cli.registries.options([image])?;
+    let opened = registry::open(&reference, cli.platform.as_ref(), &cli.location, options);
     let opened = opened.map_err(|error| error.about(&reference))?;
     let reading = Reading {
         trust: Trust::of(&reference, cli.verify),

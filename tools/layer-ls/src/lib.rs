@@ -49,6 +49,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
 }
 
 fn list_layers(cli: Cli) -> Result<Status, Failure> {
+    cli.registries.options([])?;
     stream::at_most_one_standard(cli.operands.iter().map(OsString::as_os_str))?;
     let form = match (cli.long, cli.json) {
         (true, _) => Form::Long,

@@ -12,6 +12,7 @@ use common::oci::Platform;
 use common::options::{AllowedOptions, CapabilityOptions, Drivers, SizeLimit, UserOptions};
 use common::sandbox;
 use common::store::Location;
+use registry::RegistryOptions;
 
 /// Mount layers or an image as one file system, or run a command in it
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub(crate) struct Cli {
     /// The platform to take from an image for several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "image")]
     platform: Option<Platform>,
+
+    #[command(flatten)]
+    registries: RegistryOptions,
 
     #[command(flatten)]
     store: Location,
@@ -121,6 +125,8 @@ pub(crate) struct Layers {
     pub(crate) platform: Option<Platform>,
     /// Where names of images are looked up.
     pub(crate) store: Location,
+    /// How the registry of the image is reached.
+    pub(crate) registries: registry::Options,
     /// What a layer of the image may grow to.
     pub(crate) max_size: MaxSize,
     /// Layer directories, base first.
@@ -185,6 +191,7 @@ impl Cli {
             let text = "--cap-add and --cap-drop are for a command: see '-- COMMAND'";
             return Err(Failure::usage(text));
         }
+        let registries = self.registries.options(self.image.as_deref())?;
         let mut operands = self.operands;
         if self.unmount {
             let [point] = <[PathBuf; 1]>::try_from(operands)
@@ -217,6 +224,7 @@ impl Cli {
             image: self.image,
             platform: self.platform,
             store: self.store,
+            registries,
             max_size: self.limit.max_size(),
             directories: operands,
             at: self.at,

@@ -39,7 +39,9 @@ impl Stack {
     pub(crate) fn find(layers: Layers) -> Result<Self, Failure> {
         let image = layers.image.as_ref().map(|name| -> Result<Image, Failure> {
             let reference = Reference::parse(name)?;
-            Ok(registry::open(&reference, layers.platform.as_ref(), &layers.store)
+            let platform = layers.platform.as_ref();
+            let options = layers.registries.clone();
+            Ok(registry::open(&reference, platform, &layers.store, options)
                 .map_err(|error| error.about(&reference))?)
         });
         let image = image.transpose()?;

@@ -1,0 +1,330 @@
+//! The administrator's and the user's word on registries, where other programs of
+//! containers look for it: containers-registries.conf(5), version 2 of the format.
+//!
+//! Of it, `prefix`, `location`, `mirror`, `insecure` and `blocked` are obeyed. Short names
+//! are expanded as docker does, so search lists and aliases are not read.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use common::document;
+use common::image::DOCKER;
+use serde::Deserialize;
+
+use super::{Error, RegistryReference, Target};
+
+const MAX_LEN_BYTES: u64 = 1 << 20;
+/// Files in one directory.
+const MAX_FILES: usize = 1000;
+
+/// What one file says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct File {
+    registry: Vec<Entry>,
+    /// Version 1 of the format.
+    registries: Option<First>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct First {
+    insecure: FirstList,
+    block: FirstList,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FirstList {
+    registries: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    prefix: String,
+    location: String,
+    insecure: bool,
+    blocked: bool,
+    #[serde(rename = "mirror-by-digest-only")]
+    by_digest_only: bool,
+    mirror: Vec<Mirror>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Mirror {
+    location: String,
+    insecure: bool,
+    #[serde(rename = "pull-from-mirror")]
+    pulls: Pulls,
+}
+
+/// The pulls that a mirror is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Pulls {
+    #[default]
+    All,
+    DigestOnly,
+    TagOnly,
+}
+
+/// What is configured about one image or repository.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Configured {
+    entry: Entry,
+}
+
+/// A place to pull an image from.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) reference: RegistryReference,
+    pub(super) insecure: bool,
+    /// Whether it is a copy of another place.
+    pub(super) is_mirror: bool,
+}
+
+impl Configured {
+    /// Reads what is configured about `reference`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is malformed; a registry that is blocked.
+    pub(super) fn of(reference: &RegistryReference) -> Result<Self, Error> {
+        let mut entries: Vec<(PathBuf, Entry)> = Vec::new();
+        for path in files()? {
+            let bytes = match fs::canonicalize(&path)
+                .and_then(|path| document::found(&path, MAX_LEN_BYTES))
+            {
+                Err(error) if is_absent(&error) => continue,
+                read => read.map_err(|source| Error::File { path: path.clone(), source })?,
+            };
+            for entry in parse(&path, &bytes)? {
+                entries.retain(|(_, other)| other.prefix != entry.prefix);
+                entries.push((path.clone(), entry));
+            }
+        }
+        let name = reference.repository();
+        let known = entries.into_iter().filter(|(_, entry)| entry.covers(reference, &name));
+        let Some((path, entry)) = known.max_by_key(|(_, entry)| entry.prefix.len()) else {
+            return Ok(Self::default());
+        };
+        match entry.blocked {
+            true => Err(Error::Blocked { host: reference.host.clone(), path }),
+            false => Ok(Self { entry }),
+        }
+    }
+
+    /// Whether certificates are not checked, and plain HTTP is spoken.
+    pub(super) fn is_insecure(&self) -> bool {
+        self.entry.insecure
+    }
+
+    /// Returns the places to pull `reference` from, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// A location that is none.
+    pub(super) fn places(&self, reference: &RegistryReference) -> Result<Vec<Place>, Error> {
+        let is_digest = matches!(reference.target, Target::Digest(_));
+        let is_for = |mirror: &&Mirror| match mirror.pulls {
+            Pulls::All => is_digest || !self.entry.by_digest_only,
+            Pulls::DigestOnly => is_digest,
+            Pulls::TagOnly => !is_digest,
+        };
+        let mirrors = self.entry.mirror.iter().filter(is_for);
+        let mirrors = mirrors.map(|mirror| (mirror.location.as_str(), mirror.insecure, true));
+        let own = (self.entry.location.as_str(), self.entry.insecure, false);
+        let all = mirrors.chain([own]).map(|(location, insecure, is_mirror)| {
+            let reference = self.entry.moved(reference, location)?;
+            Ok(Place { reference, insecure, is_mirror })
+        });
+        all.collect()
+    }
+}
+
+impl Entry {
+    /// Whether `reference`, whose repository is called `name`, is below the prefix.
+    fn covers(&self, reference: &RegistryReference, name: &str) -> bool {
+        match self.prefix.strip_prefix('*') {
+            Some(domain) => reference.host.ends_with(domain),
+            None => {
+                let rest = name.strip_prefix(&self.prefix);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
+
+    /// The same image at `location`, which takes the place of the prefix.
+    fn moved(
+        &self,
+        reference: &RegistryReference,
+        location: &str,
+    ) -> Result<RegistryReference, Error> {
+        if location.is_empty() || location == self.prefix {
+            return Ok(reference.clone());
+        }
+        let name = reference.repository();
+        let rest = match self.prefix.starts_with('*') {
+            true => name.strip_prefix(&reference.host),
+            false => name.strip_prefix(&self.prefix),
+        };
+        let mark = match &reference.target {
+            Target::Tag(tag) => format!(":{tag}"),
+            Target::Digest(digest) => format!("@{digest}"),
+        };
+        let text = format!("{DOCKER}{location}{}{mark}", rest.unwrap_or_default());
+        let parsed = RegistryReference::parse(OsStr::new(&text));
+        parsed.and_then(Result::ok).ok_or_else(|| {
+            Error::protocol(&reference.host, format!("'{location}' is not a location"))
+        })
+    }
+}
+
+/// The files in the order in which they are read: a later one wins.
+fn files() -> Result<Vec<PathBuf>, Error> {
+    let dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    if let Some(file) = dir("CONTAINERS_REGISTRIES_CONF") {
+        return Ok(vec![file]);
+    }
+    let home = dir("HOME").map(|home| home.join(".config"));
+    let own = dir("XDG_CONFIG_HOME").or(home).map(|config| config.join("containers"));
+    let own = own.filter(|path| path.is_absolute());
+    let system = PathBuf::from("/etc/containers");
+    let main = |folder: &Path| folder.join("registries.conf");
+    let first = own.as_deref().map(main).filter(|path| path.is_file());
+    let mut files = vec![first.unwrap_or_else(|| main(&system))];
+    for folder in [Some(system), own].into_iter().flatten() {
+        files.extend(parts(&folder.join("registries.conf.d"))?);
+    }
+    Ok(files)
+}
+
+/// The `.conf` files of a directory, sorted by name.
+fn parts(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::File { path: folder.into(), source };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries.take(MAX_FILES) {
+        files.push(entry.map_err(failed)?.path());
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    files.sort();
+    Ok(files)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, Error> {
+    let malformed = |what: String| Error::Malformed { path: path.into(), what };
+    let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line = error.span().and_then(|span| text.get(..span.start));
+        let line = line.map_or(0, |before| before.matches('\n').count()) + 1;
+        malformed(format!("line {line}: {}", error.message()))
+    })?;
+    let first = file.registries.unwrap_or_default();
+    if !first.block.registries.is_empty() || !first.insecure.registries.is_empty() {
+        return Err(malformed("version 1 of the format is not supported".into()));
+    }
+    let mut entries = file.registry;
+    for entry in &mut entries {
+        if entry.prefix.is_empty() {
+            entry.prefix.clone_from(&entry.location);
+        }
+        if entry.prefix.is_empty() {
+            return Err(malformed("a registry has neither prefix nor location".into()));
+        }
+        if entry.mirror.iter().any(|mirror| mirror.location.is_empty()) {
+            return Err(malformed(format!("{}: a mirror has no location", entry.prefix)));
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Configured, parse};
+    use crate::RegistryReference;
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    fn configured(text: &str) -> Configured {
+        let entry = parse(Path::new("x"), text.as_bytes()).unwrap().remove(0);
+        Configured { entry }
+    }
+
+    fn places(text: &str, name: &str) -> Vec<String> {
+        let reference = RegistryReference::parse(OsStr::new(name)).unwrap().unwrap();
+        let places = configured(text).places(&reference).unwrap();
+        places.iter().map(|place| place.reference.to_string()).collect()
+    }
+
+    #[test]
+    fn a_location_takes_the_place_of_a_prefix() {
+        let text = "[[registry]]\nprefix = 'a.example/team'\nlocation = 'b.example/x/y'\n\
+                    [[registry.mirror]]\nlocation = 'm.example'\n\
+                    [[registry.mirror]]\nlocation = 'd.example'\npull-from-mirror = 'digest-only'";
+        assert_eq!(
+            places(text, "docker://a.example/team/app:1"),
+            ["docker://m.example/app:1", "docker://b.example/x/y/app:1"]
+        );
+        let digest = format!("sha256:{}", "0".repeat(64));
+        assert_eq!(
+            places(text, &format!("docker://a.example/team/app@{digest}")),
+            ["m.example", "d.example", "b.example/x/y"]
+                .map(|place| format!("docker://{place}/app@{digest}"))
+        );
+        let hub = "[[registry]]\nlocation = 'docker.io'\nmirror-by-digest-only = true\n\
+                   [[registry.mirror]]\nlocation = 'm.example/hub'";
+        assert_eq!(places(hub, "docker://app"), ["docker://app"]);
+        assert_eq!(
+            places(hub, &format!("docker://app@{digest}")).first(),
+            Some(&format!("docker://m.example/hub/library/app@{digest}"))
+        );
+        let all = "[[registry]]\nprefix = '*.example'\nlocation = 'b.test/all'";
+        assert_eq!(places(all, "docker://a.example/x:1"), ["docker://b.test/all/x:1"]);
+    }
+
+    #[test]
+    fn a_prefix_covers_whole_parts_of_names() {
+        let reference = |name: &str| RegistryReference::parse(OsStr::new(name)).unwrap().unwrap();
+        for (prefix, name, covers) in [
+            ("a.example", "docker://a.example/x", true),
+            ("a.example/x", "docker://a.example/x:1", true),
+            ("a.example/x", "docker://a.example/xy", false),
+            ("a.example", "docker://a.example:80/x", false),
+            ("*.example", "docker://b.a.example/x", true),
+            ("*.example", "docker://aexample.test/x", false),
+        ] {
+            let entry = configured(&format!("[[registry]]\nprefix = '{prefix}'")).entry;
+            let reference = reference(name);
+            assert_eq!(entry.covers(&reference, &reference.repository()), covers, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_registries_is_refused() {
+        for (text, words) in [
+            ("[[registry]", "x: line 1: "),
+            ("\n[[registry]]\nblocked = 'yes'", "x: line 3: "),
+            ("[[registry]]\nblocked = true", "neither prefix nor location"),
+            ("[[registry]]\nlocation = 'a'\n[[registry.mirror]]", "a: a mirror has no location"),
+            ("[registries.block]\nregistries = ['a']", "version 1 of the format"),
+        ] {
+            let error = parse(Path::new("x"), text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(words) && error.lines().count() == 1, "{error}");
+        }
+        let ignored = "unqualified-search-registries = ['a']\n[aliases]\n'b' = 'c/b'";
+        assert!(parse(Path::new("x"), ignored.as_bytes()).unwrap().is_empty());
+        let deep = format!("a = {}", "[".repeat(100_000));
+        assert!(parse(Path::new("x"), deep.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! Logging in: credentials are checked with a registry, and kept where docker and podman
+//! look for them (containers-auth.json(5)).
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use common::image::DOCKER;
+use common::json;
+use serde_json::{Map, Value, json};
+
+use super::credentials::{self, AuthFile};
+use super::reference::DOCKER_HUB;
+use super::{Access, Credentials, Error, Options, RegistryReference, Repository};
+
+/// Logs in to the registry at `host`, and keeps the credentials: where it is known already,
+/// or else in docker's file, or in the file that `options` name.
+///
+/// # Errors
+/// No registry there, or one that does not accept the credentials; a file that cannot be
+/// read or written.
+pub fn log_in(host: &str, credentials: &Credentials, options: &Options) -> Result<(), Error> {
+    let invalid = || Error::protocol("--login", format!("'{host}' is not a registry's name"));
+    let registry = RegistryReference::catalog(OsStr::new(&format!("{DOCKER}{host}/")));
+    let registry = registry.ok_or_else(invalid)?;
+    let given = Options { credentials: Some(credentials.clone()), ..options.clone() };
+    let accepted = Repository::connect(&registry, Access::LogIn, &[], &given)
+        .and_then(|repository| repository.check());
+    accepted.map_err(|error| match error {
+        // The hint of that error is to log in.
+        Error::Denied { host, detail, .. } => {
+            Error::protocol(&host, format!("the credentials are not accepted{detail}"))
+        }
+        other => other,
+    })?;
+    let path = match &options.authfile {
+        Some(path) => path.clone(),
+        None => usual_file(&registry)?,
+    };
+    keep(&path, &registry, credentials)
+}
+
+/// The first of the usual files that knows the registry, or else docker's.
+fn usual_file(registry: &RegistryReference) -> Result<PathBuf, Error> {
+    let mut files = credentials::usual_files();
+    let knows = |path: &PathBuf| -> Result<bool, Error> {
+        let Some((_, known)) = read(path)? else { return Ok(false) };
+        Ok(known.helper(registry).is_some() || !known.host_keys(registry).is_empty())
+    };
+    for path in &files {
+        if knows(path)? {
+            return Ok(path.clone());
+        }
+    }
+    let no_home = || Error::protocol(&registry.host, "there is no HOME to keep credentials in");
+    files.pop().ok_or_else(no_home)
+}
+
+fn keep(path: &Path, registry: &RegistryReference, given: &Credentials) -> Result<(), Error> {
+    let (mut file, known) = read(path)?.unwrap_or_default();
+    if let Some(helper) = known.helper(registry) {
+        return credentials::store(&helper, registry, given);
+    }
+    let Credentials::Password { user, password } = given else { return Ok(()) };
+    let is_dockers = path.file_name() == Some(OsStr::new("config.json"));
+    let key = match registry.host == DOCKER_HUB && is_dockers {
+        true => credentials::DOCKER_HUB_KEY,
+        false => &registry.host,
+    };
+    let auths = file.entry("auths").or_insert_with(|| json!({}));
+    let malformed = || Error::Malformed { path: path.into(), what: "'auths' is no object".into() };
+    let auths = auths.as_object_mut().ok_or_else(malformed)?;
+    for old in known.host_keys(registry) {
+        auths.remove(&old);
+    }
+    let auth = json::base64(format!("{user}:{password}").as_bytes());
+    auths.insert(key.into(), json!({ "auth": auth }));
+    let failed = |source| Error::File { path: path.into(), source };
+    let mut bytes = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
+    bytes.push(b'\n');
+    replace(path, &bytes).map_err(failed)
+}
+
+/// Reads a file of credentials, as it stands and as it is understood; `None` if there is none.
+fn read(path: &Path) -> Result<Option<(Map<String, Value>, AuthFile)>, Error> {
+    let bytes = match credentials::read(path) {
+        Err(error) if credentials::is_absent(&error) => return Ok(None),
+        read => read.map_err(|source| Error::File { path: path.into(), source })?,
+    };
+    let malformed = |error: serde_json::Error| Error::Malformed {
+        path: path.into(),
+        what: format!("not a file of credentials: {error}"),
+    };
+    // Podman makes empty ones.
+    if bytes.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let whole = serde_json::from_slice(&bytes).map_err(malformed)?;
+    Ok(Some((whole, serde_json::from_slice(&bytes).map_err(malformed)?)))
+}
+
+/// Replaces the file, whole or not at all; it is for its owner only.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // People link it to where they keep their settings.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".layerutils-").tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist(&path).map_err(|error| error.error)?;
+    Ok(())
+}

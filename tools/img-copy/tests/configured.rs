@@ -1,0 +1,79 @@
+//! What containers-registries.conf(5) says of registries is obeyed.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+
+use support::fake::{Fake, Reply};
+use support::pulled::Pulled;
+
+/// Pulls `app:1` of `fake` as `conf` says; the status, and what was printed and said.
+fn pull(pulled: &Pulled, fake: &Fake, conf: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    fs::write(pulled.place.path("registries.conf"), conf).unwrap();
+    let name = fake.name("app:1");
+    let mut command = pulled.place.command(&[&[name.as_str(), "oci:pulled:x"], args].concat());
+    command.env("CONTAINERS_REGISTRIES_CONF", pulled.place.path("registries.conf"));
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let result = (output.status.code(), text(output.stdout), text(output.stderr));
+    let _ = fs::remove_dir_all(pulled.place.path("pulled"));
+    result
+}
+
+#[test]
+fn a_mirror_is_asked_first_and_the_registry_if_it_lacks_the_image() {
+    let pulled = Pulled::new();
+    let (own, mirror) = (pulled.serve(|_| None), pulled.serve(|_| None));
+    let empty =
+        pulled.serve(|request| request.is("GET", "/manifests/").then(|| Reply::status(404)));
+    let printed = format!("{}\n", pulled.image);
+    let conf = |mirror: &Fake| {
+        format!(
+            "[[registry]]\nlocation = '127.0.0.1:{}'\n[[registry.mirror]]\nlocation = \
+             '127.0.0.1:{}/copies'\n",
+            own.port, mirror.port
+        )
+    };
+    let done = (Some(0), printed, String::new());
+    assert_eq!(pull(&pulled, &own, &conf(&mirror), &[]), done);
+    assert_eq!(mirror.asked("GET", "/v2/copies/app/manifests/1").len(), 1);
+    assert_eq!(own.log().len(), 0);
+    // What proves who we are is for the registry that was named, and for no mirror of it.
+    assert_eq!(pull(&pulled, &own, &conf(&empty), &["--creds=me:secret"]), done);
+    assert_eq!(empty.asked("GET", "/v2/copies/app/manifests/1").len(), 1);
+    assert!(empty.log().iter().all(|request| request.header("authorization").is_none()));
+    assert_eq!(own.asked("GET", "/v2/app/manifests/1").len(), 1);
+}
+
+#[test]
+fn an_image_is_pulled_from_the_location_of_its_prefix() {
+    let pulled = Pulled::new();
+    let (named, own) = (pulled.serve(|_| None), pulled.serve(|_| None));
+    let conf = format!(
+        "[[registry]]\nprefix = '127.0.0.1:{}'\nlocation = '127.0.0.1:{}/there'\n",
+        named.port, own.port
+    );
+    let printed = format!("{}\n", pulled.image);
+    assert_eq!(pull(&pulled, &named, &conf, &[]), (Some(0), printed, String::new()));
+    assert_eq!(own.asked("GET", "/v2/there/app/manifests/1").len(), 1);
+    assert_eq!(named.log().len(), 0);
+}
+
+#[test]
+fn a_blocked_registry_is_not_asked() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|_| None);
+    let conf = format!("[[registry]]\nlocation = '127.0.0.1:{}/app'\nblocked = true\n", fake.port);
+    let (status, printed, said) = pull(&pulled, &fake, &conf, &[]);
+    assert_eq!((status, printed.as_str()), (Some(2), ""));
+    let host = format!("127.0.0.1:{}", fake.port);
+    assert!(said.contains(&format!("{host}: blocked in ")) && said.lines().count() == 1, "{said}");
+    let mut command = pulled.place.command(&["app", &fake.name("app:1")]);
+    command.env("CONTAINERS_REGISTRIES_CONF", pulled.place.path("registries.conf"));
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+    assert_eq!(fake.log().len(), 0);
+    let (status, _, said) = pull(&pulled, &fake, "[[registry]\n", &[]);
+    assert!(status == Some(2) && said.contains("registries.conf: line 1: "), "{said}");
+}

@@ -15,6 +15,9 @@ use super::credentials::{self, AuthFile};
 use super::reference::DOCKER_HUB;
 use super::{Access, Credentials, Error, Options, RegistryReference, Repository};
 
+/// A file of credentials, as it stands and as it is understood.
+type Known = (Map<String, Value>, AuthFile);
+
 /// Logs in to the registry at `host`, and keeps the credentials: where it is known already,
 /// or else in docker's file, or in the file that `options` name.
 ///
@@ -83,8 +86,8 @@ fn keep(path: &Path, registry: &RegistryReference, given: &Credentials) -> Resul
     replace(path, &bytes).map_err(failed)
 }
 
-/// Reads a file of credentials, as it stands and as it is understood; `None` if there is none.
-fn read(path: &Path) -> Result<Option<(Map<String, Value>, AuthFile)>, Error> {
+/// Reads a file of credentials; `None` if there is none.
+fn read(path: &Path) -> Result<Option<Known>, Error> {
     let bytes = match credentials::read(path) {
         Err(error) if credentials::is_absent(&error) => return Ok(None),
         read => read.map_err(|source| Error::File { path: path.into(), source })?,

@@ -37,6 +37,18 @@ pub fn size(len_bytes: u64) -> String {
     format!("{digits}{unit}")
 }
 
+/// A size with its sign.
+#[must_use]
+pub fn signed(growth: i128) -> String {
+    let len_bytes = u64::try_from(growth.unsigned_abs()).unwrap_or(u64::MAX);
+    let sign = match growth.signum() {
+        0 => "",
+        1 => "+",
+        _ => "-",
+    };
+    format!("{sign}{}", size(len_bytes))
+}
+
 /// A number of bytes, with K, M, G or T for powers of 1024, as options have it.
 #[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {

@@ -12,9 +12,11 @@
 //! | `step` | which step of the history made a layer |
 //! | `past` | the versions of a path, and what each layer did to it |
 //! | `two` | two images that begin with the same layers |
+//! | `compare` | the names of two images that are not the same |
 //! | `select` | paths and patterns that choose names |
 //! | `waste` | content that nothing shows any more |
 
+pub mod compare;
 mod content;
 mod layers;
 mod past;

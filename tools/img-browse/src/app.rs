@@ -8,7 +8,7 @@ use common::name::show;
 use crate::keys::Key;
 use crate::model::Model;
 use crate::view::{self, Filter, Kinds, Mark, Range, Row, Sort};
-use crate::{export, preview};
+use crate::{differences, export, preview};
 
 /// Whether the browser goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub(crate) struct App {
 }
 
 /// The keys, for the page of help: those of ncdu and dive where these have one.
-pub(crate) const HELP: [&str; 25] = [
+pub(crate) const HELP: [&str; 26] = [
     "q, Ctrl-C        quit",
     "Tab              go to the layers or to the tree",
     "arrows, j k      move; PgUp, PgDn, Home g, End G",
@@ -124,6 +124,7 @@ pub(crate) const HELP: [&str; 25] = [
     "w                what is wasted, the largest first; Enter goes to it",
     "e                export the chosen name, with all in it, to NAME.json or NAME.tar",
     "[, ]             the image before, the image after",
+    "=                files that differ between the image and the one after it",
     "",
     "A added   C changed   M metadata only   D deleted   + something in it changed",
     "",
@@ -282,6 +283,7 @@ impl App {
                 self.enter((self.image + self.models.len() - 1) % self.models.len());
             }
             Key::Char('v' | 'i') => self.show_chosen(),
+            Key::Char('=') => self.compare_images(),
             Key::Char('o') => self.toggle_all(),
             key if self.pane == Pane::Layers => {
                 let before = self.layer.at;
@@ -327,6 +329,24 @@ impl App {
                 self.row.press(key, self.page);
                 self.row.at = self.row.at.min(self.rows.len().saturating_sub(1));
             }
+        }
+    }
+
+    /// Shows the files that differ between the image and the next one.
+    fn compare_images(&mut self) {
+        let next = (self.image + 1) % self.models.len();
+        if next == self.image {
+            self.message = "there is no other image to compare with".into();
+            return;
+        }
+        let (old, new) = (self.model(), &self.models[next]);
+        let title = format!("{} -> {}", old.title, new.title);
+        match differences::lines(old, new) {
+            Ok(lines) => {
+                self.line = Place::default();
+                self.mode = Mode::Page(title, lines);
+            }
+            Err(text) => self.message = text,
         }
     }
 

@@ -7,10 +7,12 @@
 //! | `app` | the state, and what each key does to it |
 //! | `draw` | the state as lines |
 //! | `preview`, `export` | the content of files |
+//! | `differences` | two images compared |
 //! | `screen`, `keys` | the terminal |
 
 mod app;
 mod cli;
+mod differences;
 mod draw;
 mod export;
 mod keys;

@@ -206,7 +206,12 @@ fn the_waste_leads_to_the_step_that_wasted_it() {
     let terminal = Terminal::new(place(), "", "base app");
     let screen = terminal.shows("(image 1 of 2)");
     assert!(screen.starts_with("base  1 layer"), "{screen}");
-    terminal.press(&["]"]);
+    terminal.press(&["="]);
+    let screen = terminal.shows("base -> app");
+    assert!(screen.contains("C       -7B  etc/conf [mtime size]"), "{screen}");
+    assert!(screen.contains("A       +3B  etc/new"), "{screen}");
+    assert!(screen.contains("D       -4B  opt/gone"), "{screen}");
+    terminal.press(&["q", "]"]);
     terminal.shows("(image 2 of 2)");
     terminal.press(&["w"]);
     let screen = terminal.shows("WRITTEN BY");

@@ -5,8 +5,8 @@ use common::json::{self, insert_name};
 use common::layer::listing::kind_name;
 use serde_json::{Map, Value, json};
 
-use crate::files::{Facts, File};
 use crate::report::Report;
+use common::inside::compare::{Facts, File};
 
 pub(crate) fn line(report: &Report) -> serde_json::Result<String> {
     let image = |reference: &common::image::Reference, id: &String| json!({ "reference": reference.to_string(), "image": id });

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 
+use common::inside::compare::{Facts, File};
 use common::inside::{Error, Inside, Side, Wanted};
 use common::name::show;
-
-use crate::files::{Facts, File};
 
 /// The longest database and the longest small file that are read, and the most that is read
 /// of an image, in bytes.

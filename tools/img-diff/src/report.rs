@@ -5,13 +5,14 @@ use std::ffi::OsStr;
 
 use common::cli::Failure;
 use common::image::{Opener, Reference};
+use common::inside::compare::{self, Change, File, Rules};
 use common::inside::{self, Error, Inside, LayerSums, Reading, Side, Trust, Wanted};
 use common::oci::History;
 use registry::Client;
 
 use crate::cli::{Cli, Part};
 use crate::config::{self, Field, Rest};
-use crate::files::{self, Change, File, Rules, Sum};
+use crate::files::{self, Sum};
 use crate::lines;
 use crate::packages::{self, Packages};
 
@@ -95,7 +96,7 @@ impl Report {
             return Ok(report);
         }
         let rules = Rules::new(&cli.ignore, cli.semantic);
-        let files = files::compare(&old, &new, &rules).map_err(about)?;
+        let files = compare::compare(&old, &new, &rules).map_err(about)?;
         if cli.wants(Part::Packages) {
             report.packages = packages::compare(&old, &new, &files).map_err(about)?;
         }

@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use common::human::{count, ellipsis, size};
+use common::human::{count, ellipsis, signed, size};
+use common::inside::compare::{Change, File};
 use common::inside::{LayerSums, Step};
 use common::name::show;
 use common::oci::History;
@@ -11,7 +12,6 @@ use common::stream::Output;
 use serde_json::Value;
 
 use crate::cli::{Cli, Part};
-use crate::files::{Change, File};
 use crate::report::Report;
 
 /// The width to which steps are cut.
@@ -219,15 +219,4 @@ fn is_after(path: &[u8], other: &[u8]) -> bool {
 fn step(entry: &History) -> String {
     let step = Step { entry: entry.clone() };
     ellipsis(&step.text(), STEP_WIDTH)
-}
-
-/// A size with its sign.
-fn signed(growth: i128) -> String {
-    let len_bytes = u64::try_from(growth.unsigned_abs()).unwrap_or(u64::MAX);
-    let sign = match growth.signum() {
-        0 => "",
-        1 => "+",
-        _ => "-",
-    };
-    format!("{sign}{}", size(len_bytes))
 }

@@ -16,6 +16,10 @@ const USER: u32 = 54_324;
 /// The number of sequences, unless the environment sets another.
 const SEQUENCES: &str = "200";
 
+/// The number of the first, unless the environment sets another. A failure tells the number
+/// of its sequence.
+const FIRST: &str = "1";
+
 #[test]
 fn random_calls_return_what_they_return_to_root() {
     if !is_root() {
@@ -23,8 +27,10 @@ fn random_calls_return_what_they_return_to_root() {
     }
     let count = std::env::var("LAYERUTILS_TEST_SEQUENCES");
     let count = count.unwrap_or_else(|_| SEQUENCES.to_owned());
-    let (root_said, root_layer) = run(None, &count);
-    let (said, layer) = run(Some(USER), &count);
+    let first = std::env::var("LAYERUTILS_TEST_FIRST_SEQUENCE");
+    let first = first.unwrap_or_else(|_| FIRST.to_owned());
+    let (root_said, root_layer) = run(None, &first, &count);
+    let (said, layer) = run(Some(USER), &first, &count);
     assert!(root_said.lines().count() > 1000, "{root_said}");
     let mut sequence = "";
     for (one, root) in said.lines().zip(root_said.lines()) {
@@ -42,7 +48,7 @@ fn random_calls_return_what_they_return_to_root() {
 
 /// Runs the calls in a union, as root or as this user: what they print, and what the layer
 /// of their changes lists.
-fn run(user: Option<u32>, count: &str) -> (String, String) {
+fn run(user: Option<u32>, first: &str, count: &str) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -67,7 +73,7 @@ fn run(user: Option<u32>, count: &str) -> (String, String) {
     };
     let tool = layerutils_tests::binaries::path("union-mount");
     let output = command(&tool)
-        .args(["--upper", "up", "base", "--", "/random-calls", "1", count])
+        .args(["--upper", "up", "base", "--", "/random-calls", first, count])
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
+/// A timer that ends a little early must not end a turn before its time.
+const TIMER: Duration = Duration::from_millis(1);
+
 /// The least that a peer has to send or take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -71,19 +74,35 @@ impl<T: Transport> Transport for Measured<T> {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.is_thinking = true;
         let start = Instant::now();
-        self.inner.transmit_output(amount, timeout)?;
+        let part = self.until_slow(timeout, amount);
+        let sent = self.inner.transmit_output(amount, part.unwrap_or(timeout));
+        if matches!(sent, Err(ureq::Error::Timeout(_))) && part.is_some() {
+            self.sent.add(start.elapsed(), amount)?;
+        }
+        sent?;
         self.sent.add(start.elapsed(), amount)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.inner.buffers().input().len();
         let start = Instant::now();
-        let is_more = self.inner.await_input(timeout)?;
-        let waited = if self.is_thinking { Duration::ZERO } else { start.elapsed() };
-        self.is_thinking = false;
-        let len = self.inner.buffers().input().len().saturating_sub(before);
-        self.received.add(waited, len)?;
-        Ok(is_more)
+        loop {
+            let turn = Instant::now();
+            let part = self.until_judged(timeout, start.elapsed());
+            let read = self.inner.await_input(part.unwrap_or(timeout));
+            let waited = if self.is_thinking { Duration::ZERO } else { turn.elapsed() };
+            match read {
+                // Nothing came; a peer that was fast enough before has more time.
+                Err(ureq::Error::Timeout(_)) if part.is_some() => self.received.add(waited, 0)?,
+                read => {
+                    let is_more = read?;
+                    self.is_thinking = false;
+                    let len = self.inner.buffers().input().len().saturating_sub(before);
+                    self.received.add(waited, len)?;
+                    return Ok(is_more);
+                }
+            }
+        }
     }
 
     fn is_open(&mut self) -> bool {
@@ -92,6 +111,34 @@ impl<T: Transport> Transport for Measured<T> {
 
     fn is_tls(&self) -> bool {
         self.inner.is_tls()
+    }
+}
+
+impl<T> Measured<T> {
+    /// The same timeout, cut short so that a silent peer is judged in time; `None` if that is
+    /// no shorter, or if the peer may be silent. `spent` of the timeout is over.
+    fn until_judged(&self, timeout: NextTimeout, spent: Duration) -> Option<NextTimeout> {
+        let pace = self.received.pace;
+        if self.is_thinking || pace.limit_bytes == 0 {
+            return None;
+        }
+        let left = pace.time.saturating_sub(self.received.waited) + TIMER;
+        let per_read = timeout.per_read.map_or(*timeout.after, |read| (*read).min(*timeout.after));
+        let is_shorter = left < per_read.saturating_sub(spent);
+        is_shorter.then_some(NextTimeout { per_read: Some(left.into()), ..timeout })
+    }
+
+    /// The same timeout, cut short to the time after which a peer that has not taken `amount`
+    /// bytes is too slow; `None` if that is no shorter.
+    fn until_slow(&self, timeout: NextTimeout, amount: usize) -> Option<NextTimeout> {
+        let Meter { pace, waited, len_bytes } = self.sent;
+        let len_bytes = len_bytes.saturating_add(amount as u64);
+        let allowed = len_bytes.saturating_mul(1000).checked_div(pace.limit_bytes)?;
+        let allowed = Duration::from_millis(allowed.saturating_add(1)).max(pace.time);
+        let left = allowed.saturating_sub(waited) + TIMER;
+        let per_write =
+            timeout.per_write.map_or(*timeout.after, |write| (*write).min(*timeout.after));
+        (left < per_write).then_some(NextTimeout { per_write: Some(left.into()), ..timeout })
     }
 }
 

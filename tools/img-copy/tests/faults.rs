@@ -97,6 +97,22 @@ fn a_registry_that_trickles_is_given_up() {
 }
 
 #[test]
+fn a_registry_that_falls_silent_is_given_up_in_the_time_that_was_set() {
+    let pulled = Pulled::new();
+    let (layer, bytes) = (pulled.layer.to_string(), pulled.bytes(&pulled.layer));
+    let fake = pulled.serve(move |request| {
+        let reply = Reply { cut_after: Some(1000), stalls: true, ..part(request, bytes.clone()) };
+        request.is("GET", &layer).then_some(reply)
+    });
+    let start = std::time::Instant::now();
+    let name = fake.name("app:1");
+    let args = ["--speed-time=2", "--retry-times=0", &name, "oci:new:x"];
+    let (_, said) = pulled.place.failed(&args);
+    assert!(said.contains("slower than 1000 bytes a second for 2 s"), "{said}");
+    assert!(start.elapsed().as_secs() < 20, "{said}");
+}
+
+#[test]
 fn a_registry_that_takes_little_is_given_up() {
     let place = support::place();
     // More than the kernel takes off our hands.
@@ -107,7 +123,9 @@ fn a_registry_that_takes_little_is_given_up() {
     let proxy = Proxy::slow(fake.port);
     let name = format!("docker://127.0.0.1:{}/app:1", proxy.port);
     let limit = ["--speed-limit=1000000", "--speed-time=1", "--retry-times=0", "--compress=none"];
+    let start = std::time::Instant::now();
     let (_, said) = place.failed(&[&["app", &name][..], &limit].concat());
+    assert!(start.elapsed().as_secs() < 20, "{said}");
     assert!(said.contains("slower than 1000000 bytes a second for 1 s"), "{said}");
     assert_eq!(fake.asked("PUT", "/manifests/").len(), 0);
 }

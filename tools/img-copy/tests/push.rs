@@ -91,6 +91,57 @@ fn an_upload_that_is_cut_goes_on_where_it_was_cut() {
 }
 
 #[test]
+fn an_upload_that_the_registry_loses_is_begun_again() {
+    let place = place();
+    for len in [1000, 5 << 20] {
+        let image = put_noise(&place, "app", len);
+        let fake = Fake::start(&place, &image, |request| match request.method.as_str() {
+            "HEAD" => Some(Reply::status(404)),
+            // Sent, and then gone: at the first part, and at the end of it.
+            "PATCH" if request.before == 0 => Some(Reply::status(404)),
+            "PUT" if request.before == 0 && request.path.contains("/uploads/") => {
+                Some(Reply::status(404))
+            }
+            "GET" if request.path.contains("/uploads/") => Some(Reply::status(404)),
+            _ => None,
+        });
+        let pushed = place.done(&["app", &fake.name("app:1"), "--compress", "none"]);
+        assert_eq!(pushed, format!("{image}\n"));
+        let layer = place.image("app").manifest.layers.first().unwrap().digest.clone();
+        let sent = [fake.asked("PUT", "/uploads/"), fake.asked("PATCH", "/uploads/")].concat();
+        assert!(sent.iter().filter(|sent| Digest::of(&sent.body) == layer).count() > 1);
+    }
+}
+
+#[test]
+fn a_token_that_runs_out_in_an_upload_is_renewed() {
+    let place = place();
+    let image = put_noise(&place, "app", 5 << 20);
+    let fake = Fake::start(&place, &image, |request| {
+        if request.path.starts_with("/token") {
+            let token = format!(r#"{{"token":"t{}","expires_in":300}}"#, request.before);
+            return Some(Reply::status(200).body(token));
+        }
+        // The first token is good until something is sent.
+        let token = request.header("authorization").unwrap_or_default();
+        let is_good = match request.method.as_str() {
+            "PATCH" | "PUT" => token.starts_with("Bearer t") && token != "Bearer t0",
+            _ => token.starts_with("Bearer t"),
+        };
+        let host = request.header("host").unwrap_or_default();
+        let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"s\"");
+        match (is_good, request.method.as_str()) {
+            (false, _) => Some(Reply::status(401).with("WWW-Authenticate", challenge)),
+            (true, "HEAD") => Some(Reply::status(404)),
+            (true, _) => None,
+        }
+    });
+    let pushed = place.done(&["app", &fake.name("app:1"), "--compress", "none"]);
+    assert_eq!(pushed, format!("{image}\n"));
+    assert!(fake.log().pop().unwrap().is("PUT", "/v2/app/manifests/1"));
+}
+
+#[test]
 fn blobs_that_are_there_are_not_sent() {
     let pulled = Pulled::new();
     let fake = pulled.serve(|_| None);

@@ -44,6 +44,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// The connection ends after so much of the body.
     pub(crate) cut_after: Option<usize>,
+    /// Before a connection ends early, nothing comes for a minute.
+    pub(crate) stalls: bool,
     /// The body says no length and goes on for ever.
     pub(crate) endless: bool,
     /// Head and body come byte by byte, ten a second.
@@ -206,6 +208,9 @@ fn write(writer: &mut TcpStream, request: &Request, reply: &Reply) -> bool {
         }
     }
     let _ = writer.flush();
+    if reply.stalls {
+        thread::sleep(Duration::from_secs(60));
+    }
     if reply.cut_after.is_some() || reply.endless {
         let _ = writer.shutdown(std::net::Shutdown::Both);
         return false;

@@ -57,7 +57,7 @@ fn each_rule_tells_the_bad_from_the_good() {
             "FROM scratch\nENV API_TOKEN=x\nARG password\n",
             &["2 SecretsUsedInArgOrEnv", "3 SecretsUsedInArgOrEnv"],
         ),
-        ("FROM scratch\nENV PUBLIC_KEY=x\nENV TOKENS=1\nENV keyboard=us\n", &[]),
+        ("FROM scratch\nENV PUBLIC_KEY=x\nENV TOKEN_FILE=x\nENV TOKENS=1\nENV keyboard=us\n", &[]),
         ("FROM scratch\nENV a=$b\nARG c\nENV d=$c\nENV e=$a\n", &["2 UndefinedVar"]),
         ("FROM scratch\nARG f=$g\nCOPY nonce /$PATH\nRUN echo $b\n", &["2 UndefinedVar"]),
         ("FROM scratch\nRUN --mount=type=cache,target=/c$x true\n", &["2 UndefinedVar"]),
@@ -99,6 +99,20 @@ fn a_target_limits_the_checks_to_what_it_needs() {
     let text = "FROM scratch AS a\nCMD true\nFROM scratch AS b\n";
     assert_eq!(check(&bench, text, &["--target", "b"]).0, [""; 0]);
     assert_eq!(check(&bench, text, &["--target", "a"]).0, ["2 JSONArgsRecommended"]);
+    let text = "FROM scratch AS a\nENV TOKEN=x\nENV b c\nFROM scratch AS b\n";
+    assert_eq!(check(&bench, text, &["--target", "b"]).0, [""; 0]);
+    bench.build(&format!("# check=error=true\n{text}"));
+    // Names are read of all.
+    let text = "FROM scratch AS A\nMAINTAINER me\nFROM scratch AS b\n";
+    let found = check(&bench, text, &["--target", "b"]).0;
+    assert_eq!(found, ["1 StageNameCasing", "2 MaintainerDeprecated"]);
+}
+
+#[test]
+fn ignored_files_are_not_told_where_some_are_taken_in_again() {
+    let bench = Bench::new();
+    bench.write(".dockerignore", "d\n!d/f\n");
+    assert_eq!(check(&bench, "FROM scratch\nCOPY d /\n", &[]).0, [""; 0]);
 }
 
 #[test]

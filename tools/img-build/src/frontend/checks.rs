@@ -60,7 +60,9 @@ fn expose(line: u32, port: &str, findings: &mut Findings) {
 }
 
 fn ignored(line: u32, transfer: &Transfer, patterns: &Patterns, findings: &mut Findings) {
-    for source in &transfer.sources {
+    // As in BuildKit: a pattern that takes files in again makes it hard to tell.
+    let relative = transfer.sources.iter().filter(|source| !source.starts_with('/'));
+    for source in relative.filter(|_| !patterns.may_include_again()) {
         let (mut path, mut matched, mut excluded) = (String::new(), Matched::default(), false);
         for part in source.split('/').filter(|part| !matches!(*part, "" | ".")) {
             if !path.is_empty() {

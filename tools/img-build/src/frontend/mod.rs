@@ -21,7 +21,7 @@ use crate::cli::{Named, Network};
 use crate::context::Patterns;
 use crate::error::Error;
 use crate::graph::{Graph, NamedImage, Source, Stage};
-use crate::lint::Findings;
+use crate::lint::{Findings, check_stage};
 use scope::Scope;
 use settings::{Settings, Surroundings};
 use stages::{From, Needed, Stages};
@@ -207,6 +207,7 @@ impl Building<'_> {
         self.steps += 1;
         let number = self.steps;
         let (base, mut settings) = self.base(index).map_err(from_line)?;
+        check_stage(needed.stage, self.findings);
         let mut steps = Vec::new();
         for located in needed.instructions() {
             self.steps += 1;

@@ -12,7 +12,7 @@ use common::name::show;
 
 use crate::error::Error;
 
-pub(crate) use text::check as check_text;
+pub(crate) use text::{check as check_text, check_stage};
 
 /// The longest text that a finding repeats.
 const SHOWN_LEN_CHARS: usize = 80;

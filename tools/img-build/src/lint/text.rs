@@ -20,7 +20,10 @@ const SECRETS: [&str; 10] = [
     "token",
 ];
 
-/// Checks all that needs no variables.
+/// Words that make it none.
+const HARMLESS: [&str; 3] = ["public", "file", "version"];
+
+/// Checks what is read of all stages, also of those that the target does not need.
 pub(crate) fn check(file: &Containerfile, findings: &mut Findings) {
     for line in &file.empty_continuations {
         let text = "an empty line inside an instruction will be an error one day";
@@ -30,10 +33,20 @@ pub(crate) fn check(file: &Containerfile, findings: &mut Findings) {
     let mut names = HashSet::new();
     for stage in &file.stages {
         name(stage, &mut names, findings);
-        once(stage, findings);
-        for located in &stage.instructions {
-            instruction(located, findings);
+        for Located { line, instruction, .. } in &stage.instructions {
+            if let Instruction::Maintainer(_) = instruction {
+                let text = "use LABEL org.opencontainers.image.authors=NAME";
+                findings.add(*line, Rule::MaintainerDeprecated, text);
+            }
         }
+    }
+}
+
+/// Checks the instructions of a stage that is built.
+pub(crate) fn check_stage(stage: &Stage, findings: &mut Findings) {
+    once(stage, findings);
+    for located in &stage.instructions {
+        instruction(located, findings);
     }
 }
 
@@ -118,10 +131,6 @@ fn once(stage: &Stage, findings: &mut Findings) {
 fn instruction(located: &Located, findings: &mut Findings) {
     let Located { line, text, instruction } = located;
     match instruction {
-        Instruction::Maintainer(_) => {
-            let text = "use LABEL org.opencontainers.image.authors=NAME";
-            findings.add(*line, Rule::MaintainerDeprecated, text);
-        }
         Instruction::Env(pairs) => {
             legacy(*line, text, findings);
             pairs.iter().for_each(|(name, _)| secret(*line, "ENV", name, findings));
@@ -146,8 +155,8 @@ fn legacy(line: u32, text: &str, findings: &mut Findings) {
 
 fn secret(line: u32, keyword: &str, name: &str, findings: &mut Findings) {
     let lower = name.to_ascii_lowercase();
-    let mut words = lower.split('_');
-    if words.clone().any(|word| SECRETS.contains(&word)) && !words.any(|word| word == "public") {
+    let has = |words: &[&str]| lower.split('_').any(|word| words.contains(&word));
+    if has(&SECRETS) && !has(&HARMLESS) {
         let text = format!("{keyword} {}: secrets are for RUN --mount=type=secret", shorten(name));
         findings.add(line, Rule::SecretsUsedInArgOrEnv, text);
     }

@@ -60,6 +60,7 @@ pub mod image;
 pub mod inside;
 pub mod json;
 pub mod layer;
+pub mod lock;
 pub mod message;
 pub mod mount;
 pub mod name;

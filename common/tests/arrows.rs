@@ -29,6 +29,7 @@ const ORDER: &[&[&str]] = &[
         "directories",
         "errors",
         "glob",
+        "lock",
         "parallel",
         "privilege",
         "status",

@@ -9,9 +9,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 
+use layerutils_tests::requirement::skip;
 use layerutils_tests::run::{Outcome, Run};
 use layerutils_tests::sandbox::Sandbox;
-use layerutils_tests::tool::{self, Tool};
+use layerutils_tests::tool::{self, Line, Tool};
 use layerutils_tests::{fixture, require};
 
 /// The calls that are made to fail, and how they may.
@@ -50,6 +51,11 @@ struct Fault {
 
 /// The command lines of a tool, and the file that each of them makes.
 fn lines(tool: &Tool) -> Vec<(String, Option<&'static str>)> {
+    if tool.runs.is_some() {
+        // strace stops the threads of a FUSE driver, and waits for what they serve.
+        let Line { options, operands } = tool.works;
+        return vec![(tool.line(&format!("--driver overlay {options} {operands}")), None)];
+    }
     let out = tool
         .produces
         .map(|produces| (tool.line(&format!("{}out.tar", produces.file)), Some("out.tar")));
@@ -144,6 +150,10 @@ fn a_call_that_fails_is_reported_and_leaves_nothing_half_made() {
             let _ = traced(&sandbox, &["-o", "/dev/null"], &line).outcome();
             reset(&sandbox);
             let undisturbed = traced(&sandbox, &["-o", "trace"], &line).outcome();
+            if tool.runs.is_some() && undisturbed.status != 0 {
+                skip(&format!(" ({})", tool.name), "no overlay, or no busybox");
+                continue;
+            }
             assert_eq!(undisturbed.status, 0, "{undisturbed}");
             let made = out.map(|out| fs::read(sandbox.path(out)).unwrap());
             let trace = fs::read(sandbox.path("trace")).unwrap();

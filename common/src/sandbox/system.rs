@@ -10,6 +10,7 @@ use super::channel::Report;
 use super::error::Trying as _;
 use super::mounts::{Mounts, NODEV, NOEXEC, NOSUID, Protection, RDONLY};
 use super::target::{Shape, Target};
+use crate::mount;
 use crate::mount::context::Context;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 
@@ -54,6 +55,12 @@ pub(super) fn masked() -> Vec<String> {
 pub(super) const READ_ONLY: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// Returns true if the kernel forbids a mount, and false if it fails for another reason.
+fn is_refusal(error: &mount::Error) -> bool {
+    let mount::Error::Refused { source, .. } = error else { return false };
+    source.kind() == std::io::ErrorKind::PermissionDenied
+}
+
 impl Mounts<'_> {
     /// A fresh /proc of the new process namespace.
     pub(super) fn proc(&mut self) -> Result<OwnedFd, Error> {
@@ -63,13 +70,14 @@ impl Mounts<'_> {
             Ok(mount) => mount,
             // The kernel gives no fresh one where the caller's own has parts
             // covered, as in a container: it would uncover them.
-            Err(error) => {
+            Err(error) if is_refusal(&error) => {
                 let error = crate::errors::line(&error);
                 self.channel.report(&Report::Warning(format!(
                     "{error}: showing the host's /proc, with its processes"
                 )));
                 self.clone_host("/proc", NOSUID | NODEV | NOEXEC)?
             }
+            Err(error) => return Err(error.into()),
         };
         self.attach(mount.as_fd(), &Target::of_system("/proc"), Shape::Directory)?;
         Ok(mount)

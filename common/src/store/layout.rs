@@ -6,8 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use nix::fcntl::Flock;
-
 use super::blob::{BlobReader, BlobWriter};
 use super::dir::{Dir, Links};
 use super::snapshot::Snapshot;
@@ -15,6 +13,7 @@ use super::unmake::{Made, missing_dirs};
 use super::{Error, Pruning, lock, write};
 use crate::digest::{Algorithm, Digest};
 use crate::document;
+use crate::lock::Lock;
 use crate::oci::{self, Descriptor, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
 
 pub(super) const LAYOUT_FILE: &str = "oci-layout";
@@ -30,7 +29,7 @@ pub struct Store {
     sha256: OnceLock<Dir>,
     sha512: OnceLock<Dir>,
     /// The shared lock on blobs, from the first one that was added.
-    pub(super) adding: OnceLock<Flock<File>>,
+    pub(super) adding: OnceLock<Lock>,
     pub(super) snapshot: Snapshot,
     /// Whether room is kept for a smaller index, so that names can go from a full disk.
     pub(super) keeps_reserve: bool,

@@ -22,6 +22,7 @@ use super::stack::Stack;
 use crate::cleanup;
 use crate::digest::{DiffId, Digest};
 use crate::layer::apply::{self, Expected, apply_verified};
+use crate::lock::{Lock, Mode};
 use crate::message;
 use crate::mount::Namespace;
 use crate::mount::upper::{copy_attributes, copy_xattrs};
@@ -36,7 +37,7 @@ pub(super) struct Entry {
     layers: PathBuf,
     name: String,
     /// Unlocks when it is closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// An unpacked layer.
@@ -55,8 +56,8 @@ impl Entry {
         let path = layers.join(format!("{name}.lock"));
         let lock = OpenOptions::new().create(true).append(true).open(&path);
         let lock = lock.map_err(Error::file(&path, "cannot open the lock"))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|errno| Error::file(&path, "cannot lock it")(errno.into()))?;
+        let lock = Lock::wait(lock, Mode::Exclusive);
+        let lock = lock.map_err(Error::file(&path, "cannot lock it"))?;
         Ok(Self { layers: layers.to_owned(), name, _lock: lock })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::cache;
 use common::containerfile::Sharing;
-use nix::fcntl::{Flock, FlockArg};
+use common::lock::{Lock, Mode};
 
 use super::mounts::{copy_out, set_attributes};
 use super::schedule::Schedule;
@@ -31,7 +31,7 @@ pub(super) struct Cache {
 
 /// The locked caches of one step, by the directories that they were asked for by.
 #[derive(Debug, Default)]
-pub(super) struct Locked(BTreeMap<PathBuf, (PathBuf, Flock<File>)>);
+pub(super) struct Locked(BTreeMap<PathBuf, (PathBuf, Lock)>);
 
 impl Locked {
     /// Makes and locks the directories of a step's cache mounts. Several mounts of one cache
@@ -69,10 +69,10 @@ fn lock(
     sharing: Sharing,
     scratch: &Scratch,
     schedule: &Schedule,
-) -> Result<(PathBuf, Flock<File>), Error> {
-    let how = match sharing {
-        Sharing::Shared => FlockArg::LockSharedNonblock,
-        Sharing::Private | Sharing::Locked => FlockArg::LockExclusiveNonblock,
+) -> Result<(PathBuf, Lock), Error> {
+    let mode = match sharing {
+        Sharing::Shared => Mode::Shared,
+        Sharing::Private | Sharing::Locked => Mode::Exclusive,
     };
     for number in 0.. {
         let dir = match number {
@@ -81,17 +81,16 @@ fn lock(
         };
         cache::make(&dir).map_err(Error::file(&dir))?;
         let path = dir.join("lock");
-        let opened = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let mut file = opened.map_err(Error::file(&path))?;
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).write(true);
         loop {
-            match Flock::lock(file, how) {
-                Ok(lock) => {
-                    make(cache, &dir, scratch, schedule)?;
-                    return Ok((dir, lock));
-                }
-                Err((_, nix::Error::EWOULDBLOCK)) if sharing == Sharing::Private => break,
-                Err((unlocked, nix::Error::EWOULDBLOCK)) => file = unlocked,
-                Err((_, errno)) => return Err(Error::file(path)(errno.into())),
+            let attempt = options.open(&path).and_then(|file| Lock::attempt(file, mode));
+            if let Some(lock) = attempt.map_err(Error::file(&path))? {
+                make(cache, &dir, scratch, schedule)?;
+                return Ok((dir, lock));
+            }
+            if sharing == Sharing::Private {
+                break;
             }
             schedule.pause()?;
         }
@@ -104,10 +103,10 @@ fn lock(
 fn make(cache: &Cache, dir: &Path, scratch: &Scratch, schedule: &Schedule) -> Result<(), Error> {
     let content = dir.join(CONTENT);
     let is_there = || content.try_exists().map_err(Error::file(&content));
-    let mut folder = File::open(dir).map_err(Error::file(dir))?;
     while !is_there()? {
-        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-            Ok(_making) if !is_there()? => {
+        let attempt = File::open(dir).and_then(|folder| Lock::attempt(folder, Mode::Exclusive));
+        match attempt.map_err(Error::file(dir))? {
+            Some(_making) if !is_there()? => {
                 let (aside, name) = (scratch.dir("cache")?, CONTENT);
                 let new = aside.join(name);
                 fs::create_dir(&new).map_err(Error::file(&new))?;
@@ -118,11 +117,9 @@ fn make(cache: &Cache, dir: &Path, scratch: &Scratch, schedule: &Schedule) -> Re
                 fs::rename(&new, &content).map_err(Error::file(&content))?;
                 return fs::remove_dir(&aside).map_err(Error::file(aside));
             }
-            Ok(_) => return Ok(()),
-            Err((unlocked, nix::Error::EWOULDBLOCK)) => folder = unlocked,
-            Err((_, errno)) => return Err(Error::file(dir)(errno.into())),
+            Some(_) => return Ok(()),
+            None => schedule.pause()?,
         }
-        schedule.pause()?;
     }
     Ok(())
 }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use common::cache;
 use common::digest::Digest;
+use common::lock::{Lock, Mode};
 use common::name::show_path;
 use common::root::remove;
-use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
 use super::schedule::Schedule;
@@ -24,7 +24,7 @@ use crate::error::Error;
 pub(super) struct Snapshot {
     pub(super) dir: PathBuf,
     /// Keeps others from removing it.
-    _lock: Flock<File>,
+    _lock: Lock,
 }
 
 impl Snapshot {
@@ -56,11 +56,11 @@ impl Snapshot {
         // mount it twice, and other steps of the build beside it.
         loop {
             let is_there = dir.try_exists().map_err(Error::file(&dir))?;
-            let how = match is_there {
-                true => FlockArg::LockSharedNonblock,
-                false => FlockArg::LockExclusiveNonblock,
+            let mode = match is_there {
+                true => Mode::Shared,
+                false => Mode::Exclusive,
             };
-            let Some(lock) = try_lock(&folder, digest.hex(), how)? else {
+            let Some(lock) = try_lock(&folder, digest.hex(), mode)? else {
                 schedule.pause()?;
                 continue;
             };
@@ -87,15 +87,11 @@ impl Snapshot {
 
 /// Tries to lock a snapshot. The lock stays when the snapshot is removed, since others may
 /// wait for it.
-fn try_lock(folder: &Path, hex: &str, how: FlockArg) -> Result<Option<Flock<File>>, Error> {
+fn try_lock(folder: &Path, hex: &str, mode: Mode) -> Result<Option<Lock>, Error> {
     let mut options = fs::OpenOptions::new();
     let path = folder.join(format!("{hex}.lock"));
     let file = options.create(true).truncate(false).write(true).open(&path);
-    match Flock::lock(file.map_err(Error::file(&path))?, how) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, nix::Error::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(Error::file(path)(errno.into())),
-    }
+    file.and_then(|file| Lock::attempt(file, mode)).map_err(Error::file(path))
 }
 
 /// Notes that a snapshot was used.
@@ -137,7 +133,7 @@ fn forget(all: &Path, boot: &str, kept: usize) -> Result<(), Error> {
     snapshots.sort();
     let surplus = snapshots.len().saturating_sub(kept);
     for (_, name) in snapshots.into_iter().take(surplus) {
-        if let Some(_lock) = try_lock(&folder, &name, FlockArg::LockExclusiveNonblock)? {
+        if let Some(_lock) = try_lock(&folder, &name, Mode::Exclusive)? {
             // A removal that is interrupted leaves no part of it under its name.
             let doomed = emptied(&folder, &name)?;
             fs::rename(folder.join(&name), doomed).map_err(failed())?;

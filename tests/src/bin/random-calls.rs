@@ -217,7 +217,7 @@ fn on_descriptors(random: &mut Random, name: &str) {
 /// Makes calls with addresses at which there is nothing.
 fn bad_pointers(random: &mut Random, name: &str) {
     let path = CString::new(name).unwrap();
-    let bad = 8_usize;
+    let bad = 16_usize;
     // SAFETY: at the address there is no memory, which the kernel finds, and writes nothing.
     let said = unsafe {
         match random.below(8) {

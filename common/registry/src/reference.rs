@@ -134,6 +134,12 @@ impl RegistryReference {
         (named.host == self.host && named.path != self.path).then_some(named.path)
     }
 
+    /// Whether this is an image in `repository`.
+    #[must_use]
+    pub fn is_in(&self, repository: &Repository) -> bool {
+        (&self.host, &self.path) == (&repository.host, &repository.path)
+    }
+
     /// As [`Self::repository_of`], of a repository that is open.
     #[must_use]
     pub fn repository_beside(&self, other: &Repository) -> Option<String> {

@@ -24,3 +24,26 @@ fn a_registry_is_asked_once_for_each_document_and_layer() {
     expected.sort();
     assert_eq!(asked, expected);
 }
+
+#[test]
+fn an_image_gets_another_tag_without_a_look_at_its_layers() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|_| None);
+    let printed = pulled.place.done(&[&fake.name("app:1"), &fake.name("app:2")]);
+    assert_eq!(printed, format!("{}\n", pulled.image));
+    let config = pulled.place.image("app").manifest.config.digest;
+    let log = fake.log();
+    let asked: Vec<_> =
+        log.iter().map(|request| (request.method.as_str(), request.path.as_str())).collect();
+    let expected = [
+        ("GET", "/v2/"),
+        ("GET", "/v2/app/manifests/1"),
+        ("GET", &format!("/v2/app/blobs/{config}")),
+        ("GET", "/v2/"),
+        ("PUT", "/v2/app/manifests/2"),
+    ];
+    assert_eq!(asked, expected);
+    // In another repository they may be missing.
+    pulled.place.done(&[&fake.name("app:1"), &fake.name("other:1")]).pop();
+    assert_eq!(fake.asked("HEAD", "/v2/other/blobs/").len(), 2);
+}

@@ -27,6 +27,8 @@ pub(crate) struct Registry {
     /// Repositories of the same registry that may have the blobs already.
     pub(crate) others: Vec<String>,
     pub(crate) level: Option<i32>,
+    /// Whether the image is only to get another name in the repository that it is in.
+    pub(crate) is_source: bool,
 }
 
 impl Registry {
@@ -57,6 +59,10 @@ impl Target for Registry {
         if blob.kind() == Kind::ForeignLayer {
             // As docker does: who wants it fetches it from where it may be had.
             message::verbose(format_args!("layer {} is not to be redistributed", blob.digest));
+            return Ok(());
+        }
+        if self.is_source {
+            progress.add(blob.len_bytes);
             return Ok(());
         }
         let Some(diff_id) = diff_id else {

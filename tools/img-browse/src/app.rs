@@ -129,7 +129,7 @@ pub(crate) const HELP: [&str; 26] = [
     "A added   C changed   M metadata only   D deleted   + something in it changed",
     "",
     "The number before a name is the layer that last wrote it.",
-    "Any key goes back.",
+    "q, Escape or Enter goes back.",
 ];
 
 impl App {

@@ -15,14 +15,18 @@ const GIT: &str = "git";
 /// The transports that a repository and its submodules may use.
 const PROTOCOLS: &str = "http:https:git:ssh";
 
-/// `URL[#REF[:DIR]]`.
+/// `URL[#REF[:DIR]]`, or the same and more as a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Repository<'a> {
     url: &'a str,
     /// A branch, a tag or a commit; `HEAD` if none is named.
-    reference: &'a str,
+    reference: String,
     /// The directory that is wanted of it.
     dir: &'a str,
+    /// The commit, or its first digits.
+    checksum: Option<&'a str>,
+    keeps_git_dir: bool,
+    has_submodules: bool,
 }
 
 /// Whether a text names a repository, as BuildKit tells: by its scheme, by `USER@HOST:PATH`, or
@@ -48,18 +52,71 @@ impl<'a> Repository<'a> {
     /// Parses what [`is_git`] takes for a repository.
     ///
     /// # Errors
-    /// A query, or a reference that git would take for an option.
+    /// An unknown query, a reference given twice, or one that git would take for an option.
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
-        let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
         let (reference, dir) = fragment.split_once(':').unwrap_or((fragment, ""));
-        if url.contains('?') {
-            return Err(Error::Unsupported(format!("'{}': a query", show(text))));
+        let (url, query) = address.split_once('?').unwrap_or((address, ""));
+        let mut repository = Self {
+            url,
+            reference: String::new(),
+            dir,
+            checksum: None,
+            keeps_git_dir: false,
+            has_submodules: true,
+        };
+        repository.set_reference("", reference)?;
+        for field in query.split('&').filter(|field| !field.is_empty()) {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            repository.set(name, value)?;
         }
+        if repository.reference.is_empty() {
+            repository.reference = "HEAD".into();
+        }
+        Ok(repository)
+    }
+
+    /// Sets what a field of a query says, in BuildKit's words.
+    fn set(&mut self, name: &str, value: &'a str) -> Result<(), Error> {
+        let invalid = || Error::Other(format!("git query '{}={}'", show(name), show(value)));
+        let is_set = match value {
+            "" | "1" | "true" => Some(true),
+            "0" | "false" => Some(false),
+            _ => None,
+        };
+        match name {
+            _ if value.contains(['%', '+']) => {
+                return Err(Error::Unsupported(invalid().to_string()));
+            }
+            "ref" => self.set_reference("", value)?,
+            "tag" => self.set_reference("refs/tags/", value)?,
+            "branch" => self.set_reference("refs/heads/", value)?,
+            "subdir" if self.dir.is_empty() => self.dir = value,
+            "checksum" | "commit" if is_commit(value) => self.checksum = Some(value),
+            "keep-git-dir" => self.keeps_git_dir = is_set.ok_or_else(invalid)?,
+            "submodules" => self.has_submodules = is_set.ok_or_else(invalid)?,
+            _ => return Err(Error::Unsupported(invalid().to_string())),
+        }
+        Ok(())
+    }
+
+    fn set_reference(&mut self, prefix: &str, reference: &str) -> Result<(), Error> {
         if reference.starts_with('-') || reference.contains(':') {
             return Err(Error::Other(format!("'{}': not a git reference", show(reference))));
         }
-        let reference = if reference.is_empty() { "HEAD" } else { reference };
-        Ok(Self { url, reference, dir })
+        if !reference.is_empty() {
+            let reference = format!("{prefix}{reference}");
+            if !self.reference.is_empty() && self.reference != reference {
+                let text = format!(
+                    "git references '{}' and '{}'",
+                    show(&self.reference),
+                    show(&reference)
+                );
+                return Err(Error::Other(format!("{text}: there can be one")));
+            }
+            self.reference = reference;
+        }
+        Ok(())
     }
 
     /// Checks the commit out into `into`, a new directory; the directory that is wanted.
@@ -73,7 +130,8 @@ impl<'a> Repository<'a> {
         keeps_git_dir: bool,
         checksum: Option<&str>,
     ) -> Result<PathBuf, Error> {
-        let Self { url, reference, dir } = *self;
+        let Self { url, dir, .. } = *self;
+        let reference = self.reference.as_str();
         fs::create_dir(into).map_err(Error::file(into))?;
         // No template: it could bring hooks.
         git(into, &["init", "--quiet", "--template="])?;
@@ -90,7 +148,8 @@ impl<'a> Repository<'a> {
             Err(error) => return Err(error),
         };
         let commit = git(into, &["rev-parse", "HEAD"])?;
-        if let Some(expected) = checksum.filter(|checksum| !commit.starts_with(checksum)) {
+        let mut expected = checksum.into_iter().chain(self.checksum);
+        if let Some(expected) = expected.find(|checksum| !commit.starts_with(checksum)) {
             return Err(Error::Other(format!(
                 "'{}': checksum mismatch: expected {expected}, got {}",
                 show(url),
@@ -98,8 +157,10 @@ impl<'a> Repository<'a> {
             )));
         }
         let submodules = ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"];
-        git(into, &submodules)?;
-        if !keeps_git_dir {
+        if self.has_submodules {
+            git(into, &submodules)?;
+        }
+        if !keeps_git_dir && !self.keeps_git_dir {
             let folder = into.join(".git");
             fs::remove_dir_all(&folder).map_err(Error::file(folder))?;
         }
@@ -173,10 +234,15 @@ mod tests {
             ("git://h/x#v1", "git://h/x", "v1", ""),
             ("git://h/x#v1:a/b", "git://h/x", "v1", "a/b"),
             ("git://h/x#:a", "git://h/x", "HEAD", "a"),
+            ("git://h/x?ref=v1&subdir=a", "git://h/x", "v1", "a"),
+            ("git://h/x?tag=v1#:a", "git://h/x", "refs/tags/v1", "a"),
+            ("git://h/x?branch=b", "git://h/x", "refs/heads/b", ""),
         ] {
-            assert_eq!(Repository::parse(text).unwrap(), Repository { url, reference, dir });
+            let found = Repository::parse(text).unwrap();
+            assert_eq!((found.url, found.reference.as_str(), found.dir), (url, reference, dir));
         }
-        assert!(Repository::parse("git://h/x#--upload-pack=x").is_err());
-        assert!(Repository::parse("git://h/x.git?ref=a").is_err());
+        for bad in ["#--upload-pack=x", "?ref=-x", "?ref=a#b", "?what=1", "?submodules=x"] {
+            assert!(Repository::parse(&format!("git://h/x{bad}")).is_err(), "{bad}");
+        }
     }
 }

@@ -120,6 +120,13 @@ fn a_repository_is_added_as_the_files_of_a_commit() {
         let line = format!("ADD {whole}#{reference} /r");
         assert_eq!(f(&bench, &line), "f 0644 0:0 r/f \"one\\n\"", "{reference}");
     }
+    for query in [
+        "tag=v1",
+        &format!("branch=main&commit={}", &git(&bench, "git -C served/x rev-parse HEAD")[..12]),
+    ] {
+        let expected = if query == "tag=v1" { "f 0644 0:0 r/f \"one\\n\"" } else { two };
+        assert_eq!(f(&bench, &format!("ADD {whole}?{query} /r")), expected, "{query}");
+    }
     let line = format!("ADD --chown=5:6 --checksum={commit} {tagged} /r");
     assert_eq!(f(&bench, &line), "f 0644 5:6 r/f \"one\\n\"");
     let image = bench.build(&format!("FROM scratch\nADD {tagged}:d /r\n"));
@@ -129,6 +136,10 @@ fn a_repository_is_added_as_the_files_of_a_commit() {
     assert!(image.layers[0].windows(name.len()).any(|window| window == name));
     for (line, expected) in [
         (format!("ADD {whole}#none /r"), "git: fatal: couldn't find remote ref none".to_owned()),
+        (
+            format!("ADD {whole}?tag=v1&checksum=0123456789 /r"),
+            format!("checksum mismatch: expected 0123456789, got {commit}"),
+        ),
         (format!("ADD {tagged}:none /r"), format!("'none': no such directory in '{whole}'")),
         (format!("ADD {tagged}:out/etc /r"), format!("'out/etc': no such directory in '{whole}'")),
         (format!("ADD {tagged}:../.. /r"), format!("'../..': no such directory in '{whole}'")),

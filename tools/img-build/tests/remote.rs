@@ -155,7 +155,7 @@ fn a_checksum_is_checked_and_needs_no_server_twice() {
     for (line, expected) in [
         ("ADD --checksum=sha256:1 http://h/f /", "--checksum=sha256:1: not a digest"),
         ("ADD --checksum=$D nonce /", "--checksum is for a single URL as the source"),
-        ("ADD https://h/x.git?ref=a /", "'https://h/x.git?ref=a': a query is not supported"),
+        ("ADD https://h/x.git?what=a /", "git query 'what=a' is not supported"),
         ("ADD --checksum=sha256:1 git@h:x /", "--checksum=sha256:1: not a commit"),
         ("ADD git@h:x#-o /", "'-o': not a git reference"),
         ("COPY git@h:x /", "'git@h:x': COPY takes no URL"),

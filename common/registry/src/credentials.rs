@@ -3,23 +3,21 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use common::{document, json};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::Error;
 use super::reference::{DOCKER_HUB, RegistryReference};
+use super::{Error, helper};
 
-const MAX_LEN_BYTES: u64 = 1 << 20;
+/// A file, or what a helper says.
+pub(super) const MAX_LEN_BYTES: u64 = 1 << 20;
 /// How docker's files call its own registry.
 pub(super) const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-/// The user's name in a helper's answer that holds an identity token.
-const TOKEN_USER: &str = "<token>";
 
 /// A user and what proves it. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -188,10 +186,10 @@ fn in_file(
         .map_err(|error| malformed(format!("not a file of credentials: {error}")))?;
     let keys = keys(reference);
     if let Some(helper) = keys.iter().find_map(|key| file.helpers.get(key)) {
-        return ask(helper, reference);
+        return helper::ask(helper, reference);
     }
     if !file.store.is_empty() {
-        if let Some(found) = ask(&file.store, reference)? {
+        if let Some(found) = helper::ask(&file.store, reference)? {
             return Ok(Some(found));
         }
     }
@@ -244,78 +242,6 @@ fn bare(name: &str) -> Option<&str> {
 fn entry<'f>(file: &'f AuthFile, key: &str) -> Option<&'f Entry> {
     let same = |(name, _): &(&'f String, &'f Entry)| bare(name).is_some_and(|name| name == key);
     file.auths.get(key).or_else(|| file.auths.iter().find(same).map(|(_, entry)| entry))
-}
-
-/// Asks `docker-credential-NAME` (github.com/docker/docker-credential-helpers).
-fn ask(name: &str, reference: &RegistryReference) -> Result<Option<Credentials>, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        username: String,
-        secret: String,
-    }
-    let program = program(name)?;
-    let failed = |what: String| Error::Helper { program: program.clone(), what };
-    let asked = run(&program, "get", server(reference).as_bytes());
-    let (success, answer) = asked.map_err(|error| failed(error.to_string()))?;
-    if !success {
-        // The protocol has no other sign for it than these words.
-        let said = String::from_utf8_lossy(&answer).trim().to_owned();
-        return if said.contains("credentials not found") { Ok(None) } else { Err(failed(said)) };
-    }
-    let answer: Answer = serde_json::from_slice(&answer)
-        .map_err(|_| failed("its answer is not what a credential helper says".into()))?;
-    Ok(Some(match answer {
-        Answer { username, secret } if username == TOKEN_USER => Credentials::Identity(secret),
-        Answer { username: user, secret: password } => Credentials::Password { user, password },
-    }))
-}
-
-/// The program of a helper.
-fn program(name: &str) -> Result<String, Error> {
-    let program = format!("docker-credential-{name}");
-    match name.contains(['/', '\0']) {
-        true => Err(Error::Helper { program, what: "not a helper's name".into() }),
-        false => Ok(program),
-    }
-}
-
-/// The registry as helpers call it.
-fn server(reference: &RegistryReference) -> &str {
-    if reference.host == DOCKER_HUB { DOCKER_HUB_KEY } else { &reference.host }
-}
-
-/// Has `docker-credential-NAME` keep credentials.
-pub(super) fn store(
-    name: &str,
-    reference: &RegistryReference,
-    given: &Credentials,
-) -> Result<(), Error> {
-    let Credentials::Password { user, password } = given else { return Ok(()) };
-    let program = program(name)?;
-    let failed = |what: String| Error::Helper { program: program.clone(), what };
-    let server = server(reference);
-    let input = serde_json::json!({"ServerURL": server, "Username": user, "Secret": password});
-    match run(&program, "store", input.to_string().as_bytes()) {
-        Ok((true, _)) => Ok(()),
-        Ok((false, _)) => Err(failed("does not keep the credentials".into())),
-        Err(error) => Err(failed(error.to_string())),
-    }
-}
-
-fn run(program: &str, verb: &str, text: &[u8]) -> io::Result<(bool, Vec<u8>)> {
-    let mut command = Command::new(program);
-    command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        // A helper that does not read has its own way to know.
-        let _ = input.write_all(text);
-    }
-    let mut answer = Vec::new();
-    if let Some(output) = child.stdout.take() {
-        output.take(MAX_LEN_BYTES).read_to_end(&mut answer)?;
-    }
-    Ok((child.wait()?.success(), answer))
 }
 
 #[cfg(test)]

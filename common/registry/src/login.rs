@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::credentials::{self, AuthFile};
 use super::reference::DOCKER_HUB;
-use super::{Access, Credentials, Error, Options, RegistryReference, Repository};
+use super::{Access, Credentials, Error, Options, RegistryReference, Repository, helper};
 
 /// A file of credentials, as it stands and as it is understood.
 type Known = (Map<String, Value>, AuthFile);
@@ -63,8 +63,8 @@ fn usual_file(registry: &RegistryReference) -> Result<PathBuf, Error> {
 
 fn keep(path: &Path, registry: &RegistryReference, given: &Credentials) -> Result<(), Error> {
     let (mut file, known) = read(path)?.unwrap_or_default();
-    if let Some(helper) = known.helper(registry) {
-        return credentials::store(&helper, registry, given);
+    if let Some(program) = known.helper(registry) {
+        return helper::store(&program, registry, given);
     }
     let Credentials::Password { user, password } = given else { return Ok(()) };
     let is_dockers = path.file_name() == Some(OsStr::new("config.json"));

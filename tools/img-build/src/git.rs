@@ -134,20 +134,20 @@ impl<'a> Repository<'a> {
         let reference = self.reference.as_str();
         fs::create_dir(into).map_err(Error::file(into))?;
         // No template: it could bring hooks.
-        git(into, &["init", "--quiet", "--template="])?;
-        git(into, &["remote", "add", "origin", url])?;
-        let shallow = ["fetch", "--quiet", "--depth=1", "--no-tags", "origin", reference];
-        match git(into, &shallow) {
-            Ok(_) => git(into, &["checkout", "--quiet", "--detach", "FETCH_HEAD"])?,
+        git(into, "git init --quiet --template=", &[])?;
+        git(into, "git remote add origin", &[url])?;
+        let check_out = "git checkout --quiet --detach";
+        match git(into, "git fetch --quiet --depth=1 --no-tags origin", &[reference]) {
+            Ok(_) => git(into, check_out, &["FETCH_HEAD"])?,
             // Not every server hands out any commit, and none by its first digits.
             Err(_) if is_commit(reference) => {
                 let all = "+refs/heads/*:refs/remotes/origin/*";
-                git(into, &["fetch", "--quiet", "--tags", "origin", all])?;
-                git(into, &["checkout", "--quiet", "--detach", reference])?
+                git(into, "git fetch --quiet --tags origin", &[all])?;
+                git(into, check_out, &[reference])?
             }
             Err(error) => return Err(error),
         };
-        let commit = git(into, &["rev-parse", "HEAD"])?;
+        let commit = git(into, "git rev-parse HEAD", &[])?;
         let mut expected = checksum.into_iter().chain(self.checksum);
         if let Some(expected) = expected.find(|checksum| !commit.starts_with(checksum)) {
             return Err(Error::Other(format!(
@@ -156,9 +156,8 @@ impl<'a> Repository<'a> {
                 commit.trim()
             )));
         }
-        let submodules = ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"];
         if self.has_submodules {
-            git(into, &submodules)?;
+            git(into, "git submodule --quiet update --init --recursive --depth=1", &[])?;
         }
         if !keeps_git_dir && !self.keeps_git_dir {
             let folder = into.join(".git");
@@ -181,14 +180,15 @@ pub(crate) fn is_commit(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Runs git in a directory, and returns what it prints. It asks nobody for a password.
-fn git(dir: &Path, arguments: &[&str]) -> Result<String, Error> {
+/// Runs a git command with more arguments in a directory, and returns what it prints. It asks
+/// nobody for a password.
+fn git(dir: &Path, words: &str, arguments: &[&str]) -> Result<String, Error> {
     let program = find(GIT)?;
     let mut command = Command::new("sh");
     // Files have the modes that the repository says, whatever the caller's umask.
     command.args(["-c", "umask 022; exec \"$@\"", "sh"]).arg(program);
     command.args(["-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"]);
-    command.arg("-C").arg(dir).args(arguments);
+    command.arg("-C").arg(dir).args(words.split(' ').skip(1)).args(arguments);
     command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", PROTOCOLS);
     command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes").env("LC_ALL", "C");
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {

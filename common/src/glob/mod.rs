@@ -81,7 +81,7 @@ impl Glob {
     /// end, stand for themselves.
     #[must_use]
     pub fn new(pattern: &[u8]) -> Self {
-        Self { tokens: parse::bytes(pattern), alphabet: Alphabet::Bytes }
+        Self { tokens: joined(parse::bytes(pattern)), alphabet: Alphabet::Bytes }
     }
 
     /// Compiles a pattern as Go's `filepath.Match` reads it.
@@ -90,7 +90,7 @@ impl Glob {
     /// A bracket or escape that is not finished.
     pub fn parse_go(pattern: &[u8], double_star: DoubleStar) -> Result<Self, BadPattern> {
         let pattern: Vec<Unit> = characters(pattern).collect();
-        let tokens = parse::characters(&pattern, double_star)?;
+        let tokens = joined(parse::characters(&pattern, double_star)?);
         Ok(Self { tokens, alphabet: Alphabet::Characters })
     }
 
@@ -150,6 +150,22 @@ impl Glob {
             set(states, state);
         }
     }
+}
+
+/// Joins stars that stand side by side, so that no state leads to more than a few others at
+/// once.
+fn joined(tokens: Vec<Token>) -> Vec<Token> {
+    use Token::{Anything, Directories, Star};
+    let mut joined: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        match (joined.last_mut(), token) {
+            (Some(Anything), Star | Anything) | (Some(Star), Star) => {}
+            (Some(Directories), Directories) => {}
+            (Some(last @ Star), Anything) => *last = Anything,
+            (_, token) => joined.push(token),
+        }
+    }
+    joined
 }
 
 fn set(states: &mut [bool], state: usize) {
@@ -284,6 +300,30 @@ mod tests {
         ] {
             let glob = Glob::new(pattern.as_bytes());
             assert_eq!(glob.matches(text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn stars_side_by_side_are_as_quick_as_one() {
+        let text = "a".repeat(500) + "/c";
+        for stars in ["*", "**", "**/"] {
+            let pattern = stars.repeat(5000) + "c";
+            assert!(Glob::new(pattern.as_bytes()).matches(text.as_bytes()), "{stars}");
+            let plain = Glob::parse_go(pattern.as_bytes(), DoubleStar::Plain).unwrap();
+            assert!(!plain.matches(text.as_bytes()), "{stars}");
+        }
+        // What they match stays the same.
+        for (pattern, text, is_match) in [
+            ("a***b", "a/b", true),
+            ("a**/**/b", "a/b", true),
+            ("***/b", "x/b", true),
+            ("*a**b", "xa/b", true),
+        ] {
+            assert_eq!(
+                Glob::new(pattern.as_bytes()).matches(text.as_bytes()),
+                is_match,
+                "{pattern}"
+            );
         }
     }
 

@@ -1,12 +1,14 @@
 //! The options that say how a registry is reached: the same in every tool that reads images.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
 use common::cli::Failure;
 
+use super::credentials::InvalidCredentials;
 use super::{Credentials, Options, RegistryReference};
 
 /// How registries are reached, whichever they are; flatten it into a tool's arguments.
@@ -33,7 +35,51 @@ pub struct RegistryOptions {
 
     /// Log in to the registry as USER
     #[arg(long, value_name = "USER:PASSWORD")]
-    creds: Option<Credentials>,
+    creds: Option<CredentialsText>,
+}
+
+/// Credentials as they were typed. Every text is taken, because an error of the parser of
+/// arguments would repeat the password.
+#[derive(Clone)]
+pub struct CredentialsText(OsString);
+
+impl From<OsString> for CredentialsText {
+    fn from(text: OsString) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for CredentialsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialsText")
+    }
+}
+
+impl CredentialsText {
+    /// The credentials that the option `name` gives.
+    ///
+    /// # Errors
+    /// A text that is no credentials.
+    pub fn parse(&self, name: &str) -> Result<Credentials, Failure> {
+        let parsed = self.0.to_str().ok_or(InvalidCredentials).and_then(str::parse);
+        parsed.map_err(|error| Failure::usage(format!("--{name}: {error}")))
+    }
+}
+
+/// Refuses the option `name` unless it is for at least one and at most `most` of the
+/// registries `hosts`.
+///
+/// # Errors
+/// No registry, or too many.
+pub fn check_meant(name: &str, hosts: &BTreeSet<String>, most: usize) -> Result<(), Failure> {
+    match hosts.len() {
+        0 => Err(Failure::usage(format!("--{name} is for registries, and there is none"))),
+        count if count > most => {
+            let text = format!("--{name} could mean any of {count} registries");
+            Err(Failure::usage(text))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl ReachOptions {
@@ -53,13 +99,13 @@ impl RegistryOptions {
     /// The same for the client of a tool that reads the images `operands`.
     ///
     /// # Errors
-    /// Options for a registry if no operand is in one, or if they could mean several.
+    /// Options for a registry if no operand is in one, or if they could mean several;
+    /// malformed credentials.
     pub fn options<'o>(
         &self,
         operands: impl IntoIterator<Item = &'o OsStr>,
     ) -> Result<Options, Failure> {
-        let hosts = operands.into_iter().filter_map(RegistryReference::host_of);
-        let hosts: BTreeSet<String> = hosts.collect();
+        let hosts = RegistryReference::hosts_of(operands);
         let given = [
             ("authfile", self.reach.authfile.is_some(), usize::MAX),
             ("tls-verify", self.reach.tls_verify.is_some(), 1),
@@ -68,22 +114,18 @@ impl RegistryOptions {
             ("creds", self.creds.is_some(), 1),
         ];
         for (name, _, most) in given.into_iter().filter(|(_, is_given, _)| *is_given) {
-            if hosts.is_empty() {
-                let text = format!("--{name} is for registries, and there is none");
-                return Err(Failure::usage(text));
-            }
-            if hosts.len() > most {
-                let text = format!("--{name} could mean any of {} registries", hosts.len());
-                return Err(Failure::usage(text));
-            }
+            check_meant(name, &hosts, most)?;
         }
-        Ok(self.options_for_one())
+        self.options_for_one()
     }
 
     /// The same for the client of a tool that has only one image to read, which may turn out
     /// to be in a registry.
-    #[must_use]
-    pub fn options_for_one(&self) -> Options {
-        Options { credentials: self.creds.clone(), ..self.reach.options() }
+    ///
+    /// # Errors
+    /// Malformed credentials.
+    pub fn options_for_one(&self) -> Result<Options, Failure> {
+        let credentials = self.creds.as_ref().map(|text| text.parse("creds")).transpose()?;
+        Ok(Options { credentials, ..self.reach.options() })
     }
 }

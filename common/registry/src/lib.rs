@@ -35,7 +35,7 @@ mod tls;
 mod token;
 mod url;
 
-pub use arguments::{ReachOptions, RegistryOptions};
+pub use arguments::{CredentialsText, ReachOptions, RegistryOptions, check_meant};
 pub use client::{Client, open};
 pub use credentials::Credentials;
 pub use download::{Download, Fetched, fetch};

@@ -1,5 +1,6 @@
 //! `docker://HOST/NAME[:TAG|@DIGEST]` (containers-transports(5)).
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
@@ -60,10 +61,16 @@ impl RegistryReference {
 
     /// The registry of an operand, or the operand itself if it is malformed; `None` if it names
     /// another transport.
-    pub(super) fn host_of(operand: &OsStr) -> Option<String> {
+    fn host_of(operand: &OsStr) -> Option<String> {
         let parsed =
             Self::catalog(operand).map_or_else(|| Self::parse(operand), |one| Some(Ok(one)))?;
         Some(parsed.map_or_else(|_| operand.to_string_lossy().into_owned(), |one| one.host))
+    }
+
+    /// The registries that operands are in, each once.
+    #[must_use]
+    pub fn hosts_of<'o>(operands: impl IntoIterator<Item = &'o OsStr>) -> BTreeSet<String> {
+        operands.into_iter().filter_map(Self::host_of).collect()
     }
 
     /// Parses an operand; `None` if it names another transport.

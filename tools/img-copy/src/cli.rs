@@ -10,7 +10,7 @@ use common::oci::{ManifestFormat, Platform};
 use common::options::SizeLimit;
 use common::store::Location;
 
-use registry::{Credentials, ReachOptions};
+use registry::{CredentialsText, ReachOptions};
 
 /// Arguments of copies, which are not for a login.
 const NOT_WITH_LOGIN: [&str; 16] = [
@@ -117,15 +117,15 @@ pub(crate) struct Registries {
 
     /// Log in to the registry as USER
     #[arg(long, value_name = "USER:PASSWORD")]
-    pub(crate) creds: Option<Credentials>,
+    pub(crate) creds: Option<CredentialsText>,
 
     /// As --creds, for the registry that is copied from
     #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "creds")]
-    pub(crate) src_creds: Option<Credentials>,
+    pub(crate) src_creds: Option<CredentialsText>,
 
     /// As --creds, for the registry that is copied to
     #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "creds")]
-    pub(crate) dest_creds: Option<Credentials>,
+    pub(crate) dest_creds: Option<CredentialsText>,
 
     /// As --tls-verify, for the registry that is copied from
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "tls_verify")]

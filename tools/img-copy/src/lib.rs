@@ -56,11 +56,11 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if let Some(host) = &cli.login {
         return login::log_in(host, &cli.registries);
     }
-    let (destination, sources) = cli.operands.split_last().unwrap_or((&no_operand, &[]));
-    let inputs = sources.iter().chain(&cli.have).chain(&cli.since);
+    let (destination, operands) = cli.operands.split_last().unwrap_or((&no_operand, &[]));
+    let inputs = operands.iter().chain(&cli.have).chain(&cli.since);
     stream::at_most_one_standard(inputs.map(OsString::as_os_str))?;
     let sources: Vec<Source> =
-        sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
+        operands.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
     let place = Place::parse(destination)?;
     if sources.len() > 1 && !place.keeps_names() {
         let text = "several images cannot have one name";
@@ -71,7 +71,9 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if (cli.have.is_some() || cli.since.is_some()) && !is_archive {
         return Err(Failure::usage("--have and --since leave layers out of archives alone"));
     }
-    let (pulling, pushing) = place::options(&cli.registries, &sources, &place)?;
+    let read = operands.iter().chain(&cli.since).map(OsString::as_os_str);
+    let from = RegistryReference::hosts_of(read);
+    let (pulling, pushing) = place::options(&cli.registries, &from, &place)?;
     let wishes = wishes(&cli, &sources, &place)?;
     if let Place::Elsewhere(destination) = &place {
         destination.check()?;

@@ -1,5 +1,6 @@
 //! The two ends of a copy, as the arguments name them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use common::image::{Destination, Found, Opener, Reference};
 use common::store::Name;
 
 use crate::cli::Registries;
-use registry::{Client, Credentials, Options, Pace, RegistryReference, Repository};
+use registry::{Client, CredentialsText, Options, Pace, RegistryReference, Repository};
 
 /// Where an image comes from.
 #[derive(Debug)]
@@ -117,47 +118,68 @@ pub(crate) fn about(reference: &RegistryReference, error: registry::Error) -> Fa
     Failure::about(reference, error)
 }
 
-/// How to reach the registry at each end.
+/// How to reach the registry at each end; `from` are those that something is read from.
 ///
 /// # Errors
-/// Options for a registry where there is none, or that could mean either of two.
+/// Options for a registry if there is none, or that could mean several; malformed
+/// credentials.
 pub(crate) fn options(
     given: &Registries,
-    sources: &[Source],
+    from: &BTreeSet<String>,
     place: &Place,
 ) -> Result<(Options, Options), Failure> {
-    let from = sources.iter().any(|source| matches!(source, Source::Registry(_)));
     let to = matches!(place, Place::Registry(_));
-    let one = |name, given| for_one(name, given, from && to, from || to);
-    one("creds", given.creds.is_some())?;
-    one("tls-verify", given.any.tls_verify.is_some())?;
-    one("cert-dir", given.any.cert_dir.is_some())?;
-    let sided = |side: &str, there: bool, options: [bool; 3]| {
-        if !there && options.contains(&true) {
-            return Err(Failure::usage(format!("a --{side}-... option, and no registry there")));
+    let any = [
+        ("creds", given.creds.is_some()),
+        ("tls-verify", given.any.tls_verify.is_some()),
+        ("cert-dir", given.any.cert_dir.is_some()),
+    ];
+    for (name, _) in any.into_iter().filter(|(_, is_given)| *is_given) {
+        match (to, from.is_empty()) {
+            (true, false) => {
+                let either = format!("either registry: --src-{name} or --dest-{name}");
+                return Err(Failure::usage(format!("--{name} could mean {either}")));
+            }
+            (true, true) => {}
+            (false, _) => registry::check_meant(name, from, 1)?,
         }
-        Ok(())
-    };
-    let src =
-        [given.src_creds.is_some(), given.src_tls_verify.is_some(), given.src_cert_dir.is_some()];
+    }
+    let src = [
+        ("src-creds", given.src_creds.is_some()),
+        ("src-tls-verify", given.src_tls_verify.is_some()),
+        ("src-cert-dir", given.src_cert_dir.is_some()),
+    ];
     let dest = [
         given.dest_creds.is_some(),
         given.dest_tls_verify.is_some(),
         given.dest_cert_dir.is_some(),
     ];
-    sided("src", from, src)?;
-    sided("dest", to, dest)?;
-    let options = |credentials: &Option<Credentials>,
+    let nobody =
+        |side: &str| Failure::usage(format!("a --{side}-... option, and no registry there"));
+    for (name, _) in src.into_iter().filter(|(_, is_given)| *is_given) {
+        if from.is_empty() {
+            return Err(nobody("src"));
+        }
+        registry::check_meant(name, from, 1)?;
+    }
+    if !to && dest.contains(&true) {
+        return Err(nobody("dest"));
+    }
+    let options = |(name, own): (&str, &Option<CredentialsText>),
                    tls_verify: Option<bool>,
-                   cert_dir: &Option<_>| Options {
-        credentials: credentials.clone().or_else(|| given.creds.clone()),
-        tls_verify: tls_verify.or(given.any.tls_verify),
-        cert_dir: cert_dir.clone().or_else(|| given.any.cert_dir.clone()),
-        ..for_any(given)
+                   cert_dir: &Option<_>| {
+        let typed = own.as_ref().map(|text| (name, text));
+        let typed = typed.or(given.creds.as_ref().map(|text| ("creds", text)));
+        Ok::<_, Failure>(Options {
+            credentials: typed.map(|(name, text)| text.parse(name)).transpose()?,
+            tls_verify: tls_verify.or(given.any.tls_verify),
+            cert_dir: cert_dir.clone().or_else(|| given.any.cert_dir.clone()),
+            ..for_any(given)
+        })
     };
     Ok((
-        options(&given.src_creds, given.src_tls_verify, &given.src_cert_dir),
-        options(&given.dest_creds, given.dest_tls_verify, &given.dest_cert_dir),
+        options(("src-creds", &given.src_creds), given.src_tls_verify, &given.src_cert_dir)?,
+        options(("dest-creds", &given.dest_creds), given.dest_tls_verify, &given.dest_cert_dir)?,
     ))
 }
 
@@ -166,19 +188,4 @@ pub(crate) fn for_any(given: &Registries) -> Options {
     let time = Duration::from_secs(given.speed_time);
     let pace = Pace { limit_bytes: given.speed_limit, time };
     Options { retries: given.retry_times, pace, ..given.any.options() }
-}
-
-/// An option that does not say for which end it is.
-fn for_one(name: &str, given: bool, both: bool, any: bool) -> Result<(), Failure> {
-    match given {
-        true if both => {
-            let text =
-                format!("--{name} could mean either registry: --src-{name} or --dest-{name}");
-            Err(Failure::usage(text))
-        }
-        true if !any => {
-            Err(Failure::usage(format!("--{name} is for registries, and there is none")))
-        }
-        _ => Ok(()),
-    }
 }

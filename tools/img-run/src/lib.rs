@@ -62,7 +62,7 @@ fn plan(cli: Cli) -> Result<(Command, Option<Copy>), Failure> {
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let reference = Reference::parse(cli.image())?;
-    let puller = Puller::new(&cli.store, cli.pull.when()?, cli.registries.options_for_one());
+    let puller = Puller::new(&cli.store, cli.pull.when()?, cli.registries.options_for_one()?);
     let image = puller.open(&reference, cli.platform.as_ref())?;
     let config = &image.config.config;
 

@@ -36,7 +36,7 @@ impl Client {
             let Some(place) = places.next() else {
                 return Err(Error::protocol(&reference.host, "no place to pull from"));
             };
-            match self.find_at(&place) {
+            match self.find_at(&place, reference) {
                 Err(error) if place.is_mirror => {
                     let line = Failure::about(&place.reference, error).line();
                     message::verbose(format_args!("{line}: trying the next place"));
@@ -50,15 +50,13 @@ impl Client {
         }
     }
 
-    fn find_at(&self, place: &Place) -> Result<(Found, Arc<Repository>), Error> {
-        let mut options = self.options.clone();
-        options.tls_verify = options.tls_verify.or(place.insecure.then_some(false));
-        if place.is_mirror {
-            // The user's word is for the registry that was named.
-            options.credentials = None;
-            options.retries = options.retries.min(1);
-        }
-        let repository = Repository::connect(&place.reference, Access::Pull, &[], &options)?;
+    fn find_at(
+        &self,
+        place: &Place,
+        named: &RegistryReference,
+    ) -> Result<(Found, Arc<Repository>), Error> {
+        let options = place.options(named, &self.options);
+        let repository = Repository::connect_to(&place.reference, Access::Pull, &[], &options)?;
         let repository = Arc::new(repository);
         Ok((repository.find(&place.reference.target)?, repository))
     }

@@ -14,7 +14,7 @@ use common::document;
 use common::image::DOCKER;
 use serde::Deserialize;
 
-use super::{Error, RegistryReference, Target};
+use super::{Error, Options, RegistryReference, Target, prefix};
 
 const MAX_LEN_BYTES: u64 = 1 << 20;
 /// Files in one directory.
@@ -107,8 +107,9 @@ impl Configured {
                 entries.push((path.clone(), entry));
             }
         }
-        let name = reference.repository();
-        let known = entries.into_iter().filter(|(_, entry)| entry.covers(reference, &name));
+        // Who blocks a registry means it however it is called.
+        let covers = |entry: &Entry| prefix::covers(&entry.prefix, reference, entry.blocked);
+        let known = entries.into_iter().filter(|(_, entry)| covers(entry));
         let Some((path, entry)) = known.max_by_key(|(_, entry)| entry.prefix.len()) else {
             return Ok(Self::default());
         };
@@ -118,9 +119,14 @@ impl Configured {
         }
     }
 
-    /// Whether certificates are not checked, and plain HTTP is spoken.
-    pub(super) fn is_insecure(&self) -> bool {
-        self.entry.insecure
+    /// Returns the place of `reference` that is no mirror.
+    ///
+    /// # Errors
+    /// A location that is none.
+    pub(super) fn own(&self, reference: &RegistryReference) -> Result<Place, Error> {
+        let Entry { location, insecure, .. } = &self.entry;
+        let reference = self.entry.moved(reference, location)?;
+        Ok(Place { reference, insecure: *insecure, is_mirror: false })
     }
 
     /// Returns the places to pull `reference` from, in the order in which they are tried.
@@ -135,28 +141,32 @@ impl Configured {
             Pulls::TagOnly => !is_digest,
         };
         let mirrors = self.entry.mirror.iter().filter(is_for);
-        let mirrors = mirrors.map(|mirror| (mirror.location.as_str(), mirror.insecure, true));
-        let own = (self.entry.location.as_str(), self.entry.insecure, false);
-        let all = mirrors.chain([own]).map(|(location, insecure, is_mirror)| {
-            let reference = self.entry.moved(reference, location)?;
-            Ok(Place { reference, insecure, is_mirror })
+        let mirrors = mirrors.map(|mirror| {
+            let reference = self.entry.moved(reference, &mirror.location)?;
+            Ok(Place { reference, insecure: mirror.insecure, is_mirror: true })
         });
-        all.collect()
+        mirrors.chain([self.own(reference)]).collect()
+    }
+}
+
+impl Place {
+    /// Returns the options of a connection to this place, of those that are given for the
+    /// registry of `named`.
+    pub(super) fn options(&self, named: &RegistryReference, given: &Options) -> Options {
+        let is_named = self.reference.host == named.host;
+        let tls_verify = given.tls_verify.filter(|_| is_named);
+        let retries = if self.is_mirror { given.retries.min(1) } else { given.retries };
+        Options {
+            credentials: given.credentials.clone().filter(|_| is_named && !self.is_mirror),
+            cert_dir: given.cert_dir.clone().filter(|_| is_named),
+            tls_verify: tls_verify.or(self.insecure.then_some(false)),
+            retries,
+            ..given.clone()
+        }
     }
 }
 
 impl Entry {
-    /// Whether `reference`, whose repository is called `name`, is below the prefix.
-    fn covers(&self, reference: &RegistryReference, name: &str) -> bool {
-        match self.prefix.strip_prefix('*') {
-            Some(domain) => reference.host.ends_with(domain),
-            None => {
-                let rest = name.strip_prefix(&self.prefix);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-        }
-    }
-
     /// The same image at `location`, which takes the place of the prefix.
     fn moved(
         &self,
@@ -175,9 +185,14 @@ impl Entry {
             Target::Tag(tag) => format!(":{tag}"),
             Target::Digest(digest) => format!("@{digest}"),
         };
-        let text = format!("{DOCKER}{location}{}{mark}", rest.unwrap_or_default());
-        let parsed = RegistryReference::parse(OsStr::new(&text));
-        parsed.and_then(Result::ok).ok_or_else(|| {
+        let moved = format!("{location}{}", rest.unwrap_or_default());
+        let parsed = match reference.path.is_empty() {
+            true => RegistryReference::catalog(OsStr::new(&format!("{DOCKER}{moved}/"))),
+            false => RegistryReference::parse(OsStr::new(&format!("{DOCKER}{moved}{mark}")))
+                .and_then(Result::ok),
+        };
+        // A short name would be completed to one of another registry.
+        parsed.filter(|parsed| parsed.repository() == moved).ok_or_else(|| {
             Error::protocol(&reference.host, format!("'{location}' is not a location"))
         })
     }
@@ -210,7 +225,11 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         entries => entries.map_err(failed)?,
     };
     let mut files = Vec::new();
-    for entry in entries.take(MAX_FILES) {
+    for entry in entries {
+        if files.len() == MAX_FILES {
+            let what = format!("more than {MAX_FILES} files");
+            return Err(Error::Malformed { path: folder.into(), what });
+        }
         files.push(entry.map_err(failed)?.path());
     }
     files.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
@@ -236,12 +255,17 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, Error> {
     }
     let mut entries = file.registry;
     for entry in &mut entries {
+        let mirrors = entry.mirror.iter_mut().map(|mirror| &mut mirror.location);
+        for text in mirrors.chain([&mut entry.prefix, &mut entry.location]) {
+            *text = prefix::spelled(text).map_err(malformed)?;
+        }
         if entry.prefix.is_empty() {
             entry.prefix.clone_from(&entry.location);
         }
         if entry.prefix.is_empty() {
             return Err(malformed("a registry has neither prefix nor location".into()));
         }
+        prefix::check(&entry.prefix).map_err(malformed)?;
         if entry.mirror.iter().any(|mirror| mirror.location.is_empty()) {
             return Err(malformed(format!("{}: a mirror has no location", entry.prefix)));
         }
@@ -294,19 +318,26 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_covers_whole_parts_of_names() {
-        let reference = |name: &str| RegistryReference::parse(OsStr::new(name)).unwrap().unwrap();
-        for (prefix, name, covers) in [
-            ("a.example", "docker://a.example/x", true),
-            ("a.example/x", "docker://a.example/x:1", true),
-            ("a.example/x", "docker://a.example/xy", false),
-            ("a.example", "docker://a.example:80/x", false),
-            ("*.example", "docker://b.a.example/x", true),
-            ("*.example", "docker://aexample.test/x", false),
+    fn a_location_that_would_be_completed_is_refused() {
+        let name = "docker://a.example/app:1";
+        let reference = RegistryReference::parse(OsStr::new(name)).unwrap().unwrap();
+        let catalog = RegistryReference::catalog(OsStr::new("docker://a.example/")).unwrap();
+        for (location, for_one, for_all) in [
+            ("internal", false, false),
+            ("docker.io", false, true),
+            ("docker.io/me", true, false),
+            ("b.example/x:1", false, false),
+            ("B.Example/x/", true, false),
+            ("b.example:80", true, true),
         ] {
-            let entry = configured(&format!("[[registry]]\nprefix = '{prefix}'")).entry;
-            let reference = reference(name);
-            assert_eq!(entry.covers(&reference, &reference.repository()), covers, "{name}");
+            let text = format!("[[registry]]\nprefix = 'a.example'\nlocation = '{location}'");
+            let configured = configured(&text);
+            for (reference, is_place) in [(&reference, for_one), (&catalog, for_all)] {
+                let place = configured.own(reference);
+                assert_eq!(place.is_ok(), is_place, "{location} {reference}: {place:?}");
+                let said = place.err().map(|error| error.to_string()).unwrap_or_default();
+                assert!(is_place || said.ends_with("is not a location"), "{said}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use common::{document, json};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::reference::{DOCKER_HUB, RegistryReference};
+use super::reference::{DOCKER_HUB, DOCKER_HUB_INDEX, RegistryReference};
 use super::{Error, helper};
 
 /// A file, or what a helper says.
@@ -223,11 +223,7 @@ fn keys(reference: &RegistryReference) -> Vec<String> {
     }
     keys.push(reference.host.clone());
     if reference.host == DOCKER_HUB {
-        keys.extend([
-            DOCKER_HUB_KEY.into(),
-            "index.docker.io".into(),
-            reference.authority().into(),
-        ]);
+        keys.extend([DOCKER_HUB_KEY.into(), DOCKER_HUB_INDEX.into(), reference.authority().into()]);
     }
     keys
 }

@@ -11,6 +11,7 @@ use common::store;
 use ureq::http::StatusCode;
 
 use super::TooSlow;
+use super::reference::{DOCKER_HUB, DOCKER_HUB_REGISTRY};
 
 /// Why a registry did not give or take what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +184,8 @@ impl Error {
         let with = |option: &str, hint: &str| cli::has_option(option).then(|| hint.to_owned());
         match self {
             Self::Denied { host, .. } => {
+                // Credentials are kept under the name that names have.
+                let host = if host == DOCKER_HUB_REGISTRY { DOCKER_HUB } else { host };
                 let log_in = format!("log in with 'img-copy --login {host}' or 'docker login'");
                 let hint = format!("{log_in}, or give --creds USER:PASSWORD");
                 with("creds", &hint).or(Some(log_in))
@@ -229,4 +232,16 @@ fn is_slow(error: &io::Error) -> bool {
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn dockers_registry_is_logged_in_to_by_its_name() {
+        let host = "registry-1.docker.io".to_owned();
+        let error = Error::Denied { host, what: "credentials are needed", detail: String::new() };
+        assert!(error.hint().unwrap().contains("img-copy --login docker.io'"));
+    }
 }

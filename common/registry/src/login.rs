@@ -11,8 +11,9 @@ use common::image::DOCKER;
 use common::json;
 use serde_json::{Map, Value, json};
 
+use super::configured::Configured;
 use super::credentials::{self, AuthFile};
-use super::reference::DOCKER_HUB;
+use super::reference::{DOCKER_HUB, DOCKER_HUB_INDEX, DOCKER_HUB_REGISTRY};
 use super::{Access, Credentials, Error, Options, RegistryReference, Repository, helper};
 
 /// A file of credentials, as it stands and as it is understood.
@@ -26,8 +27,16 @@ type Known = (Map<String, Value>, AuthFile);
 /// read or written.
 pub fn log_in(host: &str, credentials: &Credentials, options: &Options) -> Result<(), Error> {
     let invalid = || Error::protocol("--login", format!("'{host}' is not a registry's name"));
-    let registry = RegistryReference::catalog(OsStr::new(&format!("{DOCKER}{host}/")));
+    let is_hub = [DOCKER_HUB_INDEX, DOCKER_HUB_REGISTRY].contains(&host);
+    let name = if is_hub { DOCKER_HUB } else { host };
+    let registry = RegistryReference::catalog(OsStr::new(&format!("{DOCKER}{name}/")));
     let registry = registry.ok_or_else(invalid)?;
+    let place = Configured::of(&registry)?.own(&registry)?.reference.host;
+    if place != registry.host {
+        // The password is meant for the registry that was named.
+        let what = format!("registries.conf has it at {place}, where to log in instead");
+        return Err(Error::protocol(&registry.host, what));
+    }
     let given = Options { credentials: Some(credentials.clone()), ..options.clone() };
     let accepted = Repository::connect(&registry, Access::LogIn, &[], &given)
         .and_then(|repository| repository.check());

@@ -13,12 +13,14 @@ use super::Repository;
 
 /// Whose names have no host, and whose registry is elsewhere.
 pub(super) const DOCKER_HUB: &str = "docker.io";
-const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
+/// Its host as old files call it.
+pub(super) const DOCKER_HUB_INDEX: &str = "index.docker.io";
+pub(super) const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
 
 /// An image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryReference {
-    /// As names have it: `docker.io`, `localhost:5000`.
+    /// As names have it, in lower case: `docker.io`, `localhost:5000`.
     pub(super) host: String,
     /// The repository's path on it.
     pub(super) path: String,
@@ -97,7 +99,7 @@ impl RegistryReference {
         let (host, path) = repository.trim_end_matches(':').split_once('/').unwrap_or_default();
         let has_tag = named.ends_with(&format!(":{}", name.tag()));
         Ok(Self {
-            host: host.into(),
+            host: host.to_ascii_lowercase(),
             path: path.into(),
             target: match &digest {
                 // With a tag and a digest the digest decides, as docker has it.
@@ -116,7 +118,11 @@ impl RegistryReference {
         let text = std::str::from_utf8(operand.as_bytes().strip_prefix(DOCKER.as_bytes())?).ok()?;
         let host = text.strip_suffix('/').filter(|host| !host.contains('/'))?;
         let one = Self::parse_name(&format!("{host}/x")).ok()?;
-        (one.host == host).then(|| Self { path: String::new(), text: text.into(), ..one })
+        one.host.eq_ignore_ascii_case(host).then(|| Self {
+            path: String::new(),
+            text: text.into(),
+            ..one
+        })
     }
 
     /// The name of `digest` in the repository.
@@ -139,12 +145,6 @@ impl RegistryReference {
     pub fn repository_of(&self, name: &str) -> Option<String> {
         let named = Self::parse_name(name).ok()?;
         (named.host == self.host && named.path != self.path).then_some(named.path)
-    }
-
-    /// Whether this is an image in `repository`.
-    #[must_use]
-    pub fn is_in(&self, repository: &Repository) -> bool {
-        (&self.host, &self.path) == (&repository.host, &repository.path)
     }
 
     /// As [`Self::repository_of`], of a repository that is open.

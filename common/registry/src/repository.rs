@@ -80,20 +80,32 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Finds out how to speak to the registry of `reference`, and who we are there.
-    /// `others` are repositories from which blobs may be taken.
+    /// Finds out how to speak to the registry of `reference`, or where it is configured to be,
+    /// and who we are there. `others` are repositories from which blobs may be taken.
     ///
     /// # Errors
-    /// No registry there; credentials that are missing or not accepted.
+    /// No registry there, or one that is blocked; credentials that are missing or not accepted.
     pub fn connect(
         reference: &RegistryReference,
         access: Access,
         others: &[String],
         options: &Options,
     ) -> Result<Self, Error> {
+        let place = Configured::of(reference)?.own(reference)?;
+        let options = place.options(reference, options);
+        Self::connect_to(&place.reference, access, others, &options)
+    }
+
+    /// The same for a registry at this very place.
+    pub(super) fn connect_to(
+        reference: &RegistryReference,
+        access: Access,
+        others: &[String],
+        options: &Options,
+    ) -> Result<Self, Error> {
         common::cli::add_hints(super::client::hint);
-        let insecure = Configured::of(reference)?.is_insecure();
-        let tls_verify = options.tls_verify.or(insecure.then_some(false));
+        // A place may be blocked by itself. What else is configured is known already.
+        Configured::of(reference)?;
         let credentials = match &options.credentials {
             Some(given) => Some(given.clone()),
             None => credentials::find(reference, options.authfile.as_deref())?,
@@ -111,7 +123,7 @@ impl Repository {
         };
         scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
         let authority = reference.authority();
-        let verify = tls_verify != Some(false);
+        let verify = options.tls_verify != Some(false);
         let tls = tls::config(authority, verify, options.cert_dir.as_deref())?;
         let url = |scheme: Scheme| format!("{}://{authority}/v2/", scheme.name()).parse::<Uri>();
         let origin = url(Scheme::Https).ok().and_then(|url| Origin::of(&url));
@@ -124,7 +136,7 @@ impl Repository {
             base: format!("{}://{authority}", Scheme::Https.name()),
             origin,
             insecure: !verify,
-            plain_allowed: tls_verify.map_or(loopback, |verify| !verify),
+            plain_allowed: options.tls_verify.map_or(loopback, |verify| !verify),
             session: Session::new(credentials, scopes, options.retries),
             retries: options.retries,
         };
@@ -138,6 +150,12 @@ impl Repository {
             answered => answered?,
         }
         Ok(repository)
+    }
+
+    /// Whether `other` is the same repository of the same registry.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.host, &self.path) == (&other.host, &other.path)
     }
 
     /// Asks whether the registry is one, which tells us how it wants us to prove who we are.

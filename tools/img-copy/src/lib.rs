@@ -305,7 +305,7 @@ fn target(
             let others = copies.iter().flat_map(|copy| others(reference, copy)).collect::<Vec<_>>();
             let repository = Repository::connect(reference, Access::Push, &others, options);
             let repository = repository.map_err(|error| place::about(reference, error))?;
-            let is_in = |from: &Repository| reference.is_in(from);
+            let is_in = |from: &Repository| repository.is_same(from);
             let is_source = copies.iter().all(|copy| copy.repository.as_deref().is_some_and(is_in));
             let reference = reference.clone();
             Box::new(Registry { repository, reference, others, level, is_source })

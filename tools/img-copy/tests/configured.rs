@@ -68,6 +68,38 @@ fn an_image_is_pulled_from_the_location_of_its_prefix() {
 }
 
 #[test]
+fn what_is_meant_for_a_registry_is_not_for_another_location() {
+    let pulled = Pulled::new();
+    let (named, own) = (pulled.serve(|_| None), pulled.serve(|_| None));
+    let conf = format!(
+        "[[registry]]\nprefix = '127.0.0.1:{}'\nlocation = '127.0.0.1:{}/there'\n",
+        named.port, own.port
+    );
+    let printed = format!("{}\n", pulled.image);
+    let options = ["--creds=me:secret", "--cert-dir=missing", "--tls-verify=true"];
+    assert_eq!(pull(&pulled, &named, &conf, &options), (Some(0), printed, String::new()));
+    // A push goes to where a pull comes from.
+    let mut command = pulled.place.command(&["app", &named.name("app:2"), "--creds=me:secret"]);
+    command.env("CONTAINERS_REGISTRIES_CONF", pulled.place.path("registries.conf"));
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(own.asked("PUT", "/v2/there/app/manifests/2").len(), 1);
+    assert!(own.log().iter().all(|request| request.header("authorization").is_none()));
+    // And nobody logs in elsewhere unawares.
+    fs::write(pulled.place.path("input"), "me\nsecret\n").unwrap();
+    let mut command = pulled.place.command(&["--login", &format!("127.0.0.1:{}", named.port)]);
+    command.stdin(fs::File::open(pulled.place.path("input")).unwrap());
+    let conf = conf.replace("/there", "");
+    fs::write(pulled.place.path("registries.conf"), conf).unwrap();
+    command.env("CONTAINERS_REGISTRIES_CONF", pulled.place.path("registries.conf"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let words = format!("registries.conf has it at 127.0.0.1:{}, where to log in", own.port);
+    assert!(said.contains(&words), "{said}");
+    assert_eq!(named.log().len(), 0);
+}
+
+#[test]
 fn a_blocked_registry_is_not_asked() {
     let pulled = Pulled::new();
     let fake = pulled.serve(|_| None);
@@ -80,6 +112,41 @@ fn a_blocked_registry_is_not_asked() {
     command.env("CONTAINERS_REGISTRIES_CONF", pulled.place.path("registries.conf"));
     assert_eq!(command.output().unwrap().status.code(), Some(2));
     assert_eq!(fake.log().len(), 0);
+    // However the file writes it; and a place that is blocked by itself is none.
+    for conf in [
+        format!("[[registry]]\nlocation = '127.0.0.1:{}/'\nblocked = true\n", fake.port),
+        "[[registry]]\nlocation = '127.0.0.1'\nblocked = true\n".into(),
+        format!(
+            "[[registry]]\nprefix = '127.0.0.1:{0}/app'\nlocation = '127.0.0.1:{0}/there/app'\n\
+             [[registry]]\nprefix = '127.0.0.1:{0}/there'\nblocked = true\n",
+            fake.port
+        ),
+    ] {
+        let (status, _, said) = pull(&pulled, &fake, &conf, &[]);
+        assert!(status == Some(2) && said.contains(": blocked in "), "{conf}: {said}");
+    }
+    for entry in ["https://127.0.0.1", "127.0.0.1/app:1", "127.0.0.1/app@sha256:0", "*x"] {
+        let conf = format!("[[registry]]\nprefix = '{entry}'\nblocked = true\n");
+        let (status, _, said) = pull(&pulled, &fake, &conf, &[]);
+        assert!(status == Some(2) && said.contains("registries.conf: '"), "{entry}: {said}");
+    }
+    assert_eq!(fake.log().len(), 0);
     let (status, _, said) = pull(&pulled, &fake, "[[registry]\n", &[]);
     assert!(status == Some(2) && said.contains("registries.conf: line 1: "), "{said}");
+}
+
+#[test]
+fn too_many_files_are_not_read_in_part() {
+    let pulled = Pulled::new();
+    let folder = pulled.place.path("config/containers/registries.conf.d");
+    fs::create_dir_all(&folder).unwrap();
+    for number in 0..1001 {
+        fs::write(folder.join(number.to_string()), "").unwrap();
+    }
+    let mut command = pulled.place.command(&["docker://127.0.0.1:1/app", "x"]);
+    command.env("XDG_CONFIG_HOME", pulled.place.path("config"));
+    command.env_remove("CONTAINERS_REGISTRIES_CONF");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("registries.conf.d: more than 1000 files"), "{said}");
 }

@@ -88,12 +88,12 @@ impl<T: Transport> Transport for Measured<T> {
         let start = Instant::now();
         loop {
             let turn = Instant::now();
-            let part = self.until_judged(timeout, start.elapsed());
-            let read = self.inner.await_input(part.unwrap_or(timeout));
+            let (rest, is_part) = self.until_judged(timeout, start.elapsed());
+            let read = self.inner.await_input(rest);
             let waited = if self.is_thinking { Duration::ZERO } else { turn.elapsed() };
             match read {
                 // Nothing came; a peer that was fast enough before has more time.
-                Err(ureq::Error::Timeout(_)) if part.is_some() => self.received.add(waited, 0)?,
+                Err(ureq::Error::Timeout(_)) if is_part => self.received.add(waited, 0)?,
                 read => {
                     let is_more = read?;
                     self.is_thinking = false;
@@ -115,17 +115,24 @@ impl<T: Transport> Transport for Measured<T> {
 }
 
 impl<T> Measured<T> {
-    /// The same timeout, cut short so that a silent peer is judged in time; `None` if that is
-    /// no shorter, or if the peer may be silent. `spent` of the timeout is over.
-    fn until_judged(&self, timeout: NextTimeout, spent: Duration) -> Option<NextTimeout> {
+    /// What is left of a timeout of which `spent` is over, and true if it is cut short so that
+    /// a silent peer is judged in time.
+    fn until_judged(&self, timeout: NextTimeout, spent: Duration) -> (NextTimeout, bool) {
+        let rest = |time: ureq::unversioned::transport::time::Duration| match time {
+            time if time.is_not_happening() => time,
+            time => time.saturating_sub(spent).into(),
+        };
+        let (after, per_read) = (rest(timeout.after), timeout.per_read.map(rest));
+        let whole = NextTimeout { after, per_read, ..timeout };
         let pace = self.received.pace;
         if self.is_thinking || pace.limit_bytes == 0 {
-            return None;
+            return (whole, false);
         }
         let left = pace.time.saturating_sub(self.received.waited) + TIMER;
-        let per_read = timeout.per_read.map_or(*timeout.after, |read| (*read).min(*timeout.after));
-        let is_shorter = left < per_read.saturating_sub(spent);
-        is_shorter.then_some(NextTimeout { per_read: Some(left.into()), ..timeout })
+        match left < per_read.map_or(*after, |read| (*read).min(*after)) {
+            true => (NextTimeout { per_read: Some(left.into()), ..whole }, true),
+            false => (whole, false),
+        }
     }
 
     /// The same timeout, cut short to the time after which a peer that has not taken `amount`
@@ -172,8 +179,26 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meter, Pace};
+    use super::{Measured, Meter, Pace, TIMER};
     use std::time::Duration;
+    use ureq::unversioned::transport::NextTimeout;
+
+    #[test]
+    fn a_timeout_is_not_longer_for_being_cut() {
+        let second = Duration::from_secs(1);
+        let meter = || Meter::new(Pace { limit_bytes: 100, time: 3 * second });
+        let mut measured =
+            Measured { inner: (), is_thinking: false, received: meter(), sent: meter() };
+        let timeout = NextTimeout { after: (10 * second).into(), ..NextTimeout::default() };
+        let (cut, is_part) = measured.until_judged(timeout, Duration::ZERO);
+        assert!(is_part && cut.per_read.is_some_and(|read| *read == 3 * second + TIMER));
+        let (rest, is_part) = measured.until_judged(timeout, 9 * second);
+        assert!(!is_part && *rest.after == second);
+        measured.is_thinking = true;
+        assert_eq!(*measured.until_judged(timeout, 9 * second).0.after, second);
+        let never = measured.until_judged(NextTimeout::default(), 9 * second).0;
+        assert!(never.after.is_not_happening());
+    }
 
     #[test]
     fn the_average_while_we_wait_decides() {

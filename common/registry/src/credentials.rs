@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use common::{document, json};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 use super::reference::{DOCKER_HUB, DOCKER_HUB_INDEX, RegistryReference};
@@ -176,14 +177,24 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     document::found(&fs::canonicalize(path)?, MAX_LEN_BYTES)
 }
 
+/// Parses a file of credentials. An empty one, as podman makes it, says nothing.
+pub(super) fn parse<T: DeserializeOwned + Default>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
+    if bytes.trim_ascii().is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(bytes).map_err(|error| Error::Malformed {
+        path: path.into(),
+        what: format!("not a file of credentials: {error}"),
+    })
+}
+
 fn in_file(
     path: &Path,
     bytes: &[u8],
     reference: &RegistryReference,
 ) -> Result<Option<Credentials>, Error> {
     let malformed = |what: String| Error::Malformed { path: path.into(), what };
-    let file: AuthFile = serde_json::from_slice(bytes)
-        .map_err(|error| malformed(format!("not a file of credentials: {error}")))?;
+    let file: AuthFile = parse(path, bytes)?;
     let keys = keys(reference);
     if let Some(helper) = keys.iter().find_map(|key| file.helpers.get(key)) {
         return helper::ask(helper, reference);
@@ -273,7 +284,9 @@ mod tests {
         assert_eq!(look_up(&file, "docker://x"), Some(Credentials::Identity("t".into())));
         assert_eq!(look_up(&file, "docker://empty.example/x"), None);
         assert_eq!(look_up(&file, "docker://other.example/x"), None);
-        assert_eq!(look_up("{}", "docker://x"), None);
+        for empty in ["{}", "", " \n"] {
+            assert_eq!(look_up(empty, "docker://x"), None);
+        }
     }
 
     #[test]
@@ -281,7 +294,6 @@ mod tests {
         let reference = RegistryReference::parse(OsStr::new("docker://r.example/x"));
         let reference = reference.unwrap().unwrap();
         for file in [
-            "",
             "7",
             r#"{"auths":{"r.example":{"auth":"!"}}}"#,
             r#"{"auths":{"r.example":{"auth":"YQ=="}}}"#,

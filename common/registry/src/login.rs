@@ -1,14 +1,17 @@
 //! Logging in: credentials are checked with a registry, and kept where docker and podman
 //! look for them (containers-auth.json(5)).
 
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::{Path, PathBuf};
 
 use common::image::DOCKER;
 use common::json;
+use common::lock::{Lock, Mode};
 use serde_json::{Map, Value, json};
 
 use super::configured::Configured;
@@ -71,10 +74,15 @@ fn usual_file(registry: &RegistryReference) -> Result<PathBuf, Error> {
 }
 
 fn keep(path: &Path, registry: &RegistryReference, given: &Credentials) -> Result<(), Error> {
-    let (mut file, known) = read(path)?.unwrap_or_default();
-    if let Some(program) = known.helper(registry) {
-        return helper::store(&program, registry, given);
+    let helper = read(path)?.and_then(|(_, known)| known.helper(registry));
+    if let Some(helper) = helper {
+        return helper::store(&helper, registry, given);
     }
+    let path = &real(path)?;
+    let failed = |source| Error::File { path: path.into(), source };
+    // Who logs in elsewhere meanwhile would be forgotten.
+    let _lock = lock(path).map_err(failed)?;
+    let (mut file, known) = read(path)?.unwrap_or_default();
     let Credentials::Password { user, password } = given else { return Ok(()) };
     let is_dockers = path.file_name() == Some(OsStr::new("config.json"));
     let key = match registry.host == DOCKER_HUB && is_dockers {
@@ -89,7 +97,6 @@ fn keep(path: &Path, registry: &RegistryReference, given: &Credentials) -> Resul
     }
     let auth = json::base64(format!("{user}:{password}").as_bytes());
     auths.insert(key.into(), json!({ "auth": auth }));
-    let failed = |source| Error::File { path: path.into(), source };
     let mut bytes = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
     bytes.push(b'\n');
     replace(path, &bytes).map_err(failed)
@@ -101,30 +108,56 @@ fn read(path: &Path) -> Result<Option<Known>, Error> {
         Err(error) if credentials::is_absent(&error) => return Ok(None),
         read => read.map_err(|source| Error::File { path: path.into(), source })?,
     };
-    let malformed = |error: serde_json::Error| Error::Malformed {
-        path: path.into(),
-        what: format!("not a file of credentials: {error}"),
-    };
-    // Podman makes empty ones.
-    if bytes.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    let whole = serde_json::from_slice(&bytes).map_err(malformed)?;
-    Ok(Some((whole, serde_json::from_slice(&bytes).map_err(malformed)?)))
+    Ok(Some((credentials::parse(path, &bytes)?, credentials::parse(path, &bytes)?)))
 }
 
-/// Replaces the file, whole or not at all; it is for its owner only.
+/// The file itself: people link it to where they keep their settings.
+fn real(path: &Path) -> Result<PathBuf, Error> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.is_symlink() {
+            true => {
+                let what = "a link that leads nowhere".into();
+                Err(Error::Malformed { path: path.into(), what })
+            }
+            false => Ok(path.to_owned()),
+        },
+        real => real.map_err(|source| Error::File { path: path.into(), source }),
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Locks the file for a change, by a file beside it; waits for others.
+fn lock(path: &Path) -> io::Result<Lock> {
+    let mut name = OsString::from(".layerutils-");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".lock");
+    DirBuilder::new().recursive(true).mode(0o700).create(folder(path))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    Lock::wait(options.open(folder(path).join(name))?, Mode::Exclusive)
+}
+
+/// Replaces the file, whole or not at all. A new one is for its owner only; an old one keeps
+/// its owner and mode.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // People link it to where they keep their settings.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut new = tempfile::Builder::new().prefix(".layerutils-").tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".layerutils-").tempfile_in(folder(path))?;
     new.write_all(bytes)?;
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        old => {
+            let (old, ours) = (old?, new.as_file().metadata()?);
+            if (old.uid(), old.gid()) != (ours.uid(), ours.gid()) {
+                fchown(new.as_file(), Some(old.uid()), Some(old.gid()))?;
+            }
+            let mode = Permissions::from_mode(old.mode() & 0o777);
+            new.as_file().set_permissions(mode)?;
+        }
+    }
     new.as_file().sync_all()?;
-    new.persist(&path).map_err(|error| error.error)?;
+    new.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -5,8 +5,9 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
+use common::lock::{Lock, Mode};
 use layerutils_tests::place::Place;
 use layerutils_tests::registry::{Registry, Setup};
 use layerutils_tests::require;
@@ -91,6 +92,48 @@ fn credentials_are_checked_and_kept_where_others_look() {
         assert!(status == Some(2) && said.contains("own.json: "), "{bad}: {said}");
         assert_eq!(fs::read_to_string(place.path("own.json")).unwrap(), bad);
     }
+}
+
+#[test]
+fn a_file_of_credentials_is_changed_by_one_at_a_time_and_stays_its_owners() {
+    require!(Peer("docker-registry"));
+    let (place, registry) =
+        (place(), Registry::start(Setup { password: true, ..Setup::default() }));
+    let host = format!("localhost:{}", registry.port());
+    let args = ["--authfile=own.json", "--login", host.as_str()];
+    let auth = json!({"auth": common::json::base64(b"me:secret")});
+    let own = place.path("own.json");
+    // An empty file says nothing, to a login and to a copy.
+    fs::write(&own, "").unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o640)).unwrap();
+    // Only root may give it to somebody else.
+    let _ = std::os::unix::fs::chown(&own, Some(1234), Some(1234));
+    let owner = |metadata: fs::Metadata| (metadata.uid(), metadata.gid(), metadata.mode());
+    let before = owner(fs::metadata(&own).unwrap());
+    let (_, said) = run(&place, &["--authfile=own.json", &registry.name("app"), "x"], "");
+    assert!(said.contains("credentials are needed"), "{said}");
+
+    let file = fs::File::create(place.path(".layerutils-own.json.lock")).unwrap();
+    let lock = Lock::wait(file, Mode::Exclusive).unwrap();
+    let waiting = std::thread::scope(|scope| {
+        let login = scope.spawn(|| run(&place, &args, "me\nsecret\n"));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let other = json!({"auths": {"other.example": {"auth": "y"}}});
+        fs::write(&own, other.to_string()).unwrap();
+        drop(lock);
+        login.join().unwrap()
+    });
+    assert_eq!(waiting, (Some(0), String::new()));
+    let expected = json!({"auths": {&host: auth, "other.example": {"auth": "y"}}});
+    assert_eq!(read(&place, "own.json"), expected);
+    assert_eq!(owner(fs::metadata(&own).unwrap()), before);
+
+    fs::remove_file(&own).unwrap();
+    std::os::unix::fs::symlink("nowhere", &own).unwrap();
+    let (status, said) = run(&place, &args, "me\nsecret\n");
+    assert_eq!(status, Some(2));
+    assert_eq!(said, "img-copy: own.json: a link that leads nowhere\n");
+    assert!(own.is_symlink() && !place.path("nowhere").exists());
 }
 
 #[test]

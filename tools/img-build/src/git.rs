@@ -1,19 +1,24 @@
 //! Git repositories, as contexts and as sources of ADD: one commit, checked out by the installed
 //! git into a directory, its submodules with it.
 
+mod client;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use common::name::show;
 
 use crate::error::Error;
-use crate::program::{find, run};
 
-const GIT: &str = "git";
+use client::{Client, walk};
 
-/// The transports that a repository and its submodules may use.
-const PROTOCOLS: &str = "http:https:git:ssh";
+pub(crate) use client::Settings;
+
+/// The name of the agent that repositories are fetched with.
+pub(crate) const AGENT: &str = "default";
+
+/// The files and directories in which git notes what was fetched, by whom and when.
+const NOTES: [&str; 3] = ["FETCH_HEAD", "ORIG_HEAD", "logs"];
 
 /// `URL[#REF[:DIR]]`, or the same and more as a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,27 +134,30 @@ impl<'a> Repository<'a> {
         into: &Path,
         keeps_git_dir: bool,
         checksum: Option<&str>,
+        settings: Settings<'_>,
     ) -> Result<PathBuf, Error> {
         let Self { url, dir, .. } = *self;
         let reference = self.reference.as_str();
         fs::create_dir(into).map_err(Error::file(into))?;
+        let git = Client { dir: into, settings };
         // No template: it could bring hooks.
-        git(into, "git init --quiet --template=", &[])?;
-        git(into, "git remote add origin", &[url])?;
+        git.run("git init --quiet --template=", &[])?;
+        git.run("git remote add origin", &[url])?;
         let check_out = "git checkout --quiet --detach";
-        match git(into, "git fetch --quiet --depth=1 --no-tags origin", &[reference]) {
-            Ok(_) => git(into, check_out, &["FETCH_HEAD"])?,
+        match git.run("git fetch --quiet --depth=1 --no-tags origin", &[reference]) {
+            Ok(_) => git.run(check_out, &["FETCH_HEAD"])?,
             // Not every server hands out any commit, and none by its first digits.
-            Err(_) if is_commit(reference) => {
+            Err(error) if is_commit(reference) && is_refusal(&error) => {
                 let all = "+refs/heads/*:refs/remotes/origin/*";
-                git(into, "git fetch --quiet --tags origin", &[all])?;
-                git(into, check_out, &[reference])?
+                git.run("git fetch --quiet --tags origin", &[all])?;
+                git.run(check_out, &[reference])?
             }
             Err(error) => return Err(error),
         };
-        let commit = git(into, "git rev-parse HEAD", &[])?;
+        let commit = git.run("git rev-parse HEAD", &[])?;
         let mut expected = checksum.into_iter().chain(self.checksum);
-        if let Some(expected) = expected.find(|checksum| !commit.starts_with(checksum)) {
+        let differs = |checksum: &&str| !commit.starts_with(&checksum.to_ascii_lowercase());
+        if let Some(expected) = expected.find(differs) {
             return Err(Error::Other(format!(
                 "'{}': checksum mismatch: expected {expected}, got {}",
                 show(url),
@@ -157,12 +165,9 @@ impl<'a> Repository<'a> {
             )));
         }
         if self.has_submodules {
-            git(into, "git submodule --quiet update --init --recursive --depth=1", &[])?;
+            git.run("git submodule --quiet update --init --recursive --depth=1", &[])?;
         }
-        if !keeps_git_dir && !self.keeps_git_dir {
-            let folder = into.join(".git");
-            fs::remove_dir_all(&folder).map_err(Error::file(folder))?;
-        }
+        clean(into, keeps_git_dir || self.keeps_git_dir)?;
         // A link of the repository may lead out of it.
         let root = fs::canonicalize(into).map_err(Error::file(into))?;
         let found = fs::canonicalize(root.join(dir.trim_start_matches('/')));
@@ -180,28 +185,37 @@ pub(crate) fn is_commit(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Runs a git command with more arguments in a directory, and returns what it prints. It asks
-/// nobody for a password.
-fn git(dir: &Path, words: &str, arguments: &[&str]) -> Result<String, Error> {
-    let program = find(GIT)?;
-    let mut command = Command::new("sh");
-    // Files have the modes that the repository says, whatever the caller's umask.
-    command.args(["-c", "umask 022; exec \"$@\"", "sh"]).arg(program);
-    command.args(["-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"]);
-    command.arg("-C").arg(dir).args(words.split(' ').skip(1)).args(arguments);
-    command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", PROTOCOLS);
-    command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes").env("LC_ALL", "C");
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = run(&mut command, GIT)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let said = text.lines().rfind(|line| !line.is_empty()).unwrap_or("failed");
-    Err(Error::Other(format!("git: {}", show(said))))
+/// Tells if the server answered that it does not hand out what was asked for, in the words of git.
+fn is_refusal(error: &Error) -> bool {
+    let text = error.to_string();
+    let answers = ["couldn't find remote ref", "not our ref", "unadvertised object"];
+    answers.iter().any(|answer| text.contains(answer))
+}
+
+/// Removes what git keeps for itself beside the files of the commit: all of it, also of
+/// submodules, or its notes of who fetched what and when.
+fn clean(dir: &Path, keeps_git_dir: bool) -> Result<(), Error> {
+    walk(dir, &mut |path| {
+        let name = path.file_name().unwrap_or_default();
+        let is_removed = match keeps_git_dir {
+            // No commit has a file of this name.
+            false => name == ".git",
+            true => is_note(dir, path) && NOTES.iter().any(|note| name == *note),
+        };
+        if is_removed {
+            let is_dir = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+            let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.map_err(Error::file(path))?;
+        }
+        Ok(!is_removed)
+    })
+}
+
+/// Tells if a path is directly in a directory of git's: that of the repository, or of a submodule.
+fn is_note(dir: &Path, path: &Path) -> bool {
+    let Some(folder) = path.parent() else { return false };
+    let is_git = folder.strip_prefix(dir).is_ok_and(|below| below.starts_with(".git"));
+    is_git && folder.join("HEAD").is_file()
 }
 
 #[cfg(test)]

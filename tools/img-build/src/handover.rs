@@ -1,6 +1,7 @@
 //! Programs that an image is handed to: img-copy pushes it (`--push`), and docker loads it
 //! (`--load`).
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
@@ -8,6 +9,7 @@ use common::cli::Failure;
 use common::image::{Destination, Product};
 use common::oci::Descriptor;
 use common::store::Name;
+use registry::ReachOptions;
 
 use crate::error::Error;
 use crate::place::Place;
@@ -48,6 +50,11 @@ pub(crate) fn push(made: &Descriptor, names: &[Name], place: &Place) -> Result<(
     for name in names {
         let mut command = Command::new(find(COPY)?);
         command.arg("--quiet").arg("--store").arg(place.store.path());
+        let ReachOptions { authfile, tls_verify, cert_dir } = &place.registries;
+        for (option, path) in [("--authfile", authfile), ("--cert-dir", cert_dir)] {
+            command.args(path.iter().flat_map(|path| [OsStr::new(option), path.as_os_str()]));
+        }
+        command.args(tls_verify.map(|verify| format!("--tls-verify={verify}")));
         command.arg(made.digest.to_string()).arg(format!("docker://{}", name.canonical()));
         hand(command.stdin(Stdio::null()), COPY)?;
     }
@@ -69,7 +76,7 @@ pub(crate) fn load(made: &Descriptor, names: &[Name], place: &Place) -> Result<(
 
 /// Runs a program that says itself what is wrong.
 fn hand(command: &mut Command, name: &str) -> Result<(), Error> {
-    match run(command.stdout(Stdio::null()), name)?.status {
+    match run(command.stdout(Stdio::null()), name)? {
         status if status.success() => Ok(()),
         status => Err(Error::Other(format!("{name} failed: {status}"))),
     }

@@ -16,7 +16,7 @@ use crate::cli::Cli;
 use crate::context::{self, Context, Hashed, Source};
 use crate::error::Error;
 use crate::frontend::scope;
-use crate::git::{Repository, is_git};
+use crate::git::{Repository, Settings, is_git};
 use crate::graph::is_remote;
 use crate::scratch::Scratch;
 use crate::tree::{Tree, of_archive};
@@ -48,7 +48,7 @@ pub(crate) struct Inputs {
 ///
 /// # Streams
 /// Reads standard input for `-`.
-pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
+pub(crate) fn open(cli: &Cli, cache: Option<&Path>, agent: Option<&Path>) -> Result<Inputs, Error> {
     let operands = [Some(cli.context.as_os_str()), cli.file.as_deref()];
     stream::at_most_one_standard(operands.into_iter().flatten())?;
     if stream::is_standard(&cli.context) {
@@ -57,7 +57,7 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
     }
     if let Some(url) = cli.context.to_str().filter(|text| is_remote(text)) {
         return match is_git(url) {
-            true => from_repository(cli, url, cache),
+            true => from_repository(cli, url, cache, agent),
             false => from_url(cli, url),
         };
     }
@@ -92,12 +92,18 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>) -> Result<Inputs, Error> {
 }
 
 /// A commit of a repository is the context. The Containerfile is one of its files.
-fn from_repository(cli: &Cli, url: &str, cache: Option<&Path>) -> Result<Inputs, Error> {
+fn from_repository(
+    cli: &Cli,
+    url: &str,
+    cache: Option<&Path>,
+    agent: Option<&Path>,
+) -> Result<Inputs, Error> {
     let scratch = Scratch::new(cache).or_else(|_| Scratch::new(None))?;
     let arguments = scope::parse(&cli.build_args);
     let keeps_git_dir = arguments.get(scope::KEEP_GIT_DIR).is_some_and(|value| value == "1");
     let into = scratch.path().join("context");
-    let dir = Repository::parse(url)?.check_out(&into, keeps_git_dir, None)?;
+    let settings = Settings { max_size: cli.limit.max_size(), agent };
+    let dir = Repository::parse(url)?.check_out(&into, keeps_git_dir, None, settings)?;
     let (text, path, label) = match cli.file_path() {
         None => default_file(&dir)?,
         Some(file) => {

@@ -10,6 +10,7 @@ mod executor;
 mod frontend;
 mod git;
 mod graph;
+mod group;
 mod handover;
 mod input;
 mod lint;
@@ -102,13 +103,15 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         return Err(Failure::usage("--annotation index:...: one image has no index"));
     }
     let secrets = cli.secrets.iter().map(|text| options::secret(text)).collect::<Result<_, _>>()?;
-    let agents = cli.agents.iter().map(|text| options::agent(text)).collect::<Result<_, _>>()?;
+    let agents = cli.agents.iter().map(|text| options::agent(text));
+    let agents = agents.collect::<Result<BTreeMap<_, _>, _>>()?;
     let cache = common::cache::dir();
     if let Some(cache) = &cache {
         // The leftovers of a killed build only take up space.
         let _ = common::scratch::remove_dead(&common::scratch::folder(cache));
     }
-    let inputs = input::open(&cli, cache.as_deref()).map_err(failure)?;
+    let agent = agents.get(git::AGENT).map(PathBuf::as_path);
+    let inputs = input::open(&cli, cache.as_deref(), agent).map_err(failure)?;
     let (graphs, findings) = graphs(&cli, &inputs, &platforms).map_err(failure)?;
     if cli.check {
         return print_findings(&inputs.label, &findings);

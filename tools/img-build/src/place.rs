@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use common::compression::MaxSize;
 use common::store::{self, Store};
+use registry::ReachOptions;
 use rustix::fs::Access;
 
 use crate::cli::Cli;
@@ -24,6 +25,8 @@ pub(crate) struct Place {
     pub(crate) cache: Option<PathBuf>,
     /// The size that a layer may grow to.
     pub(crate) max_size: MaxSize,
+    /// The way to the registries that the image is pushed to.
+    pub(crate) registries: ReachOptions,
 }
 
 impl Place {
@@ -33,7 +36,9 @@ impl Place {
     /// A store that cannot be written, if the image is to stay in it.
     pub(crate) fn open(cli: &Cli, cache: Option<PathBuf>) -> Result<Self, Error> {
         let (store, own) = open(cli, cache.as_deref())?;
-        Ok(Self { store: Arc::new(store), own, cache, max_size: cli.limit.max_size() })
+        let registries = cli.registries.clone();
+        let max_size = cli.limit.max_size();
+        Ok(Self { store: Arc::new(store), own, cache, max_size, registries })
     }
 
     /// Whether the store stays when the build is over.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitStatus};
 
 use common::signal;
 use nix::unistd::Pid;
@@ -15,16 +15,16 @@ use crate::error::Error;
 ///
 /// # Errors
 /// It cannot be started.
-pub(crate) fn run(command: &mut Command, name: &str) -> Result<Output, Error> {
+pub(crate) fn run(command: &mut Command, name: &str) -> Result<ExitStatus, Error> {
     let failed = |source| Error::File { path: name.into(), source };
-    let child = command.spawn().map_err(failed)?;
+    let mut child = command.spawn().map_err(failed)?;
     let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
     let forwarding = signal::forward_to(Pid::from_raw(pid));
-    let output = child.wait_with_output().map_err(failed);
+    let status = child.wait().map_err(failed);
     drop(forwarding);
     // Whoever interrupts a build means the build.
     signal::die_if_passed_on();
-    output
+    status
 }
 
 /// Finds a program beside this one, or else in PATH.

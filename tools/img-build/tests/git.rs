@@ -161,9 +161,6 @@ fn a_repository_is_a_context() {
         assert_eq!((built.stderr.as_str(), built.status), ("", 0), "{arguments:?}");
         bench.image(built.stdout.trim()).last()
     };
-    let names = |lines: Vec<String>| -> Vec<String> {
-        lines.iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
-    };
     let files = build(&[&daemon.url("x#v1:d")]);
     assert_eq!(names(files), [".dockerignore", "Containerfile", "tool"]);
     let other = build(&["-f", "Other", &daemon.url("x")]);
@@ -174,6 +171,57 @@ fn a_repository_is_a_context() {
         (vec![daemon.url("none")], "git: "),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let built = bench.run(&arguments, b"");
+        assert_eq!((built.status, built.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(built.stderr.contains(expected), "{arguments:?}: {}", built.stderr);
+    }
+}
+
+/// The names of the last layer.
+fn names(lines: Vec<String>) -> Vec<String> {
+    lines.iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn nothing_of_git_is_left_in_submodules_or_says_who_fetched() {
+    let Some((bench, daemon, _)) = bench() else { return skip("no git daemon") };
+    let (inner, outer) = (daemon.url("x"), daemon.url("y"));
+    git(
+        &bench,
+        &format!(
+            "git config --global protocol.allow always
+            git init -q served/y; cd served/y; git submodule --quiet add {inner} sub
+            git commit -qm y; cd ..; git init -q z; cd z
+            git submodule --quiet add {outer} deep; git commit -qm z"
+        ),
+    );
+    let url = daemon.url("z");
+    let image = bench.build(&format!("FROM scratch\nADD {url} /r\n"));
+    let found = names(image.last());
+    assert!(found.contains(&"r/deep/sub/f".to_owned()), "{found:?}");
+    assert!(!found.iter().any(|name| name.ends_with("/.git")), "{found:?}");
+    let image = bench.build(&format!("FROM scratch\nADD --keep-git-dir {url} /r\n"));
+    let holds = |name: &[u8]| image.layers[0].windows(name.len()).any(|window| window == name);
+    assert!(holds(b"r/.git/modules/deep/HEAD\0") && holds(b"r/.git/HEAD\0"));
+    for note in [&b"/logs/\0"[..], b"/FETCH_HEAD\0", b"/ORIG_HEAD\0"] {
+        assert!(!holds(note), "{}", String::from_utf8_lossy(note));
+    }
+}
+
+#[test]
+fn a_repository_grows_to_the_limit_only() {
+    let Some((bench, daemon, _)) = bench() else { return skip("no git daemon") };
+    git(
+        &bench,
+        "git init -q served/large; cd served/large; head -c 30000000 /dev/zero >zero
+        git add .; git commit -qm zero",
+    );
+    let url = daemon.url("large");
+    let expected = "git: the repository grows to more than the limit of 1048576 bytes";
+    bench.write("Containerfile", &format!("FROM scratch\nADD {url} /r\n"));
+    let context = bench.path("ctx").display().to_string();
+    for arguments in [vec![context.as_str()], vec![url.as_str()]] {
+        let arguments = [vec!["--max-size", "1M"], arguments].concat();
         let built = bench.run(&arguments, b"");
         assert_eq!((built.status, built.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(built.stderr.contains(expected), "{arguments:?}: {}", built.stderr);

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File as HostFile};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use common::compression::Growth;
@@ -18,7 +18,7 @@ use super::Run;
 use super::snapshot::Snapshot;
 use crate::context;
 use crate::error::Error;
-use crate::git::Repository;
+use crate::git::{self, Repository};
 use crate::scratch::Scratch;
 use crate::step::transfer::Found;
 use crate::tree::{Attributes, Content, File, HostRoot, Item, Tree};
@@ -119,10 +119,14 @@ impl Run<'_> {
         checksum: Option<&str>,
         keeps_git_dir: Option<bool>,
     ) -> Result<Remote, Error> {
-        let scratch = Scratch::new(self.executor.place.cache.as_deref())?;
+        let place = self.executor.place;
+        let scratch = Scratch::new(place.cache.as_deref()).or_else(|_| Scratch::new(None))?;
         let into = scratch.path().join("repository");
         let keeps_git_dir = keeps_git_dir.unwrap_or(false);
-        let dir = Repository::parse(text)?.check_out(&into, keeps_git_dir, checksum)?;
+        let agent = self.executor.agents.get(git::AGENT).map(PathBuf::as_path);
+        let settings = git::Settings { max_size: place.max_size, agent };
+        let repository = Repository::parse(text)?;
+        let dir = repository.check_out(&into, keeps_git_dir, checksum, settings)?;
         let tree = context::whole(&dir)?;
         let found = Found::exactly(Vec::new());
         Ok(Remote { tree, found, _snapshot: None, _scratch: scratch })

@@ -47,7 +47,13 @@ pub struct Output {
 enum Kind {
     Standard,
     Through(PathBuf),
-    Atomic { temporary: NamedTempFile, path: PathBuf, guard: Guard },
+    Atomic {
+        temporary: NamedTempFile,
+        path: PathBuf,
+        guard: Guard,
+        /// Whether it takes the place of a file of this name.
+        replaces: bool,
+    },
 }
 
 /// The descriptor, with closed pipes noted.
@@ -74,6 +80,19 @@ impl Output {
             Some(path) if !is_standard(path) => Self::file(Path::new(path), payload),
             _ => Self::standard(payload),
         }
+    }
+
+    /// Makes a file that is not there yet: committing it replaces no file and follows no link.
+    ///
+    /// # Errors
+    /// A file that cannot be made.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::File { path: path.into(), source };
+        let mut output = Self::atomic(path.into(), None).map_err(failed)?;
+        if let Kind::Atomic { replaces, .. } = &mut output.kind {
+            *replaces = false;
+        }
+        Ok(output)
     }
 
     /// Standard output.
@@ -136,7 +155,7 @@ impl Output {
             let _ = fs::remove_file(leftover);
         });
         let file = temporary.as_file().try_clone()?;
-        Ok(Self::new(file, Kind::Atomic { temporary, path, guard }))
+        Ok(Self::new(file, Kind::Atomic { temporary, path, guard, replaces: true }))
     }
 
     fn new(file: File, kind: Kind) -> Self {
@@ -179,10 +198,14 @@ impl Output {
         match self.kind {
             Kind::Standard => flushed.map_err(Error::StandardOutput),
             Kind::Through(path) => flushed.map_err(|source| Error::File { path, source }),
-            Kind::Atomic { temporary, path, guard } => {
+            Kind::Atomic { temporary, path, guard, replaces } => {
+                let rename = |temporary: NamedTempFile| match replaces {
+                    true => temporary.persist(&path),
+                    false => temporary.persist_noclobber(&path),
+                };
                 let renamed = flushed
                     .and_then(|()| temporary.as_file().sync_all())
-                    .and_then(|()| temporary.persist(&path).map_err(|error| error.error));
+                    .and_then(|()| rename(temporary).map_err(|error| error.error));
                 guard.forget();
                 renamed.map(drop).map_err(|source| Error::File { path, source })
             }
@@ -207,6 +230,26 @@ mod tests {
     use super::{Output, Payload};
     use std::fs;
     use std::io::Write as _;
+
+    #[test]
+    fn a_new_file_takes_no_name_that_another_took_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        for is_link in [false, true] {
+            let path = folder.path().join(format!("out{is_link}"));
+            let target = folder.path().join("target");
+            let mut output = Output::create(&path).unwrap();
+            output.write_all(b"new").unwrap();
+            match is_link {
+                true => std::os::unix::fs::symlink(&target, &path).unwrap(),
+                false => fs::write(&path, "other").unwrap(),
+            }
+            assert!(output.commit().is_err());
+            assert!(fs::symlink_metadata(&target).is_err());
+            assert_eq!(fs::symlink_metadata(&path).unwrap().is_symlink(), is_link);
+        }
+        // Nothing temporary is left.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn a_file_appears_only_when_committed() {

@@ -277,7 +277,7 @@ impl App {
                 self.line = Place::default();
                 self.mode = Mode::Waste;
             }
-            Key::Char('e') => self.mode = Mode::Input(Ask::File, self.suggestion()),
+            Key::Char('e') => self.ask_for_file(),
             Key::Char(']') => self.enter((self.image + 1) % self.models.len()),
             Key::Char('[') => {
                 self.enter((self.image + self.models.len() - 1) % self.models.len());
@@ -394,11 +394,30 @@ impl App {
         let mut above = number;
         while let Some(name) = self.model().names.get(above).filter(|name| name.depth > 0) {
             above = name.parent;
-            self.open.insert(above);
+            // The root is no line that opens.
+            if above != 0 {
+                self.open.insert(above);
+            }
         }
         self.refresh();
         self.fold(Some(number));
         self.pane = Pane::Tree;
+    }
+
+    /// Asks for the file of an export, if there is something to export.
+    fn ask_for_file(&mut self) {
+        let chosen = self.chosen().and_then(|number| self.model().names.get(number));
+        let Some(name) = chosen else {
+            self.message = "no name is chosen to export".into();
+            return;
+        };
+        match self.model().state(name, self.range().to) {
+            Some(_) => self.mode = Mode::Input(Ask::File, self.suggestion()),
+            None => {
+                let name = show(&name.name);
+                self.message = format!("{name}: deleted: choose a layer that has it");
+            }
+        }
     }
 
     /// A file name for an export: the chosen name with everything harmless in it.
@@ -433,7 +452,7 @@ impl App {
                 self.refresh();
             }
             Ask::File => {
-                let top = self.chosen().unwrap_or(0);
+                let Some(top) = self.chosen() else { return };
                 let range = self.range();
                 let written = export::write(self.model(), &self.marks, range, top, &text);
                 self.message = match written {

@@ -1,15 +1,17 @@
 //! A name with all that is in it, written to a file: as JSON, one object a line, or as tar.
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
 
 use common::cli::Failure;
 use common::inside::{Inside, Wanted, entry};
 use common::json::{self, insert_name};
 use common::layer::listing::insert_entry;
 use common::layer::tree::InodeId;
-use common::stream::{Output, Payload};
+use common::stream::Output;
 use common::tar::{Entry, Kind, Writer};
 use serde_json::Map;
 
@@ -35,7 +37,7 @@ pub(crate) fn write(
         .filter_map(|number| Some((number, model.state(model.names.get(number)?, range.to)?)));
     match file.rsplit_once('.').map(|(_, suffix)| suffix) {
         Some("json") => {
-            let mut output = Output::open(Some(OsStr::new(file)), Payload::Text)?;
+            let mut output = Output::create(Path::new(file))?;
             let mut count = 0;
             for (number, state) in states {
                 let line = object(model, marks, number, &state)?;
@@ -46,8 +48,9 @@ pub(crate) fn write(
             Ok(count)
         }
         Some("tar") => {
-            let output = Output::open(Some(OsStr::new(file)), Payload::Binary)?;
-            tar(&model.inside, states.map(|(number, state)| (model.path(number), state)), output)
+            let output = Output::create(Path::new(file))?;
+            let states = states.map(|(number, state)| (model.path(number), state));
+            tar(&model.inside, states, output, file)
         }
         _ => Err(Failure::new(format!("{file}: neither .json nor .tar"))),
     }
@@ -83,26 +86,52 @@ fn object(
     json::line(&object)
 }
 
+/// An output that notes if writing failed.
+struct Noting<'o> {
+    output: &'o mut Output,
+    has_failed: &'o Cell<bool>,
+}
+
+impl Write for Noting<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.output.write(buffer).inspect_err(|_| self.has_failed.set(true))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush().inspect_err(|_| self.has_failed.set(true))
+    }
+}
+
+fn root_cause<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
+}
+
 /// Writes what has no content in the order of names, then files in the order of layers, then
 /// their other names.
 fn tar<'m>(
     inside: &Inside,
     states: impl Iterator<Item = (Vec<u8>, State<'m>)>,
     mut output: Output,
+    file: &str,
 ) -> Result<u64, Failure> {
     let mut wanted = Wanted::default();
     let mut files: HashMap<(u32, u64), Entry> = HashMap::new();
     let mut first: HashMap<InodeId, Vec<u8>> = HashMap::new();
     let mut links = Vec::new();
     let mut count = 0;
-    let mut writer = Writer::new(&mut output);
+    let is_unwritable = Cell::new(false);
+    let mut writer = Writer::new(Noting { output: &mut output, has_failed: &is_unwritable });
     for (path, state) in states {
         count += 1;
         let path = if path.is_empty() { b"./".to_vec() } else { path };
         let member = entry(path.clone(), state.inode);
         let Some((id, inode)) = state.id.zip(state.inode).filter(|_| member.kind == Kind::File)
         else {
-            writer.append(&member, io::empty()).map_err(|error| Failure::about("tar", error))?;
+            writer.append(&member, io::empty()).map_err(|error| Failure::about(file, error))?;
             continue;
         };
         if let Some(target) = first.get(&id) {
@@ -118,11 +147,15 @@ fn tar<'m>(
         let Some(member) = files.get(&(layer, position)) else { return Ok(()) };
         writer.append(member, content).map_err(io::Error::other)
     });
-    visited.map_err(|error| Failure::new(common::errors::line(&error)))?;
+    visited.map_err(|error| match is_unwritable.get() {
+        // The layer is not to blame.
+        true => Failure::new(format!("{file}: {}", common::errors::line(root_cause(&error)))),
+        false => Failure::new(common::errors::line(&error)),
+    })?;
     for link in links {
-        writer.append(&link, io::empty()).map_err(|error| Failure::about("tar", error))?;
+        writer.append(&link, io::empty()).map_err(|error| Failure::about(file, error))?;
     }
-    writer.finish().map_err(|error| Failure::about("tar", error))?;
+    writer.finish().map_err(|error| Failure::about(file, error))?;
     output.commit()?;
     Ok(count)
 }

@@ -87,12 +87,13 @@ pub(crate) enum Part {
 }
 
 /// The options that are about some parts only.
-const OF_PARTS: [(&str, &[Part]); 5] = [
+const OF_PARTS: [(&str, &[Part]); 6] = [
     ("content", &[Part::Files]),
     ("depth", &[Part::Files]),
     ("top", &[Part::Files]),
     ("ignore", &[Part::Files, Part::Packages]),
     ("verify", &[Part::Layers, Part::Files, Part::Packages]),
+    ("max_size", &[Part::Layers, Part::Files, Part::Packages]),
 ];
 
 impl Cli {
@@ -143,6 +144,8 @@ mod tests {
         }
         assert_eq!(useless(&["--verify", "--only=layers"]), None);
         assert_eq!(useless(&["--verify", "--only=config"]).as_deref(), Some("--verify"));
+        assert_eq!(useless(&["--max-size=1G", "--only=layers"]), None);
+        assert_eq!(useless(&["--max-size=1G", "--only=config"]).as_deref(), Some("--max-size"));
     }
 
     #[test]

@@ -79,10 +79,13 @@ impl Default for Found {
 impl Found {
     /// Adds a package, unless there are too many.
     fn add(&mut self, kind: &'static str, name: String, version: String) -> Read {
-        let Some(left) = self.left.checked_sub(1) else { return Read::InPart };
-        if self.packages.entry((kind, name)).or_default().insert(version) {
-            self.left = left;
+        let key = (kind, name);
+        if self.packages.get(&key).is_some_and(|versions| versions.contains(&version)) {
+            return Read::Whole;
         }
+        let Some(left) = self.left.checked_sub(1) else { return Read::InPart };
+        self.left = left;
+        self.packages.entry(key).or_default().insert(version);
         Read::Whole
     }
 }
@@ -342,6 +345,7 @@ mod tests {
             |text: &str| paragraphs(&mut text.as_bytes(), ["P:", "V:"], "apk", &mut found).unwrap();
         assert_eq!(read("P:a\nV:1\n\nP:a\nV:1\n\nP:b\nV:1\n"), Read::Whole);
         assert_eq!(read("P:c\nV:1\n"), Read::InPart);
+        assert_eq!(read("P:b\nV:1\n"), Read::Whole);
         assert_eq!(found.packages.len(), 2);
     }
 }

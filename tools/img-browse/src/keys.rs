@@ -20,7 +20,7 @@ pub(crate) enum Key {
 }
 
 /// Sequences that stand for a key.
-const SEQUENCES: [(&[u8], Key); 20] = [
+const SEQUENCES: [(&[u8], Key); 19] = [
     (b"\x1b[A", Key::Up),
     (b"\x1b[B", Key::Down),
     (b"\x1b[C", Key::Right),
@@ -40,7 +40,6 @@ const SEQUENCES: [(&[u8], Key); 20] = [
     (b"\x1b[5~", Key::PageUp),
     (b"\x1b[6~", Key::PageDown),
     (b"\x1b[Z", Key::Tab),
-    (b"\x1b\x1b", Key::Escape),
 ];
 
 /// Takes the keys from `bytes`. What may be the beginning of a longer sequence stays, unless
@@ -66,6 +65,7 @@ fn first(bytes: &[u8], follows: bool) -> Option<(Option<Key>, usize)> {
             }
             let len = unknown_len(bytes);
             match (len, follows) {
+                (Some(2), _) if bytes.starts_with(b"\x1b\x1b") => Some((Some(Key::Escape), 2)),
                 (Some(len), _) => Some((None, len)),
                 (None, true) => None,
                 (None, false) => Some((Some(Key::Escape), bytes.len())),
@@ -96,6 +96,10 @@ fn first(bytes: &[u8], follows: bool) -> Option<(Option<Key>, usize)> {
 /// The length of a sequence that stands for no key here, if it is whole.
 fn unknown_len(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
+        // Alt and a key that has a sequence.
+        0x1b if matches!(bytes.get(2)?, b'[' | b'O') => Some(1 + unknown_len(bytes.get(1..)?)?),
+        // A function key of Linux's console.
+        b'[' if bytes.get(2) == Some(&b'[') => bytes.get(3).map(|_| 4),
         b'[' => {
             let end = bytes.iter().skip(2).position(|byte| (0x40..=0x7e).contains(byte))?;
             Some(end + 3)
@@ -121,6 +125,10 @@ mod tests {
         assert_eq!(keys(b"\x1b"), [Key::Escape]);
         // Sequences of no key are passed over whole.
         assert_eq!(keys(b"\x1b[1;5Cx\xff\x00"), [Key::Char('x')]);
+        assert_eq!(keys(b"\x1b\x1b[Ax\x1b\x1bOBy"), [Key::Char('x'), Key::Char('y')]);
+        assert_eq!(keys(b"\x1b[[Ax"), [Key::Char('x')]);
+        assert_eq!(keys(b"\x1b\x1b"), [Key::Escape]);
+        assert_eq!(keys(b"\x1b\x1bx"), [Key::Escape, Key::Char('x')]);
     }
 
     #[test]

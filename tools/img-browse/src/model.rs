@@ -137,7 +137,7 @@ impl Model {
         name: &'n Name,
         from: u32,
         to: u32,
-    ) -> impl Iterator<Item = &'n Event> {
+    ) -> impl DoubleEndedIterator<Item = &'n Event> {
         name.events.iter().filter(move |event| event.layer > from && event.layer <= to)
     }
 

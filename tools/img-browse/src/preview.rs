@@ -19,8 +19,8 @@ const DUMP_WIDTH: usize = 16;
 pub(crate) fn lines(model: &Model, number: usize, to: u32) -> Vec<String> {
     let Some(name) = model.names.get(number) else { return Vec::new() };
     let mut lines = Vec::new();
-    let last = model.events(name, 0, to).filter_map(|event| model.state(name, event.layer)).last();
-    let Some(state) = model.state(name, to).or(last) else { return lines };
+    let last = || model.events(name, 0, to).rev().find_map(|event| model.state(name, event.layer));
+    let Some(state) = model.state(name, to).or_else(last) else { return lines };
     let described = entry(model.path(number), state.inode);
     lines.push(show(&long_line(&described)).to_string());
     for event in model.events(name, 0, to) {

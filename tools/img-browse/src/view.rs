@@ -105,7 +105,7 @@ pub(crate) struct Row {
 /// Marks every name of a model.
 pub(crate) fn marks(model: &Model, range: Range, filter: &Filter) -> Vec<Mark> {
     let mut marks = vec![Mark::default(); model.names.len()];
-    let mut counted = HashSet::new();
+    let (mut counted, mut counted_before) = (HashSet::new(), HashSet::new());
     let (mut path, mut ends): (Vec<u8>, Vec<usize>) = (Vec::new(), Vec::new());
     for (number, name) in model.names.iter().enumerate() {
         ends.truncate(name.depth);
@@ -140,11 +140,17 @@ pub(crate) fn marks(model: &Model, range: Range, filter: &Filter) -> Vec<Mark> {
     for number in (1..marks.len()).rev() {
         let Some(name) = model.names.get(number) else { continue };
         let Some(&mark) = marks.get(number) else { continue };
-        let is_there = mark.change != Some(Change::Deleted);
-        // A file of several names is counted once.
-        let id = model.state(name, range.to).and_then(|state| state.id);
-        let counts = is_there && (mark.is_directory || id.is_some_and(|id| counted.insert(id)));
+        let is_deleted = mark.change == Some(Change::Deleted);
+        // A deleted directory keeps the size that it had.
+        let (layer, counted) = match is_deleted {
+            true => (range.from, &mut counted_before),
+            false => (range.to, &mut counted),
+        };
         if let Some(above) = marks.get_mut(name.parent) {
+            let is_in = !is_deleted || above.change == Some(Change::Deleted);
+            // A file of several names is counted once.
+            let id = model.state(name, layer).and_then(|state| state.id);
+            let counts = is_in && (mark.is_directory || id.is_some_and(|id| counted.insert(id)));
             above.len_bytes =
                 above.len_bytes.saturating_add(if counts { mark.len_bytes } else { 0 });
             above.has_changes |= mark.has_changes || mark.change.is_some();

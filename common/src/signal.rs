@@ -1,6 +1,8 @@
 //! INT, TERM and HUP: undo what is registered, then die of the signal, so that
 //! the caller sees it; or pass it on to a command that runs on our behalf.
 //!
+//! A tool that fills the terminal awaits the other signals that end or stop it, too.
+//!
 //! The signals are blocked in every thread and awaited by one, so that clean-up
 //! runs as ordinary code and not in a handler.
 
@@ -25,9 +27,20 @@ fn commands() -> MutexGuard<'static, Vec<i32>> {
     COMMANDS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn handled() -> SigSet {
+/// The other signals that end a tool, or stop it, and that a tool which prepares the
+/// terminal awaits, too.
+const OF_A_SCREEN: [Signal; 6] = [
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGTSTP,
+    Signal::SIGCONT,
+];
+
+fn unless_ignored(signals: &[Signal]) -> SigSet {
     let mut set = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+    for &signal in signals {
         // What our caller ignores (nohup, a background job of a plain sh) stays ignored.
         if !sys::signal_is_ignored(signal) {
             set.add(signal);
@@ -37,19 +50,19 @@ fn handled() -> SigSet {
 }
 
 pub(crate) fn install() {
-    let set = handled();
+    let set = unless_ignored(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     if set.thread_block().is_err() {
         return;
     }
     let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        // Another thread may await them: see [`await_for_screen`].
+        let _ = unless_ignored(&OF_A_SCREEN).thread_block();
         loop {
             let Ok(signal) = set.wait() else { continue };
             let commands = commands();
             if commands.is_empty() {
                 drop(commands);
-                ENDING.store(true, Ordering::SeqCst);
-                cleanup::run_all();
-                die_of(signal);
+                end(signal);
             }
             PASSED_ON.store(signal as i32, Ordering::SeqCst);
             for pid in commands.iter() {
@@ -62,9 +75,46 @@ pub(crate) fn install() {
     }
 }
 
+fn end(signal: Signal) -> ! {
+    ENDING.store(true, Ordering::SeqCst);
+    cleanup::run_all();
+    die_of(signal)
+}
+
+/// Lets QUIT, USR1, USR2 and ALRM undo what is registered before they end the process,
+/// and TSTP call `pause` before it stops the process; CONT calls `resume`. For a tool
+/// that prepares the terminal and runs no commands. To be called before the tool starts
+/// threads: they must inherit the blocked signals.
+///
+/// # Errors
+/// A thread that cannot be started.
+pub fn await_for_screen(
+    pause: impl Fn() + Send + 'static,
+    resume: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
+    let set = unless_ignored(&OF_A_SCREEN);
+    set.thread_block()?;
+    let awaiting = move || {
+        loop {
+            match set.wait() {
+                Ok(Signal::SIGTSTP) => {
+                    pause();
+                    // It stops this thread at once, and with it the process.
+                    let _ = raise(Signal::SIGSTOP);
+                }
+                Ok(Signal::SIGCONT) => resume(),
+                Ok(signal) => end(signal),
+                Err(_) => {}
+            }
+        }
+    };
+    std::thread::Builder::new().name("screen".into()).spawn(awaiting)?;
+    Ok(())
+}
+
 /// Leaves the end of the process to the signal's thread, if it is at work: the
 /// tool may just have failed on a file that was cleaned up under its hands.
-pub(crate) fn wait_if_ending() {
+pub fn wait_if_ending() {
     while ENDING.load(Ordering::SeqCst) {
         std::thread::park();
     }

@@ -53,6 +53,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if cli.images.iter().any(|image| stream::is_standard(image)) {
         return Err(Failure::usage("-: standard input is for keys: name a file with oci-archive:"));
     }
+    screen::await_signals()?;
     let options = cli.registries.options(cli.images.iter().map(OsString::as_os_str))?;
     let mut opener =
         Opener::new(&cli.location, cli.platform.clone()).with_registries(Client::new(options));
@@ -76,7 +77,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         models.push(model.map_err(|error| error.about(&reference))?);
     }
     let mut app = App::new(models);
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open(cli.output.color)?;
     loop {
         screen.show(|size| draw::lines(&mut app, size))?;
         for key in screen.keys()? {

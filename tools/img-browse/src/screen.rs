@@ -4,13 +4,17 @@
 //! only mark what letters say as well.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::AsFd as _;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::Duration;
 
 use common::cleanup::{self, Guard};
-use common::cli::Failure;
+use common::cli::{ColorChoice, Failure};
+use common::signal;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetwinsize,
-    tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, isatty, tcflush,
+    tcgetattr, tcgetwinsize, tcsetattr,
 };
 
 use crate::keys::{self, Key};
@@ -19,9 +23,17 @@ use crate::keys::{self, Key};
 const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const END: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// The time that reading waits for a key, in tenths of a second: then the size of the
-/// window is looked at.
-const WAIT_TENTHS: u8 = 2;
+/// The time that reading waits for a key, in milliseconds: then the size of the window is
+/// looked at.
+const WAIT_MS: u8 = 200;
+
+/// The number of times that a signal asks for the terminal while output holds it, and the
+/// time between two of them.
+const PATIENCE: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The time that a byte may wait for the terminal when it is given back, in milliseconds.
+const PATIENCE_FOR_BYTE_MS: u8 = 200;
 
 /// The way in which text stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +76,63 @@ pub(crate) fn check() -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the signals' threads and the tool do to the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It is not prepared yet.
+    Before,
+    Prepared,
+    /// It is given back while the process is stopped.
+    Stopped,
+    /// It is given back for good.
+    Over,
+}
+
+#[derive(Debug)]
+struct Terminal {
+    phase: Phase,
+    /// Whether all lines must be drawn again.
+    is_blank: bool,
+}
+
+static TERMINAL: Mutex<Terminal> = Mutex::new(Terminal { phase: Phase::Before, is_blank: true });
+
+/// The modes before the tool began, and while it draws.
+static MODES: OnceLock<(Termios, Termios)> = OnceLock::new();
+
+fn terminal() -> MutexGuard<'static, Terminal> {
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks the terminal; returns nothing if output blocks for too long even though what is
+/// not sent yet is dropped.
+fn terminal_soon() -> Option<MutexGuard<'static, Terminal>> {
+    for attempt in 0..PATIENCE {
+        match TERMINAL.try_lock() {
+            Ok(terminal) => return Some(terminal),
+            Err(TryLockError::Poisoned(error)) => return Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if attempt >= PATIENCE / 2 {
+            let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    None
+}
+
+/// Lets signals give the terminal back, however they end or stop the tool. To be called
+/// before the tool starts threads.
+pub(crate) fn await_signals() -> Result<(), Failure> {
+    signal::await_for_screen(|| give_back(Phase::Stopped), resume)
+        .map_err(|error| Failure::about("the terminal", error))
+}
+
 /// A prepared terminal.
 #[derive(Debug)]
 pub(crate) struct Screen {
     /// Gives the terminal back.
     _guard: Guard,
-    is_over: Arc<Mutex<bool>>,
     has_colors: bool,
     size: Option<Size>,
     shown: Vec<String>,
@@ -77,7 +140,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn open() -> Result<Self, Failure> {
+    pub(crate) fn open(color: ColorChoice) -> Result<Self, Failure> {
         let failed =
             |error: rustix::io::Errno| Failure::about("the terminal", io::Error::from(error));
         let before = tcgetattr(io::stdin()).map_err(failed)?;
@@ -89,30 +152,30 @@ impl Screen {
             raw.special_codes[code] = 0;
         }
         raw.special_codes[SpecialCodeIndex::VMIN] = 0;
-        raw.special_codes[SpecialCodeIndex::VTIME] = WAIT_TENTHS;
-        let is_over = Arc::new(Mutex::new(false));
-        let restore = {
-            let is_over = Arc::clone(&is_over);
-            move || restore(&is_over, &before)
-        };
-        let at_panic = restore.clone();
-        let guard = cleanup::register(restore);
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        let _ = MODES.set((before, raw));
+        let guard = cleanup::register(|| give_back(Phase::Over));
+        // A signal that came before that did not see it.
+        signal::wait_if_ending();
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            at_panic();
+            give_back(Phase::Over);
             hook(panic);
         }));
-        tcsetattr(io::stdin(), OptionalActions::Drain, &raw).map_err(failed)?;
-        let has_colors = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let screen = Self {
-            _guard: guard,
-            is_over,
-            has_colors,
-            size: None,
-            shown: Vec::new(),
-            typed: Vec::new(),
+        let is_colored_by_default =
+            std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let has_colors = match color {
+            ColorChoice::Auto => is_colored_by_default,
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
         };
-        screen.write(BEGIN)?;
+        let screen =
+            Self { _guard: guard, has_colors, size: None, shown: Vec::new(), typed: Vec::new() };
+        let mut terminal = terminal();
+        if terminal.phase != Phase::Over {
+            prepare(&mut terminal).map_err(|error| Failure::about("the terminal", error))?;
+        }
+        drop(terminal);
         Ok(screen)
     }
 
@@ -124,7 +187,8 @@ impl Screen {
         let or = |number: u16, usual| if number == 0 { usual } else { number.into() };
         let size = Size { width: or(size.ws_col, 80), height: or(size.ws_row, 24) };
         let mut text = String::new();
-        if self.size != Some(size) {
+        let is_blank = std::mem::take(&mut terminal().is_blank);
+        if is_blank || self.size != Some(size) {
             self.size = Some(size);
             self.shown.clear();
             text += "\x1b[0m\x1b[2J";
@@ -140,7 +204,7 @@ impl Screen {
             text += &format!("\x1b[{};1H\x1b[K", at + 1);
         }
         self.shown = lines;
-        self.write(&text)
+        write(&text)
     }
 
     fn text(&self, line: &Line) -> String {
@@ -164,6 +228,12 @@ impl Screen {
 
     /// Waits a moment for keys.
     pub(crate) fn keys(&mut self) -> Result<Vec<Key>, Failure> {
+        let stdin = io::stdin();
+        let mut waited = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        // The modes may change meanwhile: a read would wait for a whole line.
+        if !poll(&mut waited, PollTimeout::from(WAIT_MS)).is_ok_and(|ready| ready > 0) {
+            return Ok(keys::take(&mut self.typed, false));
+        }
         let mut buffer = [0; 1024];
         let len = match rustix::io::read(io::stdin(), &mut buffer) {
             Ok(len) => len,
@@ -173,23 +243,78 @@ impl Screen {
         self.typed.extend_from_slice(buffer.get(..len).unwrap_or_default());
         Ok(keys::take(&mut self.typed, len > 0))
     }
+}
 
-    fn write(&self, text: &str) -> Result<(), Failure> {
-        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_over {
-            return Ok(());
+/// Prepares the terminal.
+fn prepare(terminal: &mut Terminal) -> io::Result<()> {
+    let Some((_, raw)) = MODES.get() else { return Ok(()) };
+    terminal.phase = Phase::Prepared;
+    terminal.is_blank = true;
+    tcsetattr(io::stdin(), OptionalActions::Drain, raw)?;
+    write_all(BEGIN)
+}
+
+/// Draws, unless the terminal is given back.
+fn write(text: &str) -> Result<(), Failure> {
+    let terminal = terminal();
+    if terminal.phase != Phase::Prepared {
+        return Ok(());
+    }
+    write_all(text).map_err(|error| Failure::about("the terminal", error))
+}
+
+/// Gives the terminal back; nothing is drawn after that, or until the process goes on. It
+/// does not wait for a terminal that takes no output.
+fn give_back(phase: Phase) {
+    let Some((before, _)) = MODES.get() else { return };
+    let terminal = terminal_soon();
+    // There is nobody to tell if the terminal is gone.
+    if let Some(mut terminal) = terminal {
+        let was = terminal.phase;
+        if was == Phase::Over {
+            return;
         }
-        write_all(text).map_err(|error| Failure::about("the terminal", error))
+        terminal.phase = phase;
+        if was != Phase::Prepared {
+            return;
+        }
+        end_soon();
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+    } else {
+        // Another mode than this would wait for the output that blocks.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
     }
 }
 
-/// Gives the terminal back; nothing is drawn after that.
-fn restore(is_over: &Mutex<bool>, before: &Termios) {
-    let mut is_over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
-    if !std::mem::replace(&mut *is_over, true) {
-        // There is nobody to tell if the terminal is gone.
-        let _ = write_all(END);
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
+/// Writes [`END`] byte by byte, so that no write waits, and gives up if the terminal takes
+/// no more.
+fn end_soon() {
+    for byte in END.bytes() {
+        if !is_writable() {
+            let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+            if !is_writable() {
+                return;
+            }
+        }
+        if rustix::io::write(io::stdout(), &[byte]).is_err() {
+            return;
+        }
+    }
+}
+
+fn is_writable() -> bool {
+    let stdout = io::stdout();
+    let mut waited = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut waited, PollTimeout::from(PATIENCE_FOR_BYTE_MS)).is_ok_and(|ready| ready > 0)
+}
+
+/// Prepares the terminal again after the process was stopped.
+fn resume() {
+    let Some(mut terminal) = terminal_soon() else { return };
+    if matches!(terminal.phase, Phase::Prepared | Phase::Stopped) {
+        // If the terminal is gone, drawing fails and says so.
+        let _ = prepare(&mut terminal);
     }
 }
 

@@ -13,12 +13,14 @@ use common::time::Timestamp;
 use layerutils_tests::place::Place;
 use layerutils_tests::require;
 
-/// A layer of files; the content `/` makes a directory, `=TARGET` a hard link.
+/// A layer of files; the content `/` makes a directory, `=TARGET` a hard link, `>TARGET` a
+/// symbolic one.
 fn layer(seconds: i64, members: &[(&[u8], &str)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     for (path, content) in members {
         let (kind, content) = match content.strip_prefix('=') {
             Some(target) => (Kind::HardLink { target: target.into() }, ""),
+            None if content.starts_with('>') => (Kind::Symlink { target: content[1..].into() }, ""),
             None if *content == "/" => (Kind::Directory, ""),
             None => (Kind::File, *content),
         };
@@ -90,6 +92,13 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The process of the tool.
+    fn tool(&self) -> String {
+        let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let children = format!("/proc/{0}/task/{0}/children", shell.trim());
+        fs::read_to_string(children).unwrap().trim().to_owned()
+    }
+
     fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
     }
@@ -120,6 +129,11 @@ impl Terminal {
         }
         panic!("still {text:?}");
     }
+}
+
+fn kill(signal: &str, process: &str) {
+    let status = Command::new("kill").args([&format!("-{signal}"), process]).status();
+    assert!(status.unwrap().success());
 }
 
 impl Drop for Terminal {
@@ -175,7 +189,8 @@ fn names_are_found_shown_and_exported() {
     assert!(screen.contains("A layer 1: ADD root /"), "{screen}");
     assert!(screen.contains("C layer 2: RUN change"), "{screen}");
     terminal.press(&["q"]);
-    terminal.shows("'conf'");
+    let screen = terminal.lacks("A layer 1:");
+    assert!(screen.contains("'conf'"), "{screen}");
     terminal.press(&["Escape"]);
     terminal.shows("usr/");
     // The whole of usr, as the last layer left it.
@@ -201,6 +216,49 @@ fn names_are_found_shown_and_exported() {
 }
 
 #[test]
+fn no_page_passes_on_what_an_image_would_tell_the_terminal() {
+    require!(Peer("tmux"));
+    let place = Place::new(env!("CARGO_BIN_EXE_img-browse"));
+    let base = layer(
+        5,
+        &[
+            (b"evil\x1b]0;owned\x07", "1234\x1b]0;owned\x07"),
+            (b"link\x1b]0;owned\x07", ">to\x1b]0;owned\x07"),
+        ],
+    );
+    let last = layer(6, &[(b"evil\x1b]0;owned\x07", "new\x1b]0;owned\x07")]);
+    let steps: [(&str, Option<&[u8]>); 2] =
+        [("ADD \x1b]0;owned\x07", Some(&base)), ("RUN \x1b]0;owned\x07", Some(&last))];
+    place.put_steps("app", ImageConfig::scratch(&"linux/amd64".parse().unwrap()), &steps);
+    let terminal = Terminal::new(place, "", "app");
+    terminal.shows("changes of layer 2");
+    terminal.press(&["w"]);
+    let screen = terminal.shows("WRITTEN BY");
+    assert!(screen.contains("evil\\033]0;owned\\007"), "{screen}");
+    terminal.press(&["Enter", "Enter"]);
+    let screen = terminal.shows("new\\033]0;owned\\007");
+    assert!(screen.contains("C layer 2: RUN \\033]0;owned\\007"), "{screen}");
+    terminal.press(&["q", "End", "v"]);
+    let screen = terminal.shows("007 -> t");
+    assert!(screen.contains(" link\\033]0;owned\\007 -> t"), "{screen}");
+    terminal.press(&["q"]);
+    let screen = terminal.lacks("A layer 1:");
+    assert!(screen.contains("\nlink\\033]0;owned\\007 -> to\\033]0;owned\\007"), "{screen}");
+    assert_ne!(terminal.tmux(&["display-message", "-p", "#{pane_title}"]).trim(), "owned");
+}
+
+#[test]
+fn nothing_is_exported_if_nothing_is_there() {
+    require!(Peer("tmux"));
+    let terminal = Terminal::new(place(), "", "app");
+    terminal.shows("changes of layer 3");
+    terminal.press(&["Up", "/", "g", "o", "n", "e", "Enter", "Tab", "End", "e"]);
+    terminal.shows("gone: deleted: choose a layer that has it");
+    terminal.press(&["/", "C-u", "z", "z", "z", "Enter", "e"]);
+    terminal.shows("no name is chosen to export");
+}
+
+#[test]
 fn the_waste_leads_to_the_step_that_wasted_it() {
     require!(Peer("tmux"));
     let terminal = Terminal::new(place(), "", "base app");
@@ -223,11 +281,17 @@ fn the_waste_leads_to_the_step_that_wasted_it() {
 #[test]
 fn colours_mark_what_letters_say_unless_nobody_wants_them() {
     require!(Peer("tmux"));
-    for (environment, is_coloured) in [("", true), ("NO_COLOR=1", false), ("TERM=vt100", true)] {
-        let terminal = Terminal::new(place(), environment, "app");
+    for (environment, args, is_coloured) in [
+        ("", "app", true),
+        ("NO_COLOR=1", "app", false),
+        ("TERM=vt100", "app", true),
+        ("", "--color never app", false),
+        ("NO_COLOR=1", "--color always app", true),
+    ] {
+        let terminal = Terminal::new(place(), environment, args);
         terminal.shows("changes of layer 3");
         let screen = terminal.tmux(&["capture-pane", "-p", "-e"]);
-        assert_eq!(screen.contains("\x1b[32m"), is_coloured, "{environment}: {screen:?}");
+        assert_eq!(screen.contains("\x1b[32m"), is_coloured, "{environment} {args}: {screen:?}");
         assert!(screen.contains("A     4B"), "{screen}");
     }
 }
@@ -235,24 +299,74 @@ fn colours_mark_what_letters_say_unless_nobody_wants_them() {
 #[test]
 fn the_terminal_is_given_back_however_it_ends() {
     require!(Peer("tmux"));
-    for (keys, status) in [("q", 0), ("C-c", 130), ("TERM", 143), ("HUP", 129)] {
+    let signals = [("TERM", 143), ("HUP", 129), ("QUIT", 131), ("USR1", 138), ("ALRM", 142)];
+    for (keys, status) in [("q", 0), ("C-c", 130)].into_iter().chain(signals) {
         let terminal = Terminal::new(place(), "", "app");
         terminal.shows("changes of layer 3");
         match keys {
-            "TERM" | "HUP" => {
-                let shell = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
-                let children = format!("/proc/{0}/task/{0}/children", shell.trim());
-                let tool = fs::read_to_string(children).unwrap();
-                let kill = Command::new("kill").args([&format!("-{keys}"), tool.trim()]).status();
-                assert!(kill.unwrap().success());
-            }
-            keys => terminal.press(&[keys]),
+            "q" | "C-c" => terminal.press(&[keys]),
+            signal => kill(signal, &terminal.tool()),
         }
         let screen = terminal.shows("icanon");
         let lines: Vec<&str> = screen.lines().take(4).filter(|line| !line.is_empty()).collect();
         // Some shells name the signal.
         assert!(lines[0] == "before" && lines.contains(&"icanon"), "{keys}: {screen}");
         assert!(lines.contains(&format!("status {status}").as_str()), "{keys}: {screen}");
+    }
+}
+
+#[test]
+fn the_terminal_is_given_back_while_it_is_stopped() {
+    require!(Peer("tmux"));
+    let terminal = Terminal::new(place(), "", "app");
+    terminal.shows("changes of layer 3");
+    let tool = terminal.tool();
+    let tty = terminal.tmux(&["display-message", "-p", "#{pane_tty}"]);
+    let is_raw = || {
+        let modes = Command::new("stty").args(["-a", "-F", tty.trim()]).output().unwrap();
+        String::from_utf8(modes.stdout).unwrap().contains("-icanon")
+    };
+    assert!(is_raw());
+    kill("TSTP", &tool);
+    let screen = terminal.lacks("changes of layer 3");
+    assert!(screen.starts_with("before\n"), "{screen}");
+    assert!(!is_raw());
+    kill("CONT", &tool);
+    terminal.shows("changes of layer 3");
+    assert!(is_raw());
+    terminal.press(&["q"]);
+    let screen = terminal.shows("status 0");
+    assert!(screen.starts_with("before\n"), "{screen}");
+}
+
+/// A terminal that takes no output: the pty is filled while nobody reads its other end.
+#[test]
+fn a_terminal_that_takes_no_output_does_not_keep_it() {
+    let place = place();
+    for signal in ["TERM", "HUP", "QUIT"] {
+        let script = format!(
+            "import os,pty,signal,sys,time,fcntl,struct,termios\n\
+             pid,master=pty.fork()\n\
+             if pid==0:\n os.execv(sys.argv[1],[sys.argv[1],'--store',sys.argv[2],'app'])\n\
+             seen=b''\n\
+             while b'changes of layer 3' not in seen: seen+=os.read(master,4096)\n\
+             for number in range(400):\n \
+             fcntl.ioctl(master,termios.TIOCSWINSZ,struct.pack('HHHH',24+number%2,80,0,0))\n \
+             time.sleep(0.01)\n \
+             try: os.write(master,b'?q')\n \
+             except OSError: pass\n\
+             os.kill(pid,signal.SIG{signal})\n\
+             deadline=time.time()+10\n\
+             while time.time()<deadline:\n \
+             done,status=os.waitpid(pid,os.WNOHANG)\n \
+             if done: sys.exit(0 if os.WTERMSIG(status)==signal.SIG{signal} else 3)\n \
+             time.sleep(0.05)\n\
+             os.kill(pid,9)\nsys.exit(4)\n"
+        );
+        let mut python = Command::new("python3");
+        python.args(["-c", &script, env!("CARGO_BIN_EXE_img-browse")]).arg(place.path("store"));
+        let output = python.output().unwrap();
+        assert!(output.status.success(), "{signal}: {output:?}");
     }
 }
 
@@ -265,7 +379,8 @@ fn a_window_may_be_small_and_change_its_size() {
     terminal.shows("8 by 40 columns are needed");
     terminal.tmux(&["resize-window", "-x", "120", "-y", "40"]);
     let screen = terminal.shows("changes of layer 3");
-    assert_eq!(screen.lines().count(), 40);
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines.len() == 40 && lines[39].starts_with("q quit  ? keys"), "{screen}");
     terminal.press(&["?"]);
     terminal.shows("A added   C changed");
 }

@@ -20,7 +20,7 @@ pub struct Tool {
     pub command: fn() -> clap::Command,
     /// Its main job, which succeeds in silence.
     pub works: Line,
-    /// Whether it works on a terminal only, and refuses to do so in a test of all tools.
+    /// Set if it works on a terminal only, and refuses to do so in a test of all tools.
     pub terminal: bool,
     /// Lacks an operand.
     pub missing: Option<&'static str>,

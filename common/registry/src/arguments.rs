@@ -11,7 +11,7 @@ use common::cli::Failure;
 use super::credentials::InvalidCredentials;
 use super::{Credentials, Options, RegistryReference};
 
-/// How registries are reached, whichever they are; flatten it into a tool's arguments.
+/// The options that say how registries are reached; flatten it into a tool's arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ReachOptions {
     /// Find credentials for registries in FILE and nowhere else
@@ -27,7 +27,7 @@ pub struct ReachOptions {
     pub cert_dir: Option<PathBuf>,
 }
 
-/// How one registry is reached; flatten it into a tool's arguments.
+/// The options that say how one registry is reached; flatten it into a tool's arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RegistryOptions {
     #[command(flatten)]

@@ -20,7 +20,7 @@ const MAX_LEN_BYTES: u64 = 1 << 20;
 /// Files in one directory.
 const MAX_FILES: usize = 1000;
 
-/// What one file says.
+/// The content of one file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct File {
@@ -73,7 +73,7 @@ enum Pulls {
     TagOnly,
 }
 
-/// What is configured about one image or repository.
+/// The configuration of one image or repository.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Configured {
     entry: Entry,
@@ -84,7 +84,7 @@ pub(super) struct Configured {
 pub(super) struct Place {
     pub(super) reference: RegistryReference,
     pub(super) insecure: bool,
-    /// Whether it is a copy of another place.
+    /// Set for a copy of another place.
     pub(super) is_mirror: bool,
 }
 

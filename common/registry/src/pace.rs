@@ -115,7 +115,7 @@ impl<T: Transport> Transport for Measured<T> {
 }
 
 impl<T> Measured<T> {
-    /// What is left of a timeout of which `spent` is over, and true if it is cut short so that
+    /// The rest of a timeout of which `spent` is over, and true if it is cut short so that
     /// a silent peer is judged in time.
     fn until_judged(&self, timeout: NextTimeout, spent: Duration) -> (NextTimeout, bool) {
         let rest = |time: ureq::unversioned::transport::time::Duration| match time {

@@ -55,7 +55,7 @@ pub enum InvalidRegistryReference {
 }
 
 impl RegistryReference {
-    /// Whether an operand is in a registry, be it malformed.
+    /// Returns true if an operand names something in a registry, be it malformed.
     #[must_use]
     pub fn is_meant(operand: &str) -> bool {
         operand.starts_with(DOCKER)

@@ -152,7 +152,7 @@ impl Repository {
         Ok(repository)
     }
 
-    /// Whether `other` is the same repository of the same registry.
+    /// Returns true if `other` is the same repository of the same registry.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         (&self.host, &self.path) == (&other.host, &other.path)

@@ -65,7 +65,7 @@ pub enum MountKind {
     },
 }
 
-/// Who may have a cache at once; the strictest comes last.
+/// The number of steps that may have a cache at once; the strictest comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sharing {
     /// All who want.

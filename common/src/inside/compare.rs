@@ -50,7 +50,7 @@ pub struct Facts {
     pub kind: Kind,
     /// The length of its content in bytes, if it is a file.
     pub len_bytes: u64,
-    /// Where its content is, if it is a file.
+    /// The place of its content, if it is a file.
     pub place: Option<Place>,
 }
 
@@ -68,7 +68,7 @@ pub struct File {
     /// Of a changed name: `type`, `mode`, `owner`, `mtime`, `xattrs`, `size`, `content`,
     /// `target` and `device`.
     pub differs: Vec<&'static str>,
-    /// Whether the directory that it is in was added or removed with it.
+    /// Set if the directory that it is in was added or removed with it.
     pub is_within: bool,
 }
 
@@ -87,7 +87,7 @@ impl File {
         old.place.as_ref().zip(new.place.as_ref())
     }
 
-    /// Whether it is a directory, or was one that is gone.
+    /// Returns true for a directory, and for one that is gone.
     #[must_use]
     pub fn is_directory(&self) -> bool {
         let facts = self.new.as_ref().or(self.old.as_ref());

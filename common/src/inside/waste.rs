@@ -7,7 +7,7 @@ use super::{Change, Event, Inside, Past};
 use crate::layer::tree::{InodeId, NodeId, Paths, Version};
 use crate::tar::Kind;
 
-/// Why content shows no more.
+/// The reason for which content shows no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
     /// The name, or a directory above it, was deleted or hidden.

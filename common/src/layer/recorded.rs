@@ -132,7 +132,7 @@ impl Record {
     }
 }
 
-/// Whether the kernel allows no `user` attribute on files of this mode.
+/// Returns true if the kernel allows no `user` attribute on files of this mode.
 #[must_use]
 pub fn has_no_attributes(mode: u32) -> bool {
     matches!(FileType::from_raw_mode(mode), FileType::Symlink | FileType::Fifo | FileType::Socket)

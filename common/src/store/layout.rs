@@ -19,7 +19,7 @@ use crate::oci::{self, Descriptor, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
 pub(super) const LAYOUT_FILE: &str = "oci-layout";
 pub(super) const INDEX_FILE: &str = "index.json";
 pub(super) const BLOBS: &str = "blobs";
-/// How often others may remove an empty store while it is opened here.
+/// The number of times that others may remove an empty store while it is opened here.
 const MAX_UNMADE: usize = 10;
 
 /// An open store. See the module for what it promises.

@@ -20,7 +20,7 @@ use crate::oci::Index;
 pub(super) struct Made {
     /// The directories above it that were missing, the store's own first.
     dirs: Vec<PathBuf>,
-    /// Whether the store goes if nothing is put into it.
+    /// Set if the store goes when nothing is put into it.
     is_for_use: bool,
 }
 

@@ -51,7 +51,7 @@ enum Kind {
         temporary: NamedTempFile,
         path: PathBuf,
         guard: Guard,
-        /// Whether it takes the place of a file of this name.
+        /// Set if it takes the place of a file of this name.
         replaces: bool,
     },
 }

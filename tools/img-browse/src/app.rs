@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::view::{self, Filter, Kinds, Mark, Range, Row, Sort};
 use crate::{differences, export, preview};
 
-/// Whether the browser goes on.
+/// The answer to a key: the browser goes on, or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     GoOn,
@@ -35,14 +35,14 @@ pub(crate) enum Since {
     Mark(u32),
 }
 
-/// What is asked for in the last line.
+/// The question in the last line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ask {
     Filter,
     File,
 }
 
-/// What fills the screen.
+/// The view that fills the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mode {
     Browse,

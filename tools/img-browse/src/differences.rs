@@ -10,7 +10,7 @@ use crate::model::Model;
 /// The lines, a directory before what is in it.
 ///
 /// # Errors
-/// Why one of the images cannot be read, in one line.
+/// The reason for which one of the images cannot be read, in one line.
 pub(crate) fn lines(old: &Model, new: &Model) -> Result<Vec<String>, String> {
     let files = compare(&old.inside, &new.inside, &Rules::new(&[], false));
     let files = files.map_err(|(side, error)| {

@@ -131,7 +131,7 @@ impl Model {
         }
     }
 
-    /// What the layers after `from`, up to `to`, did to a name.
+    /// The change that the layers after `from`, up to `to`, made to a name.
     pub(crate) fn events<'n>(
         &self,
         name: &'n Name,

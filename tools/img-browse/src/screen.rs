@@ -76,7 +76,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the signals' threads and the tool do to the terminal.
+/// The terminal as the threads of signals and the tool share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// It is not prepared yet.
@@ -91,7 +91,7 @@ enum Phase {
 #[derive(Debug)]
 struct Terminal {
     phase: Phase,
-    /// Whether all lines must be drawn again.
+    /// Set if all lines must be drawn again.
     is_blank: bool,
 }
 

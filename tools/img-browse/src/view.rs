@@ -67,12 +67,12 @@ pub(crate) struct Filter {
     /// A part of a path, in small letters; all if it is empty.
     pub(crate) text: String,
     pub(crate) kinds: Kinds,
-    /// Whether only changes are shown.
+    /// Set if only changes are shown.
     pub(crate) changes: bool,
 }
 
 impl Filter {
-    /// Whether it leaves anything out.
+    /// Returns true if it leaves anything out.
     pub(crate) fn is_narrow(&self) -> bool {
         !self.text.is_empty() || self.kinds != Kinds::All || self.changes
     }
@@ -81,7 +81,7 @@ impl Filter {
 /// A name as it is between two layers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mark {
-    /// Whether it is there, or was before.
+    /// Set if it is there, or was before.
     pub(crate) is_shown: bool,
     pub(crate) change: Option<Change>,
     /// The size of it, and of all that is in it, in bytes.
@@ -89,9 +89,9 @@ pub(crate) struct Mark {
     /// The layer that last wrote it.
     pub(crate) layer: u32,
     pub(crate) is_directory: bool,
-    /// Whether something in it changed.
+    /// Set if something in it changed.
     pub(crate) has_changes: bool,
-    /// Whether the filter takes it, or something in it.
+    /// Set if the filter takes it, or something in it.
     is_taken: bool,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Repository<'a> {
     has_submodules: bool,
 }
 
-/// Whether a text names a repository, as BuildKit tells: by its scheme, by `USER@HOST:PATH`, or
+/// Returns true if a text names a repository, as BuildKit tells: by its scheme, by `USER@HOST:PATH`, or
 /// by the end of its path.
 pub(crate) fn is_git(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default();
@@ -180,7 +180,7 @@ impl<'a> Repository<'a> {
     }
 }
 
-/// Whether a reference may be a commit, or its first digits.
+/// Returns true if a reference may be a commit, or its first digits.
 pub(crate) fn is_commit(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

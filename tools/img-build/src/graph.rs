@@ -134,7 +134,7 @@ pub(crate) struct TransferWork {
     pub(crate) directory: String,
 }
 
-/// Whether a source is a URL or a repository, which only ADD takes.
+/// Returns true if a source is a URL or a repository, which only ADD takes.
 pub(crate) fn is_remote(source: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| source.starts_with(scheme)) || is_git(source)
 }

@@ -118,7 +118,7 @@ pub(crate) fn about(reference: &RegistryReference, error: registry::Error) -> Fa
     Failure::about(reference, error)
 }
 
-/// How to reach the registry at each end; `from` are those that something is read from.
+/// The way to the registry at each end; `from` are those that something is read from.
 ///
 /// # Errors
 /// Options for a registry if there is none, or that could mean several; malformed
@@ -183,7 +183,7 @@ pub(crate) fn options(
     ))
 }
 
-/// How to reach a registry, whichever it is.
+/// The way to reach a registry.
 pub(crate) fn for_any(given: &Registries) -> Options {
     let time = Duration::from_secs(given.speed_time);
     let pace = Pace { limit_bytes: given.speed_limit, time };

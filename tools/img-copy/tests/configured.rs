@@ -1,4 +1,4 @@
-//! What containers-registries.conf(5) says of registries is obeyed.
+//! Registries as containers-registries.conf(5) configures them.
 
 #![allow(clippy::unwrap_used)]
 

@@ -27,7 +27,7 @@ enum Content {
     Link(Kind),
 }
 
-/// What all writers are given.
+/// The image that all writers are given.
 struct Parts {
     config: Vec<u8>,
     layers: [Vec<u8>; 2],

@@ -108,7 +108,7 @@ impl Cli {
         Some((format!("--{}", id.replace('_', "-")), names.join(" or ")))
     }
 
-    /// Whether one of some parts is to be compared.
+    /// Returns true if one of some parts is to be compared.
     pub(crate) fn wants_any(&self, parts: &[Part]) -> bool {
         parts.iter().any(|&part| self.wants(part))
     }

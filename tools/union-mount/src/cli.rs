@@ -125,7 +125,7 @@ pub(crate) struct Layers {
     pub(crate) platform: Option<Platform>,
     /// Where names of images are looked up.
     pub(crate) store: Location,
-    /// How the registry of the image is reached.
+    /// The way to reach the image's registry.
     pub(crate) registries: registry::Options,
     /// What a layer of the image may grow to.
     pub(crate) max_size: MaxSize,

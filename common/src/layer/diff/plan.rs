@@ -72,7 +72,7 @@ impl Item {
         }
     }
 
-    /// What changed of what is here.
+    /// The changes of what is here.
     pub(super) fn differences(&self) -> Differences {
         match self.state {
             State::Present { differences, .. } => differences,

@@ -51,7 +51,7 @@ impl<'e> Caller<'e> {
         Self { emulator, call, process: OnceCell::new(), memory: None }
     }
 
-    /// Whether the call waits still. If so, its process id has not been reused until now.
+    /// Returns true if the call waits still. If so, its process id has not been reused until now.
     fn waits(&self) -> Result<(), Errno> {
         match notify::is_valid(self.emulator.listener.as_fd(), self.call.id) {
             true => Ok(()),

@@ -127,7 +127,7 @@ impl Findings {
         self.found.iter()
     }
 
-    /// Whether the build must fail for them.
+    /// Set if the build must fail for them.
     pub(crate) fn are_errors(&self) -> bool {
         self.is_error && !self.found.is_empty()
     }

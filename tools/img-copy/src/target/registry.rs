@@ -27,7 +27,7 @@ pub(crate) struct Registry {
     /// Repositories of the same registry that may have the blobs already.
     pub(crate) others: Vec<String>,
     pub(crate) level: Option<i32>,
-    /// Whether the image is only to get another name in the repository that it is in.
+    /// Set if the image is only to get another name in the repository that it is in.
     pub(crate) is_source: bool,
 }
 

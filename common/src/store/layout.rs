@@ -93,19 +93,14 @@ impl Store {
             opened => {
                 let store = opened?;
                 store.hold_blobs()?;
-                let path = dir.join(LAYOUT_FILE);
-                return match store.dir.has(LAYOUT_FILE) {
-                    Ok(true) => Ok(store),
-                    Ok(false) => Err(Error::io(path)(io::ErrorKind::NotFound.into())),
-                    Err(error) => Err(Error::io(path)(error)),
-                };
+                return Ok(store);
             }
         }
         let mut store = Self::in_dir(Dir::open(dir).map_err(Error::io(dir))?);
         if !store.holds_only_ours().map_err(Error::io(dir))? {
             return Err(Error::NotALayout(dir.into()));
         }
-        store.hold_blobs()?;
+        let _ = store.adding.set(lock::to_add(&store.dir)?);
         let lock = lock::index(&store.dir)?;
         store.make_blobs(Algorithm::Sha256)?;
         let is_there = |name| store.dir.has(name).map_err(Error::io(dir.join(name)));
@@ -310,10 +305,20 @@ impl Store {
     }
 
     /// From here on, until the store is closed, nobody removes blobs.
+    ///
+    /// # Errors
+    /// A store that is gone: whoever made it may have removed it meanwhile.
     pub(super) fn hold_blobs(&self) -> Result<(), Error> {
-        if self.adding.get().is_none() {
-            let _ = self.adding.set(lock::to_add(&self.dir)?);
+        if self.adding.get().is_some() {
+            return Ok(());
         }
+        let held = lock::to_add(&self.dir)?;
+        let is_there = self.dir.has(LAYOUT_FILE).and_then(|is_there| match is_there {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        });
+        is_there.map_err(Error::io(self.path().join(LAYOUT_FILE)))?;
+        let _ = self.adding.set(held);
         Ok(())
     }
 

@@ -26,16 +26,14 @@ pub(super) fn index(dir: &Dir) -> Result<Lock, Error> {
     wait(dir, INDEX, Mode::Exclusive)
 }
 
+/// The same if nobody else changes the index.
+pub(super) fn index_at_once(dir: &Dir) -> Result<Option<Lock>, Error> {
+    Lock::attempt(open(dir, INDEX)?, Mode::Exclusive).map_err(failed(dir, INDEX))
+}
+
 /// For adding blobs: waits until nobody removes any, which is short.
 pub(super) fn to_add(dir: &Dir) -> Result<Lock, Error> {
-    loop {
-        let held = wait(dir, BLOBS, Mode::Shared)?;
-        let metadata = held.metadata().map_err(failed(dir, BLOBS))?;
-        // A store that was unmade took its lock along.
-        if metadata.nlink() > 0 {
-            return Ok(held);
-        }
-    }
+    wait(dir, BLOBS, Mode::Shared)
 }
 
 /// Makes a lock for adding one for removing, if nobody else holds it.
@@ -98,7 +96,14 @@ fn patiently(dir: &Dir, mut attempt: impl FnMut() -> Result<bool, Error>) -> Res
 }
 
 fn wait(dir: &Dir, name: &str, mode: Mode) -> Result<Lock, Error> {
-    Lock::wait(open(dir, name)?, mode).map_err(failed(dir, name))
+    loop {
+        let held = Lock::wait(open(dir, name)?, mode).map_err(failed(dir, name))?;
+        let metadata = held.metadata().map_err(failed(dir, name))?;
+        // A store that was unmade took its locks along.
+        if metadata.nlink() > 0 {
+            return Ok(held);
+        }
+    }
 }
 
 fn failed(dir: &Dir, name: &str) -> impl FnOnce(io::Error) -> Error {

@@ -7,10 +7,11 @@ mod naming;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::thread;
 
-use super::{Error, Name, Pruning, Removed, Store};
+use super::{Error, Name, Pruning, Removed, Store, lock};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, media_type};
 
@@ -72,6 +73,28 @@ fn a_new_store_in_which_nothing_was_put_is_removed() {
     image(&store, "x");
     drop(store);
     assert_eq!(Store::open(&dir).unwrap().blobs().unwrap().len(), 2);
+}
+
+#[test]
+fn a_new_store_that_another_still_uses_stays_and_one_that_is_gone_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let store = Store::create(dir).unwrap().unmade_if_empty();
+    let other = Store::open(dir).unwrap();
+    let lock = lock::index(&other.dir).unwrap();
+    drop(store);
+    assert!(dir.join("oci-layout").is_file());
+    // Who waits for the lock of an index that goes gets that of the next.
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| lock::index(&other.dir).unwrap());
+        thread::sleep(std::time::Duration::from_millis(200));
+        fs::remove_file(dir.join(lock::INDEX)).unwrap();
+        drop(lock);
+        assert_eq!(waiting.join().unwrap().metadata().unwrap().nlink(), 1);
+    });
+    fs::remove_file(dir.join("oci-layout")).unwrap();
+    assert!(matches!(other.put(b"x"), Err(Error::Io { .. })));
+    assert_eq!(fs::read_dir(dir.join("blobs/sha256")).unwrap().count(), 0);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! leaves nothing behind.
 //!
 //! Another process may have found the store in the meantime. It holds the lock on blobs
-//! from the moment when it adds something, so only a store whose lock is free is removed,
-//! and [`Store::create`] looks again after it got the lock.
+//! from the moment when it adds something, and that on the index while it changes it, so
+//! only a store whose locks are free is removed; and whoever gets a lock to add something
+//! looks again if the store is there.
 
 use std::fs;
 use std::io;
@@ -58,6 +59,7 @@ impl Store {
         if !lock::is_ours_alone(held) {
             return Ok(());
         }
+        let Some(_lock) = lock::index_at_once(&self.dir)? else { return Ok(()) };
         let failed = |error| Error::io(self.path())(error);
         let first = Index::new(Vec::new()).to_bytes().map_err(Error::document(self.path()))?;
         let index = self.read(INDEX_FILE, first.len() as u64, Links::Refuse);

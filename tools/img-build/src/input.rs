@@ -13,7 +13,7 @@ use common::{containerfile, document};
 use registry::{Fetched, fetch};
 
 use crate::cli::Cli;
-use crate::context::{self, Context, Hashed, Source};
+use crate::context::{self, Context, Hashed, OwnIgnore, Source};
 use crate::error::Error;
 use crate::frontend::scope;
 use crate::git::{Repository, Settings, is_git};
@@ -26,6 +26,9 @@ const MAX_FILE_LEN_BYTES: u64 = containerfile::MAX_LEN_BYTES as u64;
 
 /// How much of standard input tells an archive from a Containerfile.
 const START_LEN_BYTES: u64 = 1 << 10;
+
+/// The name of standard input in messages.
+const STANDARD_INPUT: &str = "standard input";
 
 /// What `-f` stands for if it is not given, in this order.
 const DEFAULTS: [&str; 3] = ["Containerfile", "Dockerfile", "dockerfile"];
@@ -53,7 +56,7 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>, agent: Option<&Path>) -> Res
     stream::at_most_one_standard(operands.into_iter().flatten())?;
     if stream::is_standard(&cli.context) {
         let input = Input::open(OsStr::new("-"), Payload::Binary)?;
-        return from_stream(cli, input, "standard input");
+        return from_stream(cli, input, STANDARD_INPUT);
     }
     if let Some(url) = cli.context.to_str().filter(|text| is_remote(text)) {
         return match is_git(url) {
@@ -72,10 +75,9 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>, agent: Option<&Path>) -> Res
     };
     let (text, path, label) = match cli.file.as_deref() {
         Some(file) if stream::is_standard(file) => {
-            let input = Input::open(file, Payload::Text)?;
-            let text = document::read(input, MAX_FILE_LEN_BYTES).map_err(standard_input)?;
+            let text = standard_file(file)?;
             let context = Context::new(Source::Directory(dir, hashed), None);
-            return Ok(Inputs { text, label: "standard input".into(), context, _scratch: None });
+            return Ok(Inputs { text, label: STANDARD_INPUT.into(), context, _scratch: None });
         }
         Some(file) => {
             let path = PathBuf::from(file);
@@ -85,13 +87,26 @@ pub(crate) fn open(cli: &Cli, cache: Option<&Path>, agent: Option<&Path>) -> Res
         }
         None => default_file(&dir)?,
     };
-    let mut ignore = path.into_os_string();
-    ignore.push(".dockerignore");
-    let context = Context::new(Source::Directory(dir, hashed), Some(ignore.into()));
+    let ignore = Some(OwnIgnore::Host(ignore_of(&path)));
+    let context = Context::new(Source::Directory(dir, hashed), ignore);
     Ok(Inputs { text, label, context, _scratch: None })
 }
 
-/// A commit of a repository is the context. The Containerfile is one of its files.
+/// Returns the path of a Containerfile's own ignore file.
+fn ignore_of(path: &Path) -> PathBuf {
+    let mut ignore = path.as_os_str().to_owned();
+    ignore.push(".dockerignore");
+    ignore.into()
+}
+
+/// Reads a Containerfile on standard input.
+fn standard_file(file: &OsStr) -> Result<Vec<u8>, Error> {
+    let input = Input::open(file, Payload::Text)?;
+    document::read(input, MAX_FILE_LEN_BYTES).map_err(standard_input)
+}
+
+/// A commit of a repository is the context. The Containerfile is one of its files, or comes
+/// on standard input.
 fn from_repository(
     cli: &Cli,
     url: &str,
@@ -104,25 +119,29 @@ fn from_repository(
     let into = scratch.path().join("context");
     let settings = Settings { max_size: cli.limit.max_size(), agent };
     let dir = Repository::parse(url)?.check_out(&into, keeps_git_dir, None, settings)?;
-    let (text, path, label) = match cli.file_path() {
-        None => default_file(&dir)?,
+    let (text, ignore, label) = match cli.file.as_deref() {
+        None => {
+            let (text, _, name) = default_file(&dir)?;
+            (text, Some(ignore_of(Path::new(&name))), name)
+        }
+        Some(file) if stream::is_standard(file) => {
+            (standard_file(file)?, None, STANDARD_INPUT.into())
+        }
         Some(file) => {
-            let path = dir.join(file.strip_prefix("/").unwrap_or(&file));
-            let name = file.as_os_str().as_bytes();
+            let file = Path::new(file);
             let root = Root::open(&dir).map_err(Error::file(&dir))?;
-            let text = document::found_in(&root, name, MAX_FILE_LEN_BYTES);
-            let text = text.map_err(Error::file(&file))?;
+            let text = document::found_in(&root, file.as_os_str().as_bytes(), MAX_FILE_LEN_BYTES);
+            let text = text.map_err(Error::file(file))?;
             let text = text.ok_or_else(|| Error::NotFound {
                 path: file.display().to_string(),
                 place: "the context".into(),
             })?;
-            (text, path, show_path(&file).to_string())
+            (text, Some(ignore_of(file)), show_path(file).to_string())
         }
     };
-    let mut ignore = path.into_os_string();
-    ignore.push(".dockerignore");
     let hashed = Hashed::forgotten(None, &dir);
-    let context = Context::new(Source::Directory(dir, hashed), Some(ignore.into()));
+    // The repository may link the directory of its Containerfile to one of the host.
+    let context = Context::new(Source::Directory(dir, hashed), ignore.map(OwnIgnore::Context));
     Ok(Inputs { text, label, context, _scratch: Some(scratch) })
 }
 
@@ -155,7 +174,7 @@ fn default_file(dir: &Path) -> Result<(Vec<u8>, PathBuf, String), Error> {
 /// with no context.
 fn from_stream(cli: &Cli, mut input: impl Read, name: &str) -> Result<Inputs, Error> {
     let failed = |source| match name {
-        "standard input" => standard_input(source),
+        STANDARD_INPUT => standard_input(source),
         _ => Error::file(name)(source),
     };
     let mut start = Vec::new();
@@ -200,7 +219,7 @@ fn from_stream(cli: &Cli, mut input: impl Read, name: &str) -> Result<Inputs, Er
             return Ok(Inputs { text, label, context, _scratch: None });
         }
     }
-    let place = if name == "standard input" { format!("on {name}") } else { format!("at {name}") };
+    let place = if name == STANDARD_INPUT { format!("on {name}") } else { format!("at {name}") };
     Err(Error::Other(format!("the archive {place} holds no Containerfile")))
 }
 

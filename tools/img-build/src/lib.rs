@@ -242,7 +242,8 @@ fn build(
     labels: &[(String, String)],
     annotations: &[Annotation],
 ) -> Result<Vec<Descriptor>, Failure> {
-    let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_default();
+    // A URL is no path, and names itself.
+    let context_dir = std::fs::canonicalize(&cli.context).unwrap_or_else(|_| (&cli.context).into());
     let identity = format!("{}\n{}", context_dir.display(), inputs.label);
     // The results of steps are found by their store, which may be gone after this.
     let base = place.cache.as_deref().filter(|_| place.is_lasting());

@@ -149,27 +149,35 @@ fn of_type(text: &str) -> Result<Target, Failure> {
     }
     let dest = options.remove("dest").filter(|dest| !dest.is_empty());
     let tar = options.remove("tar").unwrap_or("true");
-    let pushes = options.remove("push") == Some("true");
+    let push = options.remove("push").unwrap_or("false");
     if let Some(option) = options.keys().next() {
         return Err(refuse(&format!("'{option}' is not supported")));
     }
-    let destination = match (kind, dest, tar) {
-        ("registry", None, "true") => return Ok(Target::Registry),
-        ("image", None, "true") if pushes => return Ok(Target::Registry),
-        ("docker", None, "true") => return Ok(Target::Docker),
-        ("local", Some(dest), "true") => return Ok(Target::Directory(dest.into())),
-        ("tar", Some(dest), "true") => return Ok(Target::Tar(dest.into())),
-        ("oci", Some(dest), "false") => format!("oci:{dest}"),
-        ("oci", Some("-"), "true") | ("docker", Some("-"), "true") => "-".to_owned(),
-        ("oci", Some(dest), "true") => format!("oci-archive:{dest}"),
-        ("docker", Some(dest), "true") => format!("docker-archive:{dest}"),
+    let pushes = match push {
+        "true" if !matches!(kind, "image" | "registry") => {
+            return Err(refuse("only type=image can be pushed").hint("give --push, too"));
+        }
+        "true" | "false" => push == "true",
+        _ => return Err(refuse("push must be true or false")),
+    };
+    // A path of docker's is one as a whole, colons and all.
+    let archive = |file: &str| Destination::Archive { file: file.into(), name: None };
+    Ok(match (kind, dest, tar) {
+        ("registry", None, "true") => Target::Registry,
+        ("image", None, "true") if pushes => Target::Registry,
+        ("docker", None, "true") => Target::Docker,
+        ("local", Some(dest), "true") => Target::Directory(dest.into()),
+        ("tar", Some(dest), "true") => Target::Tar(dest.into()),
+        ("oci", Some(dest), "false") => {
+            Target::Image(Destination::Layout { dir: dest.into(), name: None })
+        }
+        ("oci" | "docker", Some(dest), "true") => Target::Image(archive(dest)),
         ("local" | "tar" | "oci", None, _) => return Err(refuse("dest=PATH is missing")),
         ("image", None, "true") => {
             return Err(refuse("the image is in the store anyway").hint("leave it out"));
         }
         _ => return Err(refuse("there are local, tar, oci, docker and registry")),
-    };
-    Ok(Target::Image(Destination::parse(OsStr::new(&destination))?))
+    })
 }
 
 /// The name of a platform's directory beside others, as BuildKit has it.

@@ -227,3 +227,31 @@ fn a_repository_grows_to_the_limit_only() {
         assert!(built.stderr.contains(expected), "{arguments:?}: {}", built.stderr);
     }
 }
+
+#[test]
+fn a_containerfile_on_standard_input_has_a_repository_as_context() {
+    let Some((bench, daemon, _)) = bench() else { return skip("no git daemon") };
+    let built = bench.run(&["-f", "-", &daemon.url("x#v1")], b"FROM scratch\nCOPY f /g\n");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(bench.image(built.stdout.trim()).last(), ["f 0644 0:0 g \"one\\n\""]);
+}
+
+#[test]
+fn no_ignore_file_of_the_host_counts_for_a_repository() {
+    let Some((bench, daemon, _)) = bench() else { return skip("no git daemon") };
+    let host = bench.path("host");
+    std::fs::create_dir(&host).unwrap();
+    std::fs::write(host.join("Other.dockerignore"), "f\n").unwrap();
+    // In the repository the link leads to a directory of the repository.
+    let below = host.display();
+    git(
+        &bench,
+        &format!(
+            "cd served/x; ln -s {below} host; mkdir -p .{below}; cp Other .{below}
+            git add .; git commit -qm link"
+        ),
+    );
+    let built = bench.run(&["-f", "host/Other", &daemon.url("x")], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    assert_eq!(bench.image(built.stdout.trim()).last(), ["f 0644 0:0 other \"two\\n\""]);
+}

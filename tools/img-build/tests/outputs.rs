@@ -120,6 +120,10 @@ fn what_is_no_destination_is_refused_before_anything_is_built() {
         ("type=docker,tar=false", "there are local, tar, oci, docker and registry"),
         ("type=image,name=x,push=true", "'name' is not supported"),
         ("type=image", "the image is in the store anyway"),
+        ("type=oci,dest=x,push=true", "only type=image can be pushed"),
+        ("type=docker,push=true", "only type=image can be pushed"),
+        ("type=local,dest=x,push=true", "only type=image can be pushed"),
+        ("type=image,push=maybe", "push must be true or false"),
         ("type=registry", "the image has no name"),
         ("type=image,push=true", "the image has no name"),
         ("type=what,dest=x", "there are local, tar, oci, docker and registry"),
@@ -134,6 +138,20 @@ fn what_is_no_destination_is_refused_before_anything_is_built() {
     }
     let built = bench.run(&["-o", "-", "-o", "type=tar,dest=-", "ctx"], b"");
     assert!(built.stderr.contains("only one can be standard output"), "{}", built.stderr);
+}
+
+#[test]
+fn a_path_of_docker_s_may_have_colons() {
+    let bench = bench();
+    for destination in
+        ["type=oci,tar=false,dest=./a:b", "type=oci,dest=./c:d", "type=docker,dest=./e:f"]
+    {
+        let built = bench.run(&["-o", destination, "ctx"], b"");
+        assert_eq!((built.stderr.as_str(), built.status), ("", 0), "{destination}");
+    }
+    assert!(bench.path("a:b/index.json").is_file());
+    assert!(bench.path("c:d").is_file() && bench.path("e:f").is_file());
+    assert!(!fs::read_to_string(bench.path("a:b/index.json")).unwrap().contains("ref.name"));
 }
 
 #[test]
@@ -163,6 +181,37 @@ fn docker_loads_the_image_where_there_is_one() {
     let built = bench.run(&["--load", "--no-cache", "--progress=plain", "ctx"], b"");
     assert_eq!(built.status, 2);
     assert!(built.stderr.starts_with("img-build: docker: not in PATH\n"), "{}", built.stderr);
+}
+
+#[test]
+fn a_push_gets_the_way_to_its_registry() {
+    let bench = bench();
+    let copy = std::path::Path::new(env!("CARGO_BIN_EXE_img-build")).with_file_name("img-copy");
+    let has_registry = std::process::Command::new("docker-registry").arg("--version").output();
+    if !copy.try_exists().unwrap() || has_registry.is_err() {
+        return skip("no img-copy or docker-registry");
+    }
+    let registry = Registry::start(Setup { password: true, ..Setup::default() });
+    let host = format!("localhost:{}", registry.port());
+    let name = format!("{host}/a:1");
+    // me:secret
+    let auth = format!(r#"{{"auths":{{"{host}":{{"auth":"bWU6c2VjcmV0"}}}}}}"#);
+    fs::write(bench.path("auth"), auth).unwrap();
+    fs::create_dir(bench.path("certs")).unwrap();
+    let built = bench.run(&["--push", "-t", &name, "ctx"], b"");
+    assert!(built.stderr.contains("credentials are needed"), "{}", built.stderr);
+    let built = bench.run(&["--push", "-t", &name, "--authfile=auth", "ctx"], b"");
+    assert_eq!((built.stderr.as_str(), built.status), ("", 0));
+    for (option, expected) in [
+        // Nothing but TLS will do, and the registry has none.
+        ("--tls-verify=true", "img-copy failed"),
+        ("--cert-dir=none", "none"),
+    ] {
+        let arguments = ["--push", "-t", &name, "--authfile=auth", option, "ctx"];
+        let built = bench.run(&arguments, b"");
+        assert_eq!(built.status, 2, "{option}");
+        assert!(built.stderr.contains(expected), "{option}: {}", built.stderr);
+    }
 }
 
 #[test]

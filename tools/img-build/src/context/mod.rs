@@ -42,11 +42,19 @@ pub(crate) enum Source {
     Nothing,
 }
 
+/// The place of a Containerfile's own ignore file.
+#[derive(Debug)]
+pub(crate) enum OwnIgnore {
+    /// A path of the host.
+    Host(PathBuf),
+    /// A path in the context, which no link of the context leads out of.
+    Context(PathBuf),
+}
+
 /// The context, read when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// The Containerfile's own ignore file, as path in the context or of the host.
-    ignore: Option<PathBuf>,
+    ignore: Option<OwnIgnore>,
     state: Mutex<State>,
 }
 
@@ -59,7 +67,7 @@ struct State {
 }
 
 impl Context {
-    pub(crate) fn new(source: Source, ignore: Option<PathBuf>) -> Self {
+    pub(crate) fn new(source: Source, ignore: Option<OwnIgnore>) -> Self {
         Self { ignore, state: Mutex::new(State { source, tree: None, exact: None }) }
     }
 
@@ -78,7 +86,7 @@ impl Context {
         }
         let read = match source {
             Source::Directory(dir, hashed) => {
-                let patterns = ignore_file(self.ignore.as_deref(), dir)?;
+                let patterns = ignore_file(self.ignore.as_ref(), dir)?;
                 let read = directory::read(dir, &patterns, hashed)?;
                 *exact = read.exact;
                 read.tree
@@ -99,7 +107,7 @@ impl Context {
     /// An ignore file that is malformed or cannot be read.
     pub(crate) fn patterns(&self) -> Result<Patterns, Error> {
         match &self.state().source {
-            Source::Directory(dir, _) => ignore_file(self.ignore.as_deref(), dir),
+            Source::Directory(dir, _) => ignore_file(self.ignore.as_ref(), dir),
             Source::Archive(tree) => archived_ignore_file(tree),
             Source::Nothing => Ok(Patterns::default()),
         }
@@ -147,18 +155,23 @@ pub(crate) fn whole(dir: &Path) -> Result<Tree, Error> {
 }
 
 /// The patterns of the Containerfile's own ignore file, else of the context's.
-fn ignore_file(own: Option<&Path>, dir: &Path) -> Result<Patterns, Error> {
+fn ignore_file(own: Option<&OwnIgnore>, dir: &Path) -> Result<Patterns, Error> {
     let root = Root::open(dir).map_err(Error::file(dir))?;
     let patterns = |root: &Root, name: &Path, path: &Path| {
         let text = document::found_in(root, name.as_os_str().as_bytes(), MAX_IGNORE_LEN_BYTES);
         let text = text.map_err(Error::file(path))?;
         text.map(|text| parse(&text, &show_path(path).to_string())).transpose()
     };
-    if let Some(path) = own {
-        let (root, name) = beside(path, dir, root.as_fd()).map_err(Error::file(path))?;
-        if let Some(patterns) = patterns(&root, &name, path)? {
-            return Ok(patterns);
+    let found = match own {
+        Some(OwnIgnore::Host(path)) => {
+            let (root, name) = beside(path, dir, root.as_fd()).map_err(Error::file(path))?;
+            patterns(&root, &name, path)?
         }
+        Some(OwnIgnore::Context(name)) => patterns(&root, name, name)?,
+        None => None,
+    };
+    if let Some(patterns) = found {
+        return Ok(patterns);
     }
     for name in IGNORE_FILES {
         if let Some(patterns) = patterns(&root, Path::new(name), &dir.join(name))? {

@@ -248,6 +248,22 @@ fn no_page_passes_on_what_an_image_would_tell_the_terminal() {
 }
 
 #[test]
+fn a_deleted_directory_keeps_its_size_and_o_opens_all_after_a_visit_to_the_waste() {
+    require!(Peer("tmux"));
+    let place = Place::new(env!("CARGO_BIN_EXE_img-browse"));
+    let base = layer(5, &[(b"a", "12345"), (b"d/f", "1234"), (b"e/g", "12")]);
+    let last = layer(6, &[(b"a", "1"), (b".wh.d", "")]);
+    let steps: [(&str, Option<&[u8]>); 2] = [("ADD", Some(&base)), ("RUN", Some(&last))];
+    place.put_steps("app", ImageConfig::scratch(&"linux/amd64".parse().unwrap()), &steps);
+    let terminal = Terminal::new(place, "", "app");
+    let screen = terminal.shows("changes of layer 2");
+    assert!(screen.contains("|D     4B     1 > d/"), "{screen}");
+    assert!(screen.contains("|      2B     1 > e/"), "{screen}");
+    terminal.press(&["w", "Enter", "o"]);
+    terminal.shows("v e/");
+}
+
+#[test]
 fn nothing_is_exported_if_nothing_is_there() {
     require!(Peer("tmux"));
     let terminal = Terminal::new(place(), "", "app");
@@ -342,6 +358,7 @@ fn the_terminal_is_given_back_while_it_is_stopped() {
 /// A terminal that takes no output: the pty is filled while nobody reads its other end.
 #[test]
 fn a_terminal_that_takes_no_output_does_not_keep_it() {
+    require!(Peer("python3"));
     let place = place();
     for signal in ["TERM", "HUP", "QUIT"] {
         let script = format!(
@@ -350,7 +367,7 @@ fn a_terminal_that_takes_no_output_does_not_keep_it() {
              if pid==0:\n os.execv(sys.argv[1],[sys.argv[1],'--store',sys.argv[2],'app'])\n\
              seen=b''\n\
              while b'changes of layer 3' not in seen: seen+=os.read(master,4096)\n\
-             for number in range(400):\n \
+             for number in range(150):\n \
              fcntl.ioctl(master,termios.TIOCSWINSZ,struct.pack('HHHH',24+number%2,80,0,0))\n \
              time.sleep(0.01)\n \
              try: os.write(master,b'?q')\n \

@@ -188,7 +188,8 @@ pub(crate) fn is_commit(text: &str) -> bool {
 /// Tells if the server answered that it does not hand out what was asked for, in the words of git.
 fn is_refusal(error: &Error) -> bool {
     let text = error.to_string();
-    let answers = ["couldn't find remote ref", "not our ref", "unadvertised object"];
+    let answers =
+        ["couldn't find remote ref", "not our ref", "unadvertised object", "not support shallow"];
     answers.iter().any(|answer| text.contains(answer))
 }
 
@@ -220,7 +221,21 @@ fn is_note(dir: &Path, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Repository, is_git};
+    use super::{Error, Repository, is_git, is_refusal};
+
+    #[test]
+    fn a_whole_history_is_asked_only_of_a_server_that_answered() {
+        for (text, expected) in [
+            ("git: fatal: couldn't find remote ref 0123456", true),
+            ("git: fatal: remote error: upload-pack: not our ref 0123456789", true),
+            ("git: error: Server does not allow request for unadvertised object 01", true),
+            ("git: fatal: unable to connect to h:", false),
+            ("git: no progress for 600 seconds", false),
+            ("git: the repository grows to more than the limit of 5 bytes", false),
+        ] {
+            assert_eq!(is_refusal(&Error::Other(text.into())), expected, "{text}");
+        }
+    }
 
     #[test]
     fn repositories_are_told_from_other_urls() {

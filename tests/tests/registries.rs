@@ -302,10 +302,11 @@ fn options_of_registries_are_for_one_registry() {
     let words = ["img-diff", "--creds=a:b", two[0], two[1]];
     let said = sandbox.run(&words).outcome().failed("img-diff", 2);
     assert!(said.contains("--creds could mean any of 2 registries"), "{said}");
-    for words in
-        [&["img-inspect", "--creds=hunter2", two[0]][..], &["img-run", "--creds=hunter2", "app"]]
-    {
-        let said = sandbox.run(words).outcome().failed(words[0], 2);
+    for (words, status) in [
+        (&["img-inspect", "--creds=hunter2", two[0]][..], 2),
+        (&["img-run", "--creds=hunter2", "app"], 125),
+    ] {
+        let said = sandbox.run(words).outcome().failed(words[0], status);
         assert!(said.contains("--creds: not of the form USER:PASSWORD"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }

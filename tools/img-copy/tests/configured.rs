@@ -22,6 +22,12 @@ fn pull(pulled: &Pulled, fake: &Fake, conf: &str, args: &[&str]) -> (Option<i32>
     result
 }
 
+/// A file after which what is named in one registry is in another, below `there`.
+fn at(named: &Fake, own: &Fake) -> String {
+    let (named, own) = (named.port, own.port);
+    format!("[[registry]]\nprefix = '127.0.0.1:{named}'\nlocation = '127.0.0.1:{own}/there'\n")
+}
+
 #[test]
 fn a_mirror_is_asked_first_and_the_registry_if_it_lacks_the_image() {
     let pulled = Pulled::new();
@@ -57,10 +63,7 @@ fn a_mirror_is_asked_first_and_the_registry_if_it_lacks_the_image() {
 fn an_image_is_pulled_from_the_location_of_its_prefix() {
     let pulled = Pulled::new();
     let (named, own) = (pulled.serve(|_| None), pulled.serve(|_| None));
-    let conf = format!(
-        "[[registry]]\nprefix = '127.0.0.1:{}'\nlocation = '127.0.0.1:{}/there'\n",
-        named.port, own.port
-    );
+    let conf = at(&named, &own);
     let printed = format!("{}\n", pulled.image);
     assert_eq!(pull(&pulled, &named, &conf, &[]), (Some(0), printed, String::new()));
     assert_eq!(own.asked("GET", "/v2/there/app/manifests/1").len(), 1);
@@ -71,10 +74,7 @@ fn an_image_is_pulled_from_the_location_of_its_prefix() {
 fn what_is_meant_for_a_registry_is_not_for_another_location() {
     let pulled = Pulled::new();
     let (named, own) = (pulled.serve(|_| None), pulled.serve(|_| None));
-    let conf = format!(
-        "[[registry]]\nprefix = '127.0.0.1:{}'\nlocation = '127.0.0.1:{}/there'\n",
-        named.port, own.port
-    );
+    let conf = at(&named, &own);
     let printed = format!("{}\n", pulled.image);
     let options = ["--creds=me:secret", "--cert-dir=missing", "--tls-verify=true"];
     assert_eq!(pull(&pulled, &named, &conf, &options), (Some(0), printed, String::new()));

@@ -255,3 +255,23 @@ fn no_ignore_file_of_the_host_counts_for_a_repository() {
     assert_eq!((built.stderr.as_str(), built.status), ("", 0));
     assert_eq!(bench.image(built.stdout.trim()).last(), ["f 0644 0:0 other \"two\\n\""]);
 }
+
+#[test]
+fn ssh_is_the_callers_and_asks_nobody() {
+    let Some((mut bench, _daemon, _)) = bench() else { return skip("no git daemon") };
+    let (ssh, agent) = (bench.path("ssh"), bench.path("agent"));
+    let record = bench.path("record").display().to_string();
+    let script = format!(
+        "#!/bin/sh\necho \"$SSH_AUTH_SOCK|$GIT_ASKPASS|$SSH_ASKPASS_REQUIRE|$*\" >>{record}\nexit 1\n"
+    );
+    std::fs::write(&ssh, script).unwrap();
+    std::fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&agent).unwrap();
+    bench.env.insert("GIT_SSH_COMMAND".into(), format!("{} -oPort=1", ssh.display()));
+    bench.env.insert("GIT_ASKPASS".into(), "/bin/false".into());
+    let built = bench.run(&["--ssh", "default=agent", "ssh://me@h.invalid/x"], b"");
+    assert_eq!((built.status, built.stdout.as_str()), (2, ""));
+    let said = std::fs::read_to_string(&record).unwrap();
+    let expected = format!("{}||never|-oPort=1 -oBatchMode=yes ", agent.display());
+    assert!(said.starts_with(&expected), "{said}");
+}

@@ -77,6 +77,8 @@ impl Client<'_> {
         let ssh = format!("{} -oBatchMode=yes", ssh.as_deref().unwrap_or("ssh"));
         command.env("GIT_SSH_COMMAND", ssh).env("LC_ALL", "C");
         if let Some(agent) = self.settings.agent {
+            // git works in another directory.
+            let agent = std::path::absolute(agent).map_err(Error::file(agent))?;
             command.env("SSH_AUTH_SOCK", agent);
         }
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {

@@ -51,6 +51,7 @@ fn guards_and_their_tests_are_there() {
 fn is_there(sources: &Path, test: &Test) -> bool {
     let package = match test.package {
         "layerutils-common" => sources.join("common"),
+        "layerutils-registry" => sources.join("common/registry"),
         "layerutils-tests" => sources.join("tests"),
         tool => sources.join("tools").join(tool),
     };

@@ -161,7 +161,8 @@ fn without_its_emulator_a_command_is_killed() {
             return;
         }
         let mut tool = scratch.as_role(scratch.path("img-run"));
-        tool.args(["--entrypoint", "", "app", "sh", "-c", "echo ready; sleep 60"]);
+        tool.args(["--users=single", "--entrypoint", "", "app"]);
+        tool.args(["sh", "-c", "echo ready; sleep 60"]);
         let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "ready");
@@ -202,7 +203,7 @@ fn a_file_that_cannot_be_recorded_is_not_made() {
         }
         // The ids of links have 24 bits.
         let script = "cd /tmp; touch f; ln -s x l; mkfifo p; mkdir d; stat -c '%n %u' *";
-        let options = ["--tmpfs", "/tmp:mode=1777", "-u", "20000000:1"];
+        let options = ["--users=single", "--tmpfs", "/tmp:mode=1777", "-u", "20000000:1"];
         let words = ["--entrypoint", "", "app", "busybox", "sh", "-c", script];
         let output = scratch.run(&[&options[..], &words].concat());
         assert_eq!(text(&output.stdout), "d 20000000\nf 20000000\n", "{output:?}");

@@ -80,7 +80,7 @@ fn reset(sandbox: &Sandbox) {
 fn faults(trace: &str) -> BTreeSet<Fault> {
     let mut found = BTreeSet::new();
     let mut numbers: HashMap<(&str, &str), usize> = HashMap::new();
-    // What fails before main fails in the loader, which ends with unmapping its cache.
+    // A call before main is the loader's, which unmaps its cache at the end.
     let mut loading = HashSet::new();
     let mut of_loaders: HashMap<&str, usize> = HashMap::new();
     for line in trace.lines() {
@@ -146,7 +146,7 @@ fn a_call_that_fails_is_reported_and_leaves_nothing_half_made() {
     tool::every_in_pipes(|tool| {
         for (line, out) in lines(tool) {
             reset(&sandbox);
-            // What the first run puts into caches is there for all that follow.
+            // The first run fills the caches, so that all later runs make the same calls.
             let _ = traced(&sandbox, &["-o", "/dev/null"], &line).outcome();
             reset(&sandbox);
             let undisturbed = traced(&sandbox, &["-o", "trace"], &line).outcome();

@@ -110,7 +110,7 @@ impl RegistryOptions {
             ("authfile", self.reach.authfile.is_some(), usize::MAX),
             ("tls-verify", self.reach.tls_verify.is_some(), 1),
             ("cert-dir", self.reach.cert_dir.is_some(), 1),
-            // What is meant for one registry is not for another to see.
+            // Credentials and settings for one registry must not reach another.
             ("creds", self.creds.is_some(), 1),
         ];
         for (name, _, most) in given.into_iter().filter(|(_, is_given, _)| *is_given) {

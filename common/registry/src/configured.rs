@@ -107,7 +107,7 @@ impl Configured {
                 entries.push((path.clone(), entry));
             }
         }
-        // Who blocks a registry means it however it is called.
+        // A blocked registry is blocked under each of its names.
         let covers = |entry: &Entry| prefix::covers(&entry.prefix, reference, entry.blocked);
         let known = entries.into_iter().filter(|(_, entry)| covers(entry));
         let Some((path, entry)) = known.max_by_key(|(_, entry)| entry.prefix.len()) else {

@@ -80,7 +80,7 @@ fn keep(path: &Path, registry: &RegistryReference, given: &Credentials) -> Resul
     }
     let path = &real(path)?;
     let failed = |source| Error::File { path: path.into(), source };
-    // Who logs in elsewhere meanwhile would be forgotten.
+    // Without the lock, a login that another process writes meanwhile would be lost.
     let _lock = lock(path).map_err(failed)?;
     let (mut file, known) = read(path)?.unwrap_or_default();
     let Credentials::Password { user, password } = given else { return Ok(()) };

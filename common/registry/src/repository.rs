@@ -104,7 +104,7 @@ impl Repository {
         options: &Options,
     ) -> Result<Self, Error> {
         common::cli::add_hints(super::client::hint);
-        // A place may be blocked by itself. What else is configured is known already.
+        // The place may be blocked by itself. Its other settings are known already.
         Configured::of(reference)?;
         let credentials = match &options.credentials {
             Some(given) => Some(given.clone()),

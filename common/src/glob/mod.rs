@@ -312,7 +312,7 @@ mod tests {
             let plain = Glob::parse_go(pattern.as_bytes(), DoubleStar::Plain).unwrap();
             assert!(!plain.matches(text.as_bytes()), "{stars}");
         }
-        // What they match stays the same.
+        // Joining stars does not change the set of names that a pattern matches.
         for (pattern, text, is_match) in [
             ("a***b", "a/b", true),
             ("a**/**/b", "a/b", true),

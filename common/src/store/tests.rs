@@ -84,7 +84,7 @@ fn a_new_store_that_another_still_uses_stays_and_one_that_is_gone_takes_nothing(
     let lock = lock::index(&other.dir).unwrap();
     drop(store);
     assert!(dir.join("oci-layout").is_file());
-    // Who waits for the lock of an index that goes gets that of the next.
+    // A thread that waits for the lock of a removed index gets the lock of the new one.
     thread::scope(|scope| {
         let waiting = scope.spawn(|| lock::index(&other.dir).unwrap());
         thread::sleep(std::time::Duration::from_millis(200));

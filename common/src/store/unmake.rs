@@ -52,8 +52,8 @@ impl Store {
         self
     }
 
-    /// Removes the parts of an empty store. Whatever else is there stays, and with it the
-    /// store.
+    /// Removes the parts of an empty store. If the directory holds other files, they and the
+    /// store stay.
     fn unmake(&self, made: &Made) -> Result<(), Error> {
         let Some(held) = self.adding.get() else { return Ok(()) };
         if !lock::is_ours_alone(held) {

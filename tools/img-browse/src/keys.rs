@@ -42,7 +42,7 @@ const SEQUENCES: [(&[u8], Key); 19] = [
     (b"\x1b[Z", Key::Tab),
 ];
 
-/// Takes the keys from `bytes`. What may be the beginning of a longer sequence stays, unless
+/// Takes the keys from `bytes`. The beginning of a longer sequence stays, unless
 /// nothing `follows`.
 pub(crate) fn take(bytes: &mut Vec<u8>, follows: bool) -> Vec<Key> {
     let mut keys = Vec::new();

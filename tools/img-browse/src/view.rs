@@ -136,7 +136,7 @@ pub(crate) fn marks(model: &Model, range: Range, filter: &Filter) -> Vec<Mark> {
         let is_changed = mark.change.is_some() || !filter.changes;
         mark.is_taken = is_named && is_changed && filter.kinds.has(state.kind());
     }
-    // What is in a directory comes after it.
+    // The entries of a directory come after it.
     for number in (1..marks.len()).rev() {
         let Some(name) = model.names.get(number) else { continue };
         let Some(&mark) = marks.get(number) else { continue };

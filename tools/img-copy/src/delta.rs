@@ -96,8 +96,8 @@ pub(crate) fn check_complete(found: &Found, root: &Node, store: &Store) -> Resul
     Err(Failure::new(format!("{total} {are} missing: {shown}")))
 }
 
-/// Returns true if nothing has the name of `blob` where the image comes from. What cannot be
-/// read is told by the copy.
+/// Returns true if the image's source has no blob of that digest. If it has one that cannot be
+/// read, the copy reports it.
 fn is_missing(found: &Found, blob: &Descriptor) -> bool {
     let is_nowhere = |error| matches!(error, image::Error::Store(store::Error::NoBlob(_)));
     !found.has(blob) && found.blob(blob).is_err_and(is_nowhere)

@@ -49,7 +49,7 @@ fn a_mirror_is_asked_first_and_the_registry_if_it_lacks_the_image() {
     assert_eq!(pull(&pulled, &own, &conf(&empty), &[]), done);
     assert_eq!(empty.asked("GET", "/v2/copies/app/manifests/1").len(), 1);
     assert_eq!(own.asked("GET", "/v2/app/manifests/1").len(), 1);
-    // What proves who we are is for the registry that was named, and for no mirror of it.
+    // Credentials are for the registry that was named, and for no mirror of it.
     let curious = pulled.serve(|request| {
         let challenge = Reply::status(401).with("WWW-Authenticate", "Basic realm=\"x\"");
         request.header("authorization").is_none().then_some(challenge)

@@ -60,7 +60,7 @@ fn credentials_are_checked_and_kept_where_others_look() {
     let name = registry.name("app");
     assert_eq!(run(&place, &["app", &name], ""), (Some(0), String::new()));
 
-    // What else is in the file stays, and an old entry for the registry goes.
+    // The rest of the file stays, and an old entry for the registry goes.
     let old = json!({
         "auths": {format!("https://{host}/v1/"): {"auth": "x"}, "other.example": {"auth": "y"}},
         "proxies": {"default": {}},

@@ -1,5 +1,4 @@
-//! Locks that belong to an open file, as flock(2) has them: a process that dies, by whatever
-//! signal, gives them back.
+//! Locks of open files, by flock(2). The kernel releases them when a process dies.
 
 use std::fs::File;
 use std::io;
@@ -91,8 +90,8 @@ impl Deref for Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A child that was forked meanwhile may have the file open for longer. Closing
-        // unlocks it otherwise.
+        // The kernel unlocks a file when its last descriptor is closed, and a child that was
+        // forked meanwhile may still have one.
         let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }

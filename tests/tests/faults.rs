@@ -1,5 +1,5 @@
-//! System calls that fail, one at a time, under strace(1): a tool reports it in words of
-//! its own or does without, never panics, and leaves nothing half-made.
+//! System calls that fail, one at a time, under strace(1): the tool reports the failure in a
+//! message of its own or does without the call, never panics, and leaves nothing half-made.
 //!
 //! `LAYERUTILS_TEST_FAULTS` says how many calls of each command line fail in turn, or
 //! `all`; `LAYERUTILS_TEST_SEED` picks others.
@@ -15,10 +15,10 @@ use layerutils_tests::sandbox::Sandbox;
 use layerutils_tests::tool::{self, Line, Tool};
 use layerutils_tests::{fixture, require};
 
-/// The calls that are made to fail, and how they may.
+/// The calls that are made to fail, and the errors of each.
 ///
-/// Not among them: those that fail in ordinary use, which other tests are about; those
-/// that remove, after which something is left behind; and memory.
+/// Three kinds are left out: calls that fail in ordinary use, which other tests are about;
+/// calls that remove files, whose failure leaves the file; and requests for memory.
 const FAULTS: &[(&[&str], &[&str])] = &[
     (&["read", "pread64", "readv"], &["EIO", "EINTR"]),
     (&["write", "pwrite64", "writev"], &["ENOSPC", "EIO", "EINTR"]),
@@ -124,10 +124,10 @@ fn sample(faults: &BTreeSet<Fault>) -> Vec<&Fault> {
 fn check(tool: &Tool, fault: &Fault, disturbed: &Outcome, undisturbed: &Outcome) {
     let said = String::from_utf8_lossy(&disturbed.stderr);
     assert!(!said.contains("panicked"), "{disturbed}");
-    // A command inside may fail as it likes.
+    // The command inside may fail with any status.
     if tool.runs.is_none() {
         assert!([0, 2].contains(&disturbed.status), "{disturbed}");
-        // It may be the message that cannot be written.
+        // A write that fails may be that of the message.
         if disturbed.status != 0 && !fault.call.contains("write") {
             let _ = disturbed.diagnostics(tool.name);
         }

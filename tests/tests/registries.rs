@@ -145,6 +145,21 @@ fn a_tag_is_removed_or_it_is_said_what_else_would_be() {
 }
 
 #[test]
+fn an_index_joins_images_of_two_repositories() {
+    require!(Peer("docker-registry"), Peer("busybox"));
+    let (sandbox, registry) = pushed(Setup::default());
+    sandbox.sh("layer-diff tree | img-commit --platform linux/s390x -t big scratch").succeeds();
+    let (one, other) = (registry.name("me/app:1"), registry.name("you/app:1"));
+    sandbox.run(&["img-copy", "big", &other]).succeeds();
+    let index = ["img-index", "--store", "new", "-t", "both", &one, &other];
+    silent(sandbox.run(&index).succeeds());
+    for platform in ["--platform=linux/s390x", "--all"] {
+        let copy = ["img-copy", "--store", "new", platform, "both", "oci:both"];
+        silent(sandbox.run(&copy).succeeds());
+    }
+}
+
+#[test]
 fn img_run_pulls_what_is_missing() {
     require!(Peer("docker-registry"), Peer("busybox"), UserNamespace);
     let (sandbox, registry) = pushed(Setup::default());

@@ -1,4 +1,4 @@
-//! The entries of an index, and what they stand for brought into the store.
+//! The entries of an index, and copies of their images in the store.
 
 use std::collections::HashSet;
 
@@ -8,14 +8,14 @@ use common::oci::media_type::Kind;
 use common::oci::{ATTESTED, Annotations, Descriptor, Document, Platform};
 use common::store::Store;
 
-/// The entries so far, and what was noted in the index that they begin with.
+/// The entries so far, and the annotations of the index that they begin with.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     pub(crate) all: Vec<Descriptor>,
     pub(crate) annotations: Annotations,
 }
 
-/// The treatment of an image for a platform that is taken already.
+/// The treatment of a second image for a platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenTaken {
     Replace,
@@ -37,8 +37,8 @@ impl Entries {
         Ok(())
     }
 
-    /// Takes the image for this platform out, with what is attached to it; whether there was
-    /// one.
+    /// Removes the image for this platform, with what is attached to it. Returns true if there
+    /// was one.
     pub(crate) fn remove(&mut self, platform: &Platform) -> bool {
         let of = |entry: &Descriptor| is_for(entry, platform);
         let gone: Vec<String> = self
@@ -54,41 +54,41 @@ impl Entries {
         !gone.is_empty()
     }
 
-    /// Takes in what was found: an image, or all that an index has; [`copy`] brings it into
-    /// the store. Returns the platform that has an image already and must not get another.
-    pub(crate) fn take(
-        &mut self,
-        found: &Found,
-        when_taken: WhenTaken,
-    ) -> Result<Option<Platform>, Error> {
-        let new = match found.parsed()? {
-            (Document::Manifest(manifest), bytes) => {
-                vec![image_entry(&found.image_of(*manifest, bytes)?)]
-            }
-            (Document::Index(index), _) => {
-                let entries = Part::There.of(&index.manifests, found).into_iter();
-                entries.filter(|(_, is_taken)| *is_taken).map(|(entry, _)| entry.clone()).collect()
-            }
-        };
+    /// Adds the entries `new`. Returns the platform that has an image already and must not get
+    /// another.
+    pub(crate) fn take(&mut self, new: &[Descriptor], when_taken: WhenTaken) -> Option<Platform> {
         for entry in new {
             if let Some(platform) = entry.platform.clone().filter(|_| !entry.is_attestation()) {
                 let is_same = self.all.iter().any(|other| other.digest == entry.digest);
                 let is_taken = self.all.iter().any(|other| is_for(other, &platform));
                 match when_taken {
-                    WhenTaken::Refuse if is_taken && !is_same => return Ok(Some(platform)),
+                    WhenTaken::Refuse if is_taken && !is_same => return Some(platform),
                     _ if is_taken => {
                         self.remove(&platform);
                     }
                     _ => {}
                 }
             }
-            self.all.push(entry);
+            self.all.push(entry.clone());
         }
-        Ok(None)
+        None
     }
 }
 
-/// Whether an entry is the image for exactly this platform.
+/// Returns the entries that an operand brings: one for an image, or those of its index.
+pub(crate) fn of(found: &Found) -> Result<Vec<Descriptor>, Error> {
+    Ok(match found.parsed()? {
+        (Document::Manifest(manifest), bytes) => {
+            vec![image_entry(&found.image_of(*manifest, bytes)?)]
+        }
+        (Document::Index(index), _) => {
+            let entries = Part::There.of(&index.manifests, found).into_iter();
+            entries.filter(|(_, is_taken)| *is_taken).map(|(entry, _)| entry.clone()).collect()
+        }
+    })
+}
+
+/// Returns true if an entry is the image for exactly this platform.
 fn is_for(entry: &Descriptor, platform: &Platform) -> bool {
     let own = entry.platform.as_ref().filter(|_| !entry.is_attestation());
     own.is_some_and(|own| {
@@ -107,18 +107,21 @@ fn image_entry(image: &Image) -> Descriptor {
     entry
 }
 
-/// An index in an index in an index is met; more is somebody playing.
+/// Indexes are nested in practice, but not more deeply than this.
 const MAX_DEPTH: usize = 4;
 
 /// The most manifests and indexes that one operand brings.
 const MAX_DOCUMENTS: usize = 1000;
 
-/// Copies those of `entries` that `found` has into `store`, with all that they need: layers
-/// of an image are checked as layers.
-pub(crate) fn copy(found: &Found, entries: &[Descriptor], store: &Store) -> Result<(), Error> {
+/// Copies `entries`, which `found` brought, into `store` with all that they need. The layers
+/// of images are checked.
+pub(crate) fn copy<'e>(
+    found: &Found,
+    mut entries: impl Iterator<Item = &'e Descriptor>,
+    store: &Store,
+) -> Result<(), Error> {
     let mut seen = HashSet::new();
-    let there = entries.iter().filter(|entry| found.has(entry));
-    there.into_iter().try_for_each(|entry| copy_at(found, entry, store, &mut seen, 0))
+    entries.try_for_each(|entry| copy_at(found, entry, store, &mut seen, 0))
 }
 
 fn copy_at(

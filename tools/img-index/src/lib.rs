@@ -5,11 +5,13 @@
 mod cli;
 mod entries;
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use common::cli::{Failure, Status};
+use common::digest::Digest;
 use common::image::{Opener, Reference};
 use common::oci::{Descriptor, Index, media_type};
 use common::stream::{self, Output, Payload};
@@ -55,16 +57,20 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let find = |reference| opener.find(reference).map_err(|error| error.about(reference));
     let found = references.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     let when_taken = if cli.add { WhenTaken::Replace } else { WhenTaken::Refuse };
-    for (reference, found) in references.iter().zip(&found) {
-        let taken = entries.take(found, when_taken);
-        if let Some(platform) = taken.map_err(|error| error.about(reference))? {
+    let mut brought = Vec::new();
+    for (reference, found) in references.iter().zip(found) {
+        let new = entries::of(&found).map_err(|error| error.about(reference))?;
+        if let Some(platform) = entries.take(&new, when_taken) {
             let text = format!("{reference}: a second image for {platform}");
             return Err(Failure::new(text).hint("--add replaces an image in an index"));
         }
+        brought.push((reference, found, new));
     }
     let store = cli.location.create()?;
-    for (reference, found) in references.iter().zip(&found) {
-        entries::copy(found, &entries.all, &store).map_err(|error| error.about(reference))?;
+    let kept: HashSet<&Digest> = entries.all.iter().map(|entry| &entry.digest).collect();
+    for (reference, found, new) in &brought {
+        let new = new.iter().filter(|entry| kept.contains(&entry.digest));
+        entries::copy(found, new, &store).map_err(|error| error.about(reference))?;
     }
     let mut index = Index::new(entries.all);
     index.annotations = entries.annotations;

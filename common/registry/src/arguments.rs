@@ -1,4 +1,4 @@
-//! The options that say how a registry is reached: the same in every tool that reads images.
+//! Options for access to registries, which all tools that read images share.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use common::cli::Failure;
 use super::credentials::InvalidCredentials;
 use super::{Credentials, Options, RegistryReference};
 
-/// The options that say how registries are reached; flatten it into a tool's arguments.
+/// The options for access to any number of registries; flatten it into a tool's arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ReachOptions {
     /// Find credentials for registries in FILE and nowhere else
@@ -27,7 +27,7 @@ pub struct ReachOptions {
     pub cert_dir: Option<PathBuf>,
 }
 
-/// The options that say how one registry is reached; flatten it into a tool's arguments.
+/// The options for access to one registry; flatten it into a tool's arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RegistryOptions {
     #[command(flatten)]
@@ -38,8 +38,8 @@ pub struct RegistryOptions {
     creds: Option<CredentialsText>,
 }
 
-/// Credentials as they were typed. Every text is taken, because an error of the parser of
-/// arguments would repeat the password.
+/// Credentials as they were typed. They are parsed later, because clap's error would repeat
+/// the password.
 #[derive(Clone)]
 pub struct CredentialsText(OsString);
 
@@ -56,21 +56,20 @@ impl fmt::Debug for CredentialsText {
 }
 
 impl CredentialsText {
-    /// The credentials that the option `name` gives.
+    /// Returns the credentials of the option `name`.
     ///
     /// # Errors
-    /// A text that is no credentials.
+    /// A text not of the form `USER:PASSWORD`.
     pub fn parse(&self, name: &str) -> Result<Credentials, Failure> {
         let parsed = self.0.to_str().ok_or(InvalidCredentials).and_then(str::parse);
         parsed.map_err(|error| Failure::usage(format!("--{name}: {error}")))
     }
 }
 
-/// Refuses the option `name` unless it is for at least one and at most `most` of the
-/// registries `hosts`.
+/// Checks that the option `name` has a registry that it applies to, and no more than `most`.
 ///
 /// # Errors
-/// No registry, or too many.
+/// No registry in `hosts`, or too many.
 pub fn check_meant(name: &str, hosts: &BTreeSet<String>, most: usize) -> Result<(), Failure> {
     match hosts.len() {
         0 => Err(Failure::usage(format!("--{name} is for registries, and there is none"))),
@@ -83,7 +82,7 @@ pub fn check_meant(name: &str, hosts: &BTreeSet<String>, most: usize) -> Result<
 }
 
 impl ReachOptions {
-    /// The same for the client.
+    /// Returns the options for a client.
     #[must_use]
     pub fn options(&self) -> Options {
         Options {
@@ -96,7 +95,7 @@ impl ReachOptions {
 }
 
 impl RegistryOptions {
-    /// The same for the client of a tool that reads the images `operands`.
+    /// Returns the options for the client of a tool that reads the images `operands`.
     ///
     /// # Errors
     /// Options for a registry if no operand is in one, or if they could mean several;
@@ -119,8 +118,8 @@ impl RegistryOptions {
         self.options_for_one()
     }
 
-    /// The same for the client of a tool that has only one image to read, which may turn out
-    /// to be in a registry.
+    /// Returns the options for the client of a tool that reads a single image, which may turn
+    /// out to be in a registry.
     ///
     /// # Errors
     /// Malformed credentials.

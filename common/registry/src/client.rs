@@ -25,8 +25,8 @@ impl Client {
         Self { options }
     }
 
-    /// Finds an image, in a mirror if one is configured and has it; with it the repository
-    /// that it is in. Of its blobs, the manifest or index is read, and nothing else.
+    /// Finds an image and its repository, in a mirror if one is configured and has it. Only
+    /// its manifest or index is read.
     ///
     /// # Errors
     /// Nothing of this name; a registry that does not answer, or that does not know us.
@@ -55,8 +55,7 @@ impl Client {
         place: &Place,
         named: &RegistryReference,
     ) -> Result<(Found, Arc<Repository>), Error> {
-        let options = place.options(named, &self.options);
-        let repository = Repository::connect_to(&place.reference, Access::Pull, &[], &options)?;
+        let repository = Repository::connect_to(place, named, Access::Pull, &[], &self.options)?;
         let repository = Arc::new(repository);
         Ok((repository.find(&place.reference.target)?, repository))
     }
@@ -75,8 +74,7 @@ impl Registries for Client {
     }
 }
 
-/// Opens an image wherever it is, in a registry too, which is reached as `options` say: as
-/// [`image::open`], which reaches none.
+/// Opens an image as [`image::open`] does, or in a registry with `options`.
 ///
 /// # Errors
 /// As [`Opener::open`].

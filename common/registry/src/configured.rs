@@ -1,23 +1,21 @@
-//! The administrator's and the user's word on registries, where other programs of
-//! containers look for it: containers-registries.conf(5), version 2 of the format.
+//! The administrator's and the user's settings of registries, from the files that podman and
+//! skopeo read: containers-registries.conf(5), version 2 of the format.
 //!
-//! Of it, `prefix`, `location`, `mirror`, `insecure` and `blocked` are obeyed. Short names
-//! are expanded as docker does, so search lists and aliases are not read.
+//! The settings `prefix`, `location`, `mirror`, `insecure` and `blocked` are supported. Short
+//! names are expanded as docker does, so search lists and aliases are not read.
 
-use std::env;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use common::document;
 use common::image::DOCKER;
 use serde::Deserialize;
 
+use super::credentials::{directory, is_absent, read};
 use super::{Error, Options, RegistryReference, Target, prefix};
 
-const MAX_LEN_BYTES: u64 = 1 << 20;
-/// Files in one directory.
+/// The most files in one directory.
 const MAX_FILES: usize = 1000;
 
 /// The content of one file.
@@ -89,27 +87,24 @@ pub(super) struct Place {
 }
 
 impl Configured {
-    /// Reads what is configured about `reference`.
+    /// Reads the settings for `reference`.
     ///
     /// # Errors
     /// A file that cannot be read, or is malformed; a registry that is blocked.
     pub(super) fn of(reference: &RegistryReference) -> Result<Self, Error> {
-        let mut entries: Vec<(PathBuf, Entry)> = Vec::new();
+        let mut entries: BTreeMap<String, (PathBuf, Entry)> = BTreeMap::new();
         for path in files()? {
-            let bytes = match fs::canonicalize(&path)
-                .and_then(|path| document::found(&path, MAX_LEN_BYTES))
-            {
+            let bytes = match read(&path) {
                 Err(error) if is_absent(&error) => continue,
                 read => read.map_err(|source| Error::File { path: path.clone(), source })?,
             };
             for entry in parse(&path, &bytes)? {
-                entries.retain(|(_, other)| other.prefix != entry.prefix);
-                entries.push((path.clone(), entry));
+                entries.insert(entry.prefix.clone(), (path.clone(), entry));
             }
         }
         // A blocked registry is blocked under each of its names.
         let covers = |entry: &Entry| prefix::covers(&entry.prefix, reference, entry.blocked);
-        let known = entries.into_iter().filter(|(_, entry)| covers(entry));
+        let known = entries.into_values().filter(|(_, entry)| covers(entry));
         let Some((path, entry)) = known.max_by_key(|(_, entry)| entry.prefix.len()) else {
             return Ok(Self::default());
         };
@@ -122,7 +117,7 @@ impl Configured {
     /// Returns the place of `reference` that is no mirror.
     ///
     /// # Errors
-    /// A location that is none.
+    /// A malformed location.
     pub(super) fn own(&self, reference: &RegistryReference) -> Result<Place, Error> {
         let Entry { location, insecure, .. } = &self.entry;
         let reference = self.entry.moved(reference, location)?;
@@ -132,7 +127,7 @@ impl Configured {
     /// Returns the places to pull `reference` from, in the order in which they are tried.
     ///
     /// # Errors
-    /// A location that is none.
+    /// A malformed location.
     pub(super) fn places(&self, reference: &RegistryReference) -> Result<Vec<Place>, Error> {
         let is_digest = matches!(reference.target, Target::Digest(_));
         let is_for = |mirror: &&Mirror| match mirror.pulls {
@@ -150,8 +145,8 @@ impl Configured {
 }
 
 impl Place {
-    /// Returns the options of a connection to this place, of those that are given for the
-    /// registry of `named`.
+    /// Returns the options of a connection to this place. Those `given` are for the registry
+    /// of `named`, and another host gets neither its credentials nor its TLS settings.
     pub(super) fn options(&self, named: &RegistryReference, given: &Options) -> Options {
         let is_named = self.reference.host == named.host;
         let tls_verify = given.tls_verify.filter(|_| is_named);
@@ -167,7 +162,7 @@ impl Place {
 }
 
 impl Entry {
-    /// The same image at `location`, which takes the place of the prefix.
+    /// Returns the same image at `location`, which replaces the prefix.
     fn moved(
         &self,
         reference: &RegistryReference,
@@ -191,21 +186,20 @@ impl Entry {
             false => RegistryReference::parse(OsStr::new(&format!("{DOCKER}{moved}{mark}")))
                 .and_then(Result::ok),
         };
-        // A short name would be completed to one of another registry.
+        // A short name would be expanded to a name in Docker Hub.
         parsed.filter(|parsed| parsed.repository() == moved).ok_or_else(|| {
             Error::protocol(&reference.host, format!("'{location}' is not a location"))
         })
     }
 }
 
-/// The files in the order in which they are read: a later one wins.
+/// Returns the files in the order in which they are read: a later one wins.
 fn files() -> Result<Vec<PathBuf>, Error> {
-    let dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    if let Some(file) = dir("CONTAINERS_REGISTRIES_CONF") {
+    if let Some(file) = directory("CONTAINERS_REGISTRIES_CONF") {
         return Ok(vec![file]);
     }
-    let home = dir("HOME").map(|home| home.join(".config"));
-    let own = dir("XDG_CONFIG_HOME").or(home).map(|config| config.join("containers"));
+    let home = directory("HOME").map(|home| home.join(".config"));
+    let own = directory("XDG_CONFIG_HOME").or(home).map(|config| config.join("containers"));
     let own = own.filter(|path| path.is_absolute());
     let system = PathBuf::from("/etc/containers");
     let main = |folder: &Path| folder.join("registries.conf");
@@ -217,7 +211,7 @@ fn files() -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// The `.conf` files of a directory, sorted by name.
+/// Returns the `.conf` files of a directory, sorted by name.
 fn parts(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |source| Error::File { path: folder.into(), source };
     let entries = match fs::read_dir(folder) {
@@ -235,10 +229,6 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
     files.sort();
     Ok(files)
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, Error> {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use super::reference::{DOCKER_HUB, DOCKER_HUB_INDEX, RegistryReference};
 use super::{Error, helper};
 
-/// A file, or what a helper says.
+/// The most bytes of a file or of a helper's answer.
 pub(super) const MAX_LEN_BYTES: u64 = 1 << 20;
 /// How docker's files call its own registry.
 pub(super) const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
@@ -55,10 +55,10 @@ impl FromStr for Credentials {
 }
 
 impl Credentials {
-    /// A user and a password.
+    /// Returns the credentials of a user and a password.
     ///
     /// # Errors
-    /// No user, a colon in it, or a character that neither may have.
+    /// A user that is empty or has a colon; a control character.
     pub fn of(user: &str, password: &str) -> Result<Self, InvalidCredentials> {
         if user.is_empty()
             || user.contains(':')
@@ -102,14 +102,14 @@ struct Entry {
 }
 
 impl AuthFile {
-    /// The program that keeps the credentials of a registry, if one does.
+    /// Returns the helper that keeps the credentials of a registry, if there is one.
     pub(super) fn helper(&self, registry: &RegistryReference) -> Option<String> {
         let own = keys(registry).iter().find_map(|key| self.helpers.get(key).cloned());
         let any = Some(self.store.clone()).filter(|name| !name.is_empty());
         own.or(any)
     }
 
-    /// The keys of entries for the whole of a registry, new and old.
+    /// Returns the keys of all entries for a whole registry, in each spelling.
     pub(super) fn host_keys(&self, registry: &RegistryReference) -> Vec<String> {
         let keys = keys(registry);
         let is_same =
@@ -151,7 +151,7 @@ pub(super) fn find(
 
 /// Podman's files, then docker's.
 pub(super) fn usual_files() -> Vec<PathBuf> {
-    let dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let dir = directory;
     if let Some(file) = dir("REGISTRY_AUTH_FILE") {
         return vec![file];
     }
@@ -168,16 +168,21 @@ pub(super) fn usual_files() -> Vec<PathBuf> {
     .collect()
 }
 
+/// Returns the path in an environment variable, if it is set and not empty.
+pub(super) fn directory(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Reads one of the usual files, which people link to where they keep their settings.
+/// Reads one of the usual files, which may be a link.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     document::found(&fs::canonicalize(path)?, MAX_LEN_BYTES)
 }
 
-/// Parses a file of credentials. An empty one, as podman makes it, says nothing.
+/// Parses a file of credentials. An empty one, as podman makes it, holds none.
 pub(super) fn parse<T: DeserializeOwned + Default>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
     if bytes.trim_ascii().is_empty() {
         return Ok(T::default());
@@ -239,7 +244,7 @@ fn keys(reference: &RegistryReference) -> Vec<String> {
     keys
 }
 
-/// The host in a name that is a URL.
+/// Returns the host of a key that is a URL.
 fn bare(name: &str) -> Option<&str> {
     let name = name.strip_prefix("https://").or(name.strip_prefix("http://"))?;
     Some(name.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2"))

@@ -113,12 +113,12 @@ pub enum Error {
         /// The problem.
         what: String,
     },
-    /// A registry that is not to be used.
+    /// A registry that the configuration blocks.
     #[error("{host}: blocked in {}", common::name::show_path(.path))]
     Blocked {
         /// The registry.
         host: String,
-        /// The file that says so.
+        /// The file that blocks it.
         path: PathBuf,
     },
     /// A credential helper that fails.
@@ -184,7 +184,7 @@ impl Error {
         let with = |option: &str, hint: &str| cli::has_option(option).then(|| hint.to_owned());
         match self {
             Self::Denied { host, .. } => {
-                // Credentials are kept under the name that names have.
+                // Credentials are kept under the host of image names.
                 let host = if host == DOCKER_HUB_REGISTRY { DOCKER_HUB } else { host };
                 let log_in = format!("log in with 'img-copy --login {host}' or 'docker login'");
                 let hint = format!("{log_in}, or give --creds USER:PASSWORD");

@@ -13,7 +13,7 @@ use super::{Credentials, Error};
 /// The user's name in a helper's answer that holds an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// Asks for the credentials of a registry; `None` if there are none.
+/// Asks a helper for the credentials of a registry; `None` if it has none.
 pub(super) fn ask(name: &str, reference: &RegistryReference) -> Result<Option<Credentials>, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -38,7 +38,7 @@ pub(super) fn ask(name: &str, reference: &RegistryReference) -> Result<Option<Cr
     }))
 }
 
-/// The program of the helper that files of credentials call `name`.
+/// Returns the program of the helper that a file of credentials calls `name`.
 fn program(name: &str) -> Result<String, Error> {
     let program = format!("docker-credential-{name}");
     match name.contains(['/', '\0']) {
@@ -47,12 +47,12 @@ fn program(name: &str) -> Result<String, Error> {
     }
 }
 
-/// The registry as helpers call it.
+/// Returns the name of a registry for helpers.
 fn server(reference: &RegistryReference) -> &str {
     if reference.host == DOCKER_HUB { DOCKER_HUB_KEY } else { &reference.host }
 }
 
-/// Has the program keep credentials.
+/// Gives a helper credentials to keep.
 pub(super) fn store(
     name: &str,
     reference: &RegistryReference,

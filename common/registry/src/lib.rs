@@ -8,8 +8,9 @@
 //! unbounded, and knows no credential files, so that the hard parts would be ours anyway.
 //!
 //! One concern a file: what users type (`reference`, `arguments`), connections and what may be
-//! asked of whom (`http`, `tls`, `pace`), what is configured (`configured`, `prefix`), who we are (`credentials`, `helper`, `login`, `challenge`,
-//! `token`), patience (`retry`), and what is done there (`pull`, `push`, `list`). Tools that read
+//! asked of whom (`http`, `tls`, `pace`), what is configured (`configured`, `prefix`), who we
+//! are (`credentials`, `helper`, `login`, `challenge`, `token`), patience (`retry`), and what
+//! is done there (`pull`, `push`, `list`). Tools that read
 //! images need no more than a [`Client`], and those that run them a [`Puller`]. What is to
 //! be pushed, and in which order, is for `img-copy`.
 

@@ -1,5 +1,5 @@
-//! Logging in: credentials are checked with a registry, and kept where docker and podman
-//! look for them (containers-auth.json(5)).
+//! Login: credentials are checked with a registry, and kept in the files of docker and
+//! podman (containers-auth.json(5)).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -19,15 +19,15 @@ use super::credentials::{self, AuthFile};
 use super::reference::{DOCKER_HUB, DOCKER_HUB_INDEX, DOCKER_HUB_REGISTRY};
 use super::{Access, Credentials, Error, Options, RegistryReference, Repository, helper};
 
-/// A file of credentials, as it stands and as it is understood.
+/// A file of credentials: its whole content, and the part that we understand.
 type Known = (Map<String, Value>, AuthFile);
 
-/// Logs in to the registry at `host`, and keeps the credentials: where it is known already,
-/// or else in docker's file, or in the file that `options` name.
+/// Logs in to the registry at `host`, and keeps the credentials in the file that `options`
+/// name, or else in the first usual file that knows the registry, or else in docker's.
 ///
 /// # Errors
-/// No registry there, or one that does not accept the credentials; a file that cannot be
-/// read or written.
+/// A host without a registry; credentials that it does not accept; a file that cannot be read
+/// or written.
 pub fn log_in(host: &str, credentials: &Credentials, options: &Options) -> Result<(), Error> {
     let invalid = || Error::protocol("--login", format!("'{host}' is not a registry's name"));
     let is_hub = [DOCKER_HUB_INDEX, DOCKER_HUB_REGISTRY].contains(&host);
@@ -36,14 +36,12 @@ pub fn log_in(host: &str, credentials: &Credentials, options: &Options) -> Resul
     let registry = registry.ok_or_else(invalid)?;
     let place = Configured::of(&registry)?.own(&registry)?.reference.host;
     if place != registry.host {
-        // The password is meant for the registry that was named.
-        let what = format!("registries.conf has it at {place}, where to log in instead");
+        // The password is for the named registry only.
+        let what = format!("registries.conf says that it is at {place}: log in there");
         return Err(Error::protocol(&registry.host, what));
     }
     let given = Options { credentials: Some(credentials.clone()), ..options.clone() };
-    let accepted = Repository::connect(&registry, Access::LogIn, &[], &given)
-        .and_then(|repository| repository.check());
-    accepted.map_err(|error| match error {
+    Repository::connect(&registry, Access::LogIn, &[], &given).map_err(|error| match error {
         // The hint of that error is to log in.
         Error::Denied { host, detail, .. } => {
             Error::protocol(&host, format!("the credentials are not accepted{detail}"))
@@ -57,7 +55,7 @@ pub fn log_in(host: &str, credentials: &Credentials, options: &Options) -> Resul
     keep(&path, &registry, credentials)
 }
 
-/// The first of the usual files that knows the registry, or else docker's.
+/// Returns the first of the usual files that knows the registry, or else docker's.
 fn usual_file(registry: &RegistryReference) -> Result<PathBuf, Error> {
     let mut files = credentials::usual_files();
     let knows = |path: &PathBuf| -> Result<bool, Error> {
@@ -111,7 +109,7 @@ fn read(path: &Path) -> Result<Option<Known>, Error> {
     Ok(Some((credentials::parse(path, &bytes)?, credentials::parse(path, &bytes)?)))
 }
 
-/// The file itself: people link it to where they keep their settings.
+/// Resolves links, so that a file that is linked from its usual place is changed itself.
 fn real(path: &Path) -> Result<PathBuf, Error> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match path.is_symlink() {
@@ -129,7 +127,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Locks the file for a change, by a file beside it; waits for others.
+/// Locks the file for a change, with a lock file beside it; waits for other processes.
 fn lock(path: &Path) -> io::Result<Lock> {
     let mut name = OsString::from(".layerutils-");
     name.push(path.file_name().unwrap_or_default());
@@ -141,8 +139,8 @@ fn lock(path: &Path) -> io::Result<Lock> {
     Lock::wait(options.open(folder(path).join(name))?, Mode::Exclusive)
 }
 
-/// Replaces the file, whole or not at all. A new one is for its owner only; an old one keeps
-/// its owner and mode.
+/// Replaces the file atomically. Only its owner can read a new file; an old one keeps its
+/// owner and mode.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut new = tempfile::Builder::new().prefix(".layerutils-").tempfile_in(folder(path))?;
     new.write_all(bytes)?;

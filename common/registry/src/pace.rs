@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-/// A timer that ends a little early must not end a turn before its time.
+/// Added to each wait, since a timer may end a little early.
 const TIMER: Duration = Duration::from_millis(1);
 
 /// The least that a peer has to send or take.
@@ -92,7 +92,7 @@ impl<T: Transport> Transport for Measured<T> {
             let read = self.inner.await_input(rest);
             let waited = if self.is_thinking { Duration::ZERO } else { turn.elapsed() };
             match read {
-                // Nothing came; a peer that was fast enough before has more time.
+                // Nothing came. A peer that was fast enough before gets more time.
                 Err(ureq::Error::Timeout(_)) if is_part => self.received.add(waited, 0)?,
                 read => {
                     let is_more = read?;
@@ -115,8 +115,8 @@ impl<T: Transport> Transport for Measured<T> {
 }
 
 impl<T> Measured<T> {
-    /// The rest of a timeout of which `spent` is over, and true if it is cut short so that
-    /// a silent peer is judged in time.
+    /// Returns the rest of a timeout of which `spent` is over, and true if the rest was
+    /// shortened to the time at which a silent peer is too slow.
     fn until_judged(&self, timeout: NextTimeout, spent: Duration) -> (NextTimeout, bool) {
         let rest = |time: ureq::unversioned::transport::time::Duration| match time {
             time if time.is_not_happening() => time,
@@ -135,8 +135,8 @@ impl<T> Measured<T> {
         }
     }
 
-    /// The same timeout, cut short to the time after which a peer that has not taken `amount`
-    /// bytes is too slow; `None` if that is no shorter.
+    /// Returns the timeout, shortened to the time after which a peer that has not taken
+    /// `amount` bytes is too slow; `None` if that is not shorter.
     fn until_slow(&self, timeout: NextTimeout, amount: usize) -> Option<NextTimeout> {
         let Meter { pace, waited, len_bytes } = self.sent;
         let len_bytes = len_bytes.saturating_add(amount as u64);

@@ -2,8 +2,8 @@
 
 use super::reference::{DOCKER_HUB, DOCKER_HUB_INDEX, DOCKER_HUB_REGISTRY, RegistryReference};
 
-/// Returns a prefix or location as it is compared: the host in lower case, and no slash at
-/// the end.
+/// Returns a prefix or location in the spelling for comparisons: the host in lower case, and
+/// no slash at the end.
 ///
 /// # Errors
 /// The problem with it, in words.
@@ -18,7 +18,7 @@ pub(super) fn spelled(text: &str) -> Result<String, String> {
     Ok(format!("{host}{path}"))
 }
 
-/// Refuses a prefix that covers no name as we read it.
+/// Refuses a prefix that would cover no name.
 ///
 /// # Errors
 /// The problem with it, in words.
@@ -38,8 +38,8 @@ pub(super) fn check(prefix: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns true if `reference` is below `prefix`; `any_spelling` of its host may be the one
-/// in the prefix, which also covers all ports if it has none.
+/// Returns true if `reference` is below `prefix`. With `any_spelling`, the prefix may use
+/// another name of the host, and covers all ports if it has none.
 pub(super) fn covers(prefix: &str, reference: &RegistryReference, any_spelling: bool) -> bool {
     if let Some(domain) = prefix.strip_prefix('*') {
         let host = reference.host.as_str();
@@ -55,7 +55,7 @@ pub(super) fn covers(prefix: &str, reference: &RegistryReference, any_spelling: 
     }
 }
 
-/// The names under which a host is reached, and its name without a port.
+/// Returns the names that reach the same host, and its name without a port.
 fn spellings(host: &str) -> Vec<String> {
     let (name, port) = split_port(host);
     let mut all = vec![host.to_owned(), name.to_owned()];
@@ -69,7 +69,7 @@ fn spellings(host: &str) -> Vec<String> {
     all
 }
 
-/// The name and the port of a host.
+/// Splits a host into its name and its port.
 fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),

@@ -21,15 +21,15 @@ use super::{Error, Repository, Target};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// Documents of one repository that are kept, in bytes.
+/// The most bytes of documents that are kept of one repository.
 const MAX_KEPT_LEN_BYTES: usize = 2 * MAX_DOCUMENT_LEN_BYTES as usize;
 
 /// A repository as a place where images are.
 #[derive(Debug)]
 struct Remote {
     repository: Arc<Repository>,
-    /// Manifests, indexes and configs that were fetched: each is needed more than once, and
-    /// no registry is asked twice for one.
+    /// The manifests, indexes and configs that were fetched. Each is read more than once, and
+    /// should be fetched only once.
     kept: Mutex<HashMap<Digest, Arc<[u8]>>>,
 }
 

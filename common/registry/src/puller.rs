@@ -108,10 +108,11 @@ impl<'l> Puller<'l> {
         }
     }
 
-    /// Where a name of the store is pulled from; `None` for digests and for images elsewhere.
+    /// Returns the place that a name of the store is pulled from; `None` for digests and for
+    /// images elsewhere.
     fn remote(&self, reference: &Reference) -> Option<RegistryReference> {
         let Reference::Store(text) = reference else { return None };
-        // Which would be a name, too.
+        // A digest would parse as a name, too.
         if text.starts_with("sha256:") || text.starts_with("sha512:") {
             return None;
         }

@@ -13,14 +13,14 @@ use super::Repository;
 
 /// Whose names have no host, and whose registry is elsewhere.
 pub(super) const DOCKER_HUB: &str = "docker.io";
-/// Its host as old files call it.
+/// The name of its host in old files.
 pub(super) const DOCKER_HUB_INDEX: &str = "index.docker.io";
 pub(super) const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
 
 /// An image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryReference {
-    /// As names have it, in lower case: `docker.io`, `localhost:5000`.
+    /// The host in names, in lower case: `docker.io`, `localhost:5000`.
     pub(super) host: String,
     /// The repository's path on it.
     pub(super) path: String,
@@ -55,13 +55,13 @@ pub enum InvalidRegistryReference {
 }
 
 impl RegistryReference {
-    /// Returns true if an operand names something in a registry, be it malformed.
+    /// Returns true if an operand is of this transport, even if it is malformed.
     #[must_use]
     pub fn is_meant(operand: &str) -> bool {
         operand.starts_with(DOCKER)
     }
 
-    /// The registry of an operand, or the operand itself if it is malformed; `None` if it names
+    /// Returns the registry of an operand, or the operand itself if it is malformed; `None` if it names
     /// another transport.
     fn host_of(operand: &OsStr) -> Option<String> {
         let parsed =
@@ -69,7 +69,7 @@ impl RegistryReference {
         Some(parsed.map_or_else(|_| operand.to_string_lossy().into_owned(), |one| one.host))
     }
 
-    /// The registries that operands are in, each once.
+    /// Returns the registries of the operands, each once.
     #[must_use]
     pub fn hosts_of<'o>(operands: impl IntoIterator<Item = &'o OsStr>) -> BTreeSet<String> {
         operands.into_iter().filter_map(Self::host_of).collect()
@@ -153,7 +153,7 @@ impl RegistryReference {
         (other.host == self.host && other.path != self.path).then(|| other.path.clone())
     }
 
-    /// The whole name of the repository.
+    /// Returns the whole name of the repository.
     pub(super) fn repository(&self) -> String {
         match self.path.as_str() {
             "" => self.host.clone(),

@@ -6,7 +6,7 @@ use common::oci::media_type;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use ureq::http::{Method, StatusCode, Uri};
 
-use super::configured::Configured;
+use super::configured::{Configured, Place};
 use super::http::{Answer, Headers, Http, Upload};
 use super::retry::Patience;
 use super::token::Session;
@@ -59,7 +59,7 @@ pub enum Access {
     Push,
     /// Take away.
     Delete,
-    /// Nothing but say who we are.
+    /// Check credentials.
     LogIn,
 }
 
@@ -80,8 +80,8 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Finds out how to speak to the registry of `reference`, or where it is configured to be,
-    /// and who we are there. `others` are repositories from which blobs may be taken.
+    /// Connects to the registry of `reference`, at its configured location, and authenticates.
+    /// Blobs may be taken from the repositories `others`.
     ///
     /// # Errors
     /// No registry there, or one that is blocked; credentials that are missing or not accepted.
@@ -92,20 +92,23 @@ impl Repository {
         options: &Options,
     ) -> Result<Self, Error> {
         let place = Configured::of(reference)?.own(reference)?;
-        let options = place.options(reference, options);
-        Self::connect_to(&place.reference, access, others, &options)
+        Self::connect_to(&place, reference, access, others, options)
     }
 
-    /// The same for a registry at this very place.
+    /// As [`Repository::connect`], to one place of the image `named`.
     pub(super) fn connect_to(
-        reference: &RegistryReference,
+        place: &Place,
+        named: &RegistryReference,
         access: Access,
         others: &[String],
-        options: &Options,
+        given: &Options,
     ) -> Result<Self, Error> {
         common::cli::add_hints(super::client::hint);
-        // The place may be blocked by itself. Its other settings are known already.
-        Configured::of(reference)?;
+        let (reference, options) = (&place.reference, place.options(named, given));
+        if reference != named {
+            // Another place may be blocked. Its own location and mirrors do not count.
+            Configured::of(reference)?;
+        }
         let credentials = match &options.credentials {
             Some(given) => Some(given.clone()),
             None => credentials::find(reference, options.authfile.as_deref())?,
@@ -140,12 +143,12 @@ impl Repository {
             session: Session::new(credentials, scopes, options.retries),
             retries: options.retries,
         };
-        match repository.ping() {
+        match repository.ping(access) {
             Err(error) if repository.plain_allowed && error.may_be_plain() => {
                 repository.base = format!("{}://{authority}", Scheme::Http.name());
                 let url = url(Scheme::Http).ok().and_then(|url| Origin::of(&url));
                 repository.origin = url.ok_or_else(|| Error::protocol(authority, "not a host"))?;
-                repository.ping()?;
+                repository.ping(access)?;
             }
             answered => answered?,
         }
@@ -158,8 +161,8 @@ impl Repository {
         (&self.host, &self.path) == (&other.host, &other.path)
     }
 
-    /// Asks whether the registry is one, which tells us how it wants us to prove who we are.
-    fn ping(&self) -> Result<(), Error> {
+    /// Checks that there is a registry, which also says how to authenticate.
+    fn ping(&self, access: Access) -> Result<(), Error> {
         let url = self.registry_url("/v2/")?;
         // A first connection that fails may have been the wrong kind of connection.
         let may_be_plain = self.origin.scheme == Scheme::Https && self.plain_allowed;
@@ -168,22 +171,12 @@ impl Repository {
             match answer.status() {
                 status if status.is_success() => Ok(()),
                 // Some give tokens for repositories only.
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(()),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if access != Access::LogIn => {
+                    Ok(())
+                }
                 _ => Err(self.http.failure("a registry", answer)),
             }
         })
-    }
-
-    /// Asks whether the registry knows us.
-    ///
-    /// # Errors
-    /// Credentials that are not accepted.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let answer = self.call(&Method::GET, &self.registry_url("/v2/")?, &[], None)?.1;
-        match answer.status().is_success() {
-            true => Ok(()),
-            false => Err(self.http.failure("a registry", answer)),
-        }
     }
 
     pub(super) fn registry_url(&self, path: &str) -> Result<Uri, Error> {
@@ -273,7 +266,7 @@ pub(super) fn accepted() -> (HeaderName, String) {
     (ACCEPT, all.join(", "))
 }
 
-/// Whether the answer is elsewhere.
+/// Returns true if a status redirects to another URL.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

@@ -9,7 +9,8 @@ use std::fs;
 use support::fake::{Fake, Reply};
 use support::pulled::Pulled;
 
-/// Pulls `app:1` of `fake` as `conf` says; the status, and what was printed and said.
+/// Pulls `app:1` of `fake` with the configuration `conf`. Returns the status, and what was
+/// printed and said.
 fn pull(pulled: &Pulled, fake: &Fake, conf: &str, args: &[&str]) -> (Option<i32>, String, String) {
     fs::write(pulled.place.path("registries.conf"), conf).unwrap();
     let name = fake.name("app:1");
@@ -22,7 +23,7 @@ fn pull(pulled: &Pulled, fake: &Fake, conf: &str, args: &[&str]) -> (Option<i32>
     result
 }
 
-/// A file after which what is named in one registry is in another, below `there`.
+/// Returns a configuration that moves the images of `named` to `own`, below `there`.
 fn at(named: &Fake, own: &Fake) -> String {
     let (named, own) = (named.port, own.port);
     format!("[[registry]]\nprefix = '127.0.0.1:{named}'\nlocation = '127.0.0.1:{own}/there'\n")
@@ -84,7 +85,7 @@ fn what_is_meant_for_a_registry_is_not_for_another_location() {
     assert!(command.output().unwrap().status.success());
     assert_eq!(own.asked("PUT", "/v2/there/app/manifests/2").len(), 1);
     assert!(own.log().iter().all(|request| request.header("authorization").is_none()));
-    // And nobody logs in elsewhere unawares.
+    // A login does not send the password to the other host.
     fs::write(pulled.place.path("input"), "me\nsecret\n").unwrap();
     let mut command = pulled.place.command(&["--login", &format!("127.0.0.1:{}", named.port)]);
     command.stdin(fs::File::open(pulled.place.path("input")).unwrap());
@@ -94,7 +95,7 @@ fn what_is_meant_for_a_registry_is_not_for_another_location() {
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let words = format!("registries.conf has it at 127.0.0.1:{}, where to log in", own.port);
+    let words = format!("registries.conf says that it is at 127.0.0.1:{}: log in there", own.port);
     assert!(said.contains(&words), "{said}");
     assert_eq!(named.log().len(), 0);
 }
@@ -112,7 +113,7 @@ fn a_blocked_registry_is_not_asked() {
     command.env("CONTAINERS_REGISTRIES_CONF", pulled.place.path("registries.conf"));
     assert_eq!(command.output().unwrap().status.code(), Some(2));
     assert_eq!(fake.log().len(), 0);
-    // However the file writes it; and a place that is blocked by itself is none.
+    // The spelling does not matter, and the location of a prefix may be blocked, too.
     for conf in [
         format!("[[registry]]\nlocation = '127.0.0.1:{}/'\nblocked = true\n", fake.port),
         "[[registry]]\nlocation = '127.0.0.1'\nblocked = true\n".into(),

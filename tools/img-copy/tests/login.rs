@@ -42,7 +42,10 @@ fn credentials_are_checked_and_kept_where_others_look() {
     let login = ["--login", host.as_str()];
     let (status, said) = run(&place, &login, "me\nwrong\n");
     assert_eq!(status, Some(2));
-    assert_eq!(said, format!("img-copy: {host}: the credentials are not accepted\n"));
+    assert_eq!(
+        said,
+        format!("img-copy: {host}: the credentials are not accepted: authentication required\n")
+    );
     assert_eq!(fs::read_dir(place.path("home")).unwrap().count(), 0);
     for bad in ["", "me", "me\n", ":\nx\n", "a:b\nc\n", "me\nsecret\nmore\n", "me\nse\tcret\n"] {
         let (status, said) = run(&place, &login, bad);

@@ -4,6 +4,7 @@
 
 mod support;
 
+use support::fake::Reply;
 use support::pulled::Pulled;
 
 #[test]
@@ -46,4 +47,20 @@ fn an_image_gets_another_tag_without_a_look_at_its_layers() {
     // In another repository they may be missing.
     pulled.place.done(&[&fake.name("app:1"), &fake.name("other:1")]).pop();
     assert_eq!(fake.asked("HEAD", "/v2/other/blobs/").len(), 2);
+}
+
+#[test]
+fn a_login_asks_once_without_and_once_with_the_password() {
+    let pulled = Pulled::new();
+    let fake = pulled.serve(|request| {
+        let challenge = Reply::status(401).with("WWW-Authenticate", "Basic realm=\"x\"");
+        request.header("authorization").is_none().then_some(challenge)
+    });
+    let host = format!("127.0.0.1:{}", fake.port);
+    let login = ["--authfile=auth.json", "--login", host.as_str()];
+    let output = pulled.place.run(&login, b"me\nsecret\n");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let asked: Vec<_> =
+        fake.log().iter().map(|request| request.header("authorization").is_some()).collect();
+    assert_eq!(asked, [false, true]);
 }

@@ -140,7 +140,7 @@ fn collect(
         return Ok(false);
     }
     let Document::Index(index) = document(source, image)? else { return Ok(false) };
-    // Indexes that hold nothing but indexes many times over offer nothing.
+    // Indexes that hold only indexes add nothing to `offered`, so they are counted.
     *read += 1;
     if depth == MAX_DEPTH || *read > MAX_MANIFESTS {
         return Err(Error::TooDeep(image.digest.clone()));

@@ -234,7 +234,7 @@ impl Found {
     /// Reads the manifest or index itself.
     ///
     /// # Errors
-    /// As [`Found::document`]; something else than a manifest or an index.
+    /// As [`Found::document`]; a document that is neither manifest nor index.
     pub fn parsed(&self) -> Result<(Document, Vec<u8>), Error> {
         let bytes = self.document(&self.descriptor)?;
         let document = Document::parse(&bytes, &self.descriptor.media_type);
@@ -242,7 +242,7 @@ impl Found {
         Ok((document.map_err(|source| Error::Document { name: name(), source })?, bytes))
     }
 
-    /// Returns the image of the manifest that [`Found::parsed`] has read.
+    /// Returns the image of a manifest from [`Found::parsed`].
     ///
     /// # Errors
     /// An artifact; an image that is malformed.
@@ -356,7 +356,7 @@ pub(super) fn manifest(
     opened(source, chosen, read, names)
 }
 
-/// Checks that a manifest that was read and its config make an image.
+/// Opens the image of a manifest, and checks it against its config.
 fn opened(
     source: Source,
     chosen: &Descriptor,

@@ -12,20 +12,20 @@ use crate::oci::{ATTESTED, Descriptor};
 pub enum Part {
     /// Every entry.
     All,
-    /// The entries that are there: a store has of an index what was pulled.
+    /// The entries that the source has: a store may have pulled only some.
     There,
-    /// These images, as far as they are there. The images of a nested index are chosen
-    /// there.
+    /// Those of these images that the source has. Nested indexes are taken, and their images
+    /// are chosen in them.
     Images(HashSet<Digest>),
 }
 
 impl Part {
-    /// Returns the entries of `all`, an index that lies where `found` does, each with
-    /// whether it is taken. An attestation is taken with its image.
+    /// Returns the entries `all` of an index from the source of `found`, each with true if it
+    /// is taken. An attestation is taken with its image.
     #[must_use]
     pub fn of<'i>(&self, all: &'i [Descriptor], found: &Found) -> Vec<(&'i Descriptor, bool)> {
         let is_anywhere = all.iter().any(|entry| found.has(entry));
-        // If nothing is there, whoever reads the entries names the blobs that are missing.
+        // If the source has none, all are taken, and the copy reports the missing blobs.
         let is_there = |entry: &Descriptor| !is_anywhere || found.has(entry);
         let is_image = |entry: &Descriptor| match self {
             Self::All => true,
@@ -40,7 +40,7 @@ impl Part {
         let is_taken = |entry: &Descriptor| match (entry.annotations.get(ATTESTED), self) {
             (None, _) | (_, Self::All) => is_image(entry),
             (Some(of), Self::There) => {
-                // An image that the index does not list may be anywhere.
+                // An attestation of an image that is not in the index is kept.
                 is_there(entry) && (images.contains(of) || !listed.contains(of))
             }
             (Some(of), Self::Images(_)) => is_there(entry) && images.contains(of),

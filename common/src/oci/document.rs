@@ -109,8 +109,7 @@ fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptor>, 
     known.map(|one| Descriptor::deserialize(one).map_err(D::Error::custom)).collect()
 }
 
-/// An object without two members of one name, of which two readers could see different
-/// ones.
+/// An object without duplicate members: of those, different readers could use different ones.
 struct Members(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {

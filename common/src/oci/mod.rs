@@ -25,7 +25,7 @@ pub use json::{Extra, MAX_DOCUMENT_LEN_BYTES, from_json, to_json};
 pub use layout::{LAYOUT, check_layout};
 pub use platform::{InvalidPlatform, Platform};
 
-/// The annotation by which an attestation of BuildKit names its image.
+/// The annotation with which BuildKit's attestations name their image.
 pub const ATTESTED: &str = "vnd.docker.reference.digest";
 
 /// The annotation that names an image in a layout's index.

@@ -40,7 +40,7 @@ impl UserOptions {
         if self.map_users { Users::Map } else { self.users }
     }
 
-    /// Returns true if nothing else than the default is asked for.
+    /// Returns true for the default.
     #[must_use]
     pub fn is_automatic(self) -> bool {
         self.users() == Users::Auto

@@ -107,7 +107,7 @@ impl Entries {
         self.kept.iter().map(|place| entry(&self.text, place))
     }
 
-    /// The entries whose digest is of an algorithm that we know: only their content can be
+    /// Returns the entries with a digest of a known algorithm: the content of others cannot be
     /// checked.
     pub fn known(&self) -> impl Iterator<Item = Entry<'_>> {
         self.iter().filter(|entry| !Digest::is_foreign(entry.digest))

@@ -19,7 +19,7 @@ use crate::oci::{self, Descriptor, LAYOUT, MAX_DOCUMENT_LEN_BYTES};
 pub(super) const LAYOUT_FILE: &str = "oci-layout";
 pub(super) const INDEX_FILE: &str = "index.json";
 pub(super) const BLOBS: &str = "blobs";
-/// The number of times that others may remove an empty store while it is opened here.
+/// The most times that other processes may remove an empty store while it is created here.
 const MAX_UNMADE: usize = 10;
 
 /// An open store. See the module for what it promises.
@@ -70,7 +70,7 @@ impl Store {
         Self::create_with(dir, |dir| fs::create_dir_all(dir))
     }
 
-    /// As [`Store::create`]; a missing directory is made by `make`.
+    /// As [`Store::create`]; `make` creates a missing directory.
     pub(super) fn create_with(
         dir: &Path,
         make: impl Fn(&Path) -> io::Result<()>,
@@ -307,7 +307,7 @@ impl Store {
     /// From here on, until the store is closed, nobody removes blobs.
     ///
     /// # Errors
-    /// A store that is gone: whoever made it may have removed it meanwhile.
+    /// A store that is gone: the process that made it may have removed it.
     pub(super) fn hold_blobs(&self) -> Result<(), Error> {
         if self.adding.get().is_some() {
             return Ok(());

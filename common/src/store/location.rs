@@ -46,7 +46,7 @@ impl Location {
 
     /// Opens the store to add to it, and makes it where it is missing: for its
     /// owner only in the usual place, as the umask says in a place that was named. A new
-    /// store into which nothing is put is removed when it is closed.
+    /// store that stays empty is removed when it is closed.
     ///
     /// # Errors
     /// No location, or a store that cannot be made or opened.

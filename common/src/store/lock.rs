@@ -26,7 +26,7 @@ pub(super) fn index(dir: &Dir) -> Result<Lock, Error> {
     wait(dir, INDEX, Mode::Exclusive)
 }
 
-/// The same if nobody else changes the index.
+/// As [`index`], or `None` if another process changes the index.
 pub(super) fn index_at_once(dir: &Dir) -> Result<Option<Lock>, Error> {
     Lock::attempt(open(dir, INDEX)?, Mode::Exclusive).map_err(failed(dir, INDEX))
 }
@@ -36,7 +36,7 @@ pub(super) fn to_add(dir: &Dir) -> Result<Lock, Error> {
     wait(dir, BLOBS, Mode::Shared)
 }
 
-/// Makes a lock for adding one for removing, if nobody else holds it.
+/// Changes a lock for adding to one for removing. Returns false if another process holds it.
 pub(super) fn is_ours_alone(held: &Lock) -> bool {
     matches!(held.change(Mode::Exclusive), Ok(true))
 }
@@ -73,17 +73,17 @@ pub(super) fn to_remove(dir: &Dir) -> Result<Lock, Error> {
     locked.ok_or_else(|| Error::Busy(dir.path().into()))
 }
 
-/// Makes a lock for adding one for removing. What is held is lost if it fails.
+/// Changes a lock for adding to one for removing. The lock is lost if this fails.
 pub(super) fn upgrade(dir: &Dir, held: &Lock) -> Result<(), Error> {
     patiently(dir, || held.change(Mode::Exclusive).map_err(failed(dir, BLOBS)))
 }
 
-/// The other way round.
+/// Changes a lock for removing to one for adding.
 pub(super) fn downgrade(dir: &Dir, held: &Lock) -> Result<(), Error> {
     held.change_waiting(Mode::Shared).map_err(failed(dir, BLOBS))
 }
 
-/// Attempts until it succeeds or has taken too long.
+/// Repeats `attempt` until it returns true or has taken too long.
 fn patiently(dir: &Dir, mut attempt: impl FnMut() -> Result<bool, Error>) -> Result<(), Error> {
     let start = Instant::now();
     while !attempt()? {
@@ -99,7 +99,7 @@ fn wait(dir: &Dir, name: &str, mode: Mode) -> Result<Lock, Error> {
     loop {
         let held = Lock::wait(open(dir, name)?, mode).map_err(failed(dir, name))?;
         let metadata = held.metadata().map_err(failed(dir, name))?;
-        // A store that was unmade took its locks along.
+        // The lock files of a store are removed with it.
         if metadata.nlink() > 0 {
             return Ok(held);
         }

@@ -1,10 +1,9 @@
-//! A new store removed again if nothing was put into it, so that a command that is refused
-//! leaves nothing behind.
+//! Removal of a new store that stayed empty, so that a command that fails leaves nothing
+//! behind.
 //!
-//! Another process may have found the store in the meantime. It holds the lock on blobs
-//! from the moment when it adds something, and that on the index while it changes it, so
-//! only a store whose locks are free is removed; and whoever gets a lock to add something
-//! looks again if the store is there.
+//! Another process may have opened the store in the meantime. It takes the lock on blobs
+//! before it adds any, and the lock on the index while it changes that, so only a store whose
+//! locks are free is removed. After it has a lock, it checks that the store still exists.
 
 use std::fs;
 use std::io;
@@ -16,22 +15,22 @@ use super::{Error, lock};
 use crate::digest::Algorithm;
 use crate::oci::Index;
 
-/// The parts of a store that this process has made.
+/// A store that this process made.
 #[derive(Debug)]
 pub(super) struct Made {
     /// The directories above it that were missing, the store's own first.
     dirs: Vec<PathBuf>,
-    /// Set if the store goes when nothing is put into it.
-    is_for_use: bool,
+    /// Set if an empty store is removed when it is closed.
+    goes_if_empty: bool,
 }
 
 impl Made {
     pub(super) fn new(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, is_for_use: false }
+        Self { dirs, goes_if_empty: false }
     }
 }
 
-/// The directories that are missing on the way to `dir`, `dir` first.
+/// Returns the directories that are missing on the way to `dir`, `dir` first.
 pub(super) fn missing_dirs(dir: &Path) -> Vec<PathBuf> {
     let is_missing = |path: &&Path| {
         let found = fs::symlink_metadata(path);
@@ -42,18 +41,17 @@ pub(super) fn missing_dirs(dir: &Path) -> Vec<PathBuf> {
 }
 
 impl Store {
-    /// The same store. If this process made it and puts nothing into it, it is removed
-    /// when it is closed.
+    /// Has the store removed when it is closed, if this process made it and it is still empty.
     #[must_use]
     pub fn unmade_if_empty(mut self) -> Self {
         if let Some(made) = &mut self.made {
-            made.is_for_use = true;
+            made.goes_if_empty = true;
         }
         self
     }
 
-    /// Removes the parts of an empty store. If the directory holds other files, they and the
-    /// store stay.
+    /// Removes the store if it is empty and nobody else uses it. Other files in its directory
+    /// stay, and so does the directory.
     fn unmake(&self, made: &Made) -> Result<(), Error> {
         let Some(held) = self.adding.get() else { return Ok(()) };
         if !lock::is_ours_alone(held) {
@@ -68,11 +66,11 @@ impl Store {
         }
         let blobs = self.dir.below(BLOBS).map_err(failed)?;
         for algorithm in [Algorithm::Sha512, Algorithm::Sha256] {
-            // Refused if a blob is in it.
+            // This fails if it has a blob.
             blobs.remove_dir(algorithm.name()).map_err(failed)?;
         }
         self.dir.remove_dir(BLOBS).map_err(failed)?;
-        // The mark of a layout first: whoever waits for a lock looks for it.
+        // The mark of a layout goes first: processes that wait for a lock check it.
         for name in [LAYOUT_FILE, INDEX_FILE, lock::INDEX, lock::BLOBS] {
             self.dir.remove(name).map_err(failed)?;
         }
@@ -82,8 +80,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if let Some(made) = self.made.take().filter(|made| made.is_for_use) {
-            // A store that stays is as good as one that was there.
+        if let Some(made) = self.made.take().filter(|made| made.goes_if_empty) {
+            // An empty store that stays does no harm.
             let _ = self.unmake(&made);
         }
     }

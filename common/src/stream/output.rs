@@ -51,7 +51,7 @@ enum Kind {
         temporary: NamedTempFile,
         path: PathBuf,
         guard: Guard,
-        /// Set if it takes the place of a file of this name.
+        /// Set if it may replace a file of this name.
         replaces: bool,
     },
 }
@@ -82,7 +82,7 @@ impl Output {
         }
     }
 
-    /// Makes a file that is not there yet: committing it replaces no file and follows no link.
+    /// Makes a new file: [`Output::commit`] fails if there is a file or link of this name.
     ///
     /// # Errors
     /// A file that cannot be made.

@@ -107,7 +107,7 @@ impl<'c> Plan<'c> {
         match self.destination.clone() {
             None => {
                 let store = cli.location.create()?;
-                // Several layers at a time; the loop finds them there.
+                // This copies several layers at a time, so that the loop finds them there.
                 if let Some(base) = self.recorded_base() {
                     base.copy_to(&store)?;
                 }

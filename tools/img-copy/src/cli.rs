@@ -12,7 +12,7 @@ use common::store::Location;
 
 use registry::{CredentialsText, ReachOptions};
 
-/// Arguments of copies, which are not for a login.
+/// The arguments that only a copy has.
 const NOT_WITH_LOGIN: [&str; 16] = [
     "operands",
     "all",

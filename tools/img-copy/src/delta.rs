@@ -96,8 +96,8 @@ pub(crate) fn check_complete(found: &Found, root: &Node, store: &Store) -> Resul
     Err(Failure::new(format!("{total} {are} missing: {shown}")))
 }
 
-/// Returns true if the image's source has no blob of that digest. If it has one that cannot be
-/// read, the copy reports it.
+/// Returns true if the image's source does not have the blob. The copy itself reports one that
+/// cannot be read.
 fn is_missing(found: &Found, blob: &Descriptor) -> bool {
     let is_nowhere = |error| matches!(error, image::Error::Store(store::Error::NoBlob(_)));
     !found.has(blob) && found.blob(blob).is_err_and(is_nowhere)

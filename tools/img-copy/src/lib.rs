@@ -48,8 +48,8 @@ pub fn command() -> clap::Command {
 /// Whatever keeps it from doing all that was asked.
 ///
 /// # Streams
-/// Reads an archive from standard input for `-`, or what to log in with; writes the manifests' digests, or for
-/// `-` the archive, to standard output.
+/// Reads an archive from standard input for `-`, or credentials for `--login`; writes the
+/// manifests' digests, or for `-` the archive, to standard output.
 pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let cli = cli::Cli::from_arg_matches(matches)?;
     let no_operand = OsString::new();

@@ -118,11 +118,10 @@ pub(crate) fn about(reference: &RegistryReference, error: registry::Error) -> Fa
     Failure::about(reference, error)
 }
 
-/// The way to the registry at each end; `from` are those that something is read from.
+/// Returns the options for the registries `from`, which are read, and for that of `place`.
 ///
 /// # Errors
-/// Options for a registry if there is none, or that could mean several; malformed
-/// credentials.
+/// Options without a registry that they apply to, or with several; malformed credentials.
 pub(crate) fn options(
     given: &Registries,
     from: &BTreeSet<String>,
@@ -154,16 +153,16 @@ pub(crate) fn options(
         given.dest_tls_verify.is_some(),
         given.dest_cert_dir.is_some(),
     ];
-    let nobody =
-        |side: &str| Failure::usage(format!("a --{side}-... option, and no registry there"));
+    let no_registry =
+        |side, end| Failure::usage(format!("--{side}-* options need a registry as the {end}"));
     for (name, _) in src.into_iter().filter(|(_, is_given)| *is_given) {
         if from.is_empty() {
-            return Err(nobody("src"));
+            return Err(no_registry("src", "source"));
         }
         registry::check_meant(name, from, 1)?;
     }
     if !to && dest.contains(&true) {
-        return Err(nobody("dest"));
+        return Err(no_registry("dest", "destination"));
     }
     let options = |(name, own): (&str, &Option<CredentialsText>),
                    tls_verify: Option<bool>,
@@ -183,7 +182,7 @@ pub(crate) fn options(
     ))
 }
 
-/// The way to reach a registry.
+/// Returns the options that apply to all registries.
 pub(crate) fn for_any(given: &Registries) -> Options {
     let time = Duration::from_secs(given.speed_time);
     let pace = Pace { limit_bytes: given.speed_limit, time };

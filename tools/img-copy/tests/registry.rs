@@ -442,7 +442,10 @@ fn options_that_cannot_be_meant_are_refused() {
         (&["app", "x", "--creds", "a:b"][..], "--creds is for registries, and there is none"),
         (&[one, two, "--creds", "a:b"], "--creds could mean either registry"),
         (&[one, two, "--tls-verify=false"], "--tls-verify could mean either registry"),
-        (&[one, "x", "--dest-cert-dir", "d"], "a --dest-... option, and no registry there"),
+        (
+            &[one, "x", "--dest-cert-dir", "d"],
+            "--dest-* options need a registry as the destination",
+        ),
         (&[one, other, "store:", "--creds=a:b"], "--creds could mean any of 2 registries"),
         (&[one, other, "store:", "--src-creds=a:b"], "--src-creds could mean any of 2 registries"),
         (&[one, other, "store:", "--cert-dir=d"], "--cert-dir could mean any of 2 registries"),

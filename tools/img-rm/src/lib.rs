@@ -45,7 +45,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let mut removed = Vec::new();
     let store = match cli.location.open() {
         _ if images.is_empty() && !cli.prune => None,
-        // There is nothing to prune in a store that is not there.
+        // A missing store has nothing to prune.
         Err(Error::Missing(_)) if images.is_empty() => None,
         opened => Some(opened?),
     };
@@ -70,7 +70,7 @@ pub fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     let results = match results {
         Ok(results) => results,
         Err(error) => {
-            // Tags of registries are gone all the same.
+            // The tags in registries are gone already.
             write(output, &removed, cli.null)?;
             return Err(error.into());
         }

@@ -15,7 +15,7 @@ use common::stream::{self, Output, Payload};
 
 use crate::cli::Cli;
 
-/// Removes the directories of `--upper`, or only looks for them.
+/// Removes the directories of `--upper`, or with `--dry-run` only checks them.
 ///
 /// # Errors
 /// Subordinate ids are granted and cannot be used. A directory that cannot be removed

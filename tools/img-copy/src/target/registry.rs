@@ -27,7 +27,7 @@ pub(crate) struct Registry {
     /// Repositories of the same registry that may have the blobs already.
     pub(crate) others: Vec<String>,
     pub(crate) level: Option<i32>,
-    /// Set if the image is only to get another name in the repository that it is in.
+    /// Set if the image is already in this repository and only gets another name.
     pub(crate) is_source: bool,
 }
 
@@ -95,7 +95,7 @@ impl Target for Registry {
                 return Ok((blob.digest, len_bytes));
             }
         }
-        // What is made goes out at once, and stays here until it has arrived.
+        // The compressed layer is sent while it is made, and kept until it has arrived.
         let growing = Growing::new(temporary()?);
         let (made, sent) = std::thread::scope(|scope| -> std::io::Result<_> {
             let thread = std::thread::Builder::new().name("upload".into());

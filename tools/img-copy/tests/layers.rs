@@ -63,7 +63,7 @@ fn refused(place: &Place, args: &[&str], words: &str) {
 /// Nothing of the image is in the layout `name`, which goes if nothing was put into it
 /// before the layer was refused.
 fn is_empty(place: &Place, name: &str, blob: &Digest) {
-    if !place.path(name).exists() {
+    if fs::metadata(place.path(name)).is_err() {
         return;
     }
     let layout = common::store::Store::open(&place.path(name)).unwrap();
